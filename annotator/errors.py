@@ -1,0 +1,52 @@
+"""Every error a user can cause or meet. Each message is one plain sentence that says what to do.
+
+`web/api.py` maps the classes to HTTP status codes and `cli.py` to exit code 2; nothing else needs to know them apart.
+"""
+
+
+class AnnotatorError(Exception):
+    """Base of all expected errors; its text is shown to the user as it is."""
+
+
+class InvalidImage(AnnotatorError):
+    """The uploaded bytes are not an image we can decode, or exceed a limit."""
+
+
+class InvalidPrompt(AnnotatorError):
+    """A point, box or mask prompt is malformed or lies outside the image. `field` names the offending input."""
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class InvalidMask(AnnotatorError):
+    """A run-length encoded mask is malformed or does not fit its image."""
+
+
+class NotFound(AnnotatorError):
+    """No such project, image, label, annotation, job or model in this workspace."""
+
+
+class Conflict(AnnotatorError):
+    """The request contradicts the current state (a label in use, a stale version, a duplicate name)."""
+
+
+class Busy(AnnotatorError):
+    """A queue is full; try again in `retry_after` seconds."""
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Cancelled(AnnotatorError):
+    """The work was superseded or cancelled before it finished."""
+
+
+class ModelUnavailable(AnnotatorError):
+    """A checkpoint is missing, cannot be fetched, or fails its checksum."""
+
+
+class StorageFailure(AnnotatorError):
+    """The database or the disk refused a write; nothing was half-written."""

@@ -1,0 +1,152 @@
+"""The values that travel between layers: plain, immutable, numpy only.
+
+Coordinates are always pixels of the **upright** image (EXIF rotation applied): x to the right, y down, pixel (0, 0)
+covering [0, 1) x [0, 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+UInt32Array = npt.NDArray[np.uint32]
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+ImageStatus = Literal["new", "in_progress", "done"]
+Source = Literal["prompt", "auto", "import", "edit"]
+
+Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in pixels, x0 < x1 and y0 < y1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RLE:
+    """A binary mask as column-major run lengths, COCO's order: the first run counts zeros (it may be 0), then ones, ...
+
+    `counts` is uint32 and sums to `height * width`. Encoding, decoding and checks live in `masks/rle.py`.
+    """
+
+    height: int
+    width: int
+    counts: UInt32Array
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RLE):
+            return NotImplemented
+        same_size = (self.height, self.width) == (other.height, other.width)
+        return same_size and np.array_equal(self.counts, other.counts)
+
+    def __hash__(self) -> int:
+        return hash((self.height, self.width, self.counts.tobytes()))
+
+
+class CroppedRuns(NamedTuple):
+    """A mask as the browser draws it: row-major runs (zeros first) over its bounding box only.
+
+    `runs` sums to `w * h`. An empty mask has w = h = 0 and no runs.
+    """
+
+    x: int
+    y: int
+    w: int
+    h: int
+    runs: list[int]
+
+
+class Point(NamedTuple):
+    """One click. `label` is 1 for 'part of the object', 0 for 'not part of it'."""
+
+    x: float
+    y: float
+    label: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the user said about one object: any number of points and at most one box."""
+
+    points: tuple[Point, ...] = ()
+    box: Box | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A class of a project. `color` is '#rrggbb', `key` a digit '1'..'9' or None."""
+
+    id: int
+    project_id: int
+    name: str
+    color: str
+    supercategory: str = ""
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Images, labels and annotations that belong together. `owner` is the workspace's user name."""
+
+    id: int
+    name: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """An image of a project. `content_key` is the sha256 of the stored file, `pixel_key` of the upright RGB pixels.
+
+    `width` and `height` are those of the upright image; `orientation` is the EXIF value (1..8) that was applied.
+    """
+
+    id: str
+    project_id: int
+    name: str
+    content_key: str
+    pixel_key: str
+    width: int
+    height: int
+    orientation: int = 1
+    status: ImageStatus = "new"
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One kept object. `bbox` is the tight x, y, w, h of the mask; `score` the model's predicted IoU if it made it.
+
+    `prompts` keeps what produced the mask, so that it can be picked up again: {"points": [[x, y, label]], "box": [...]}.
+    """
+
+    id: str
+    image_id: str
+    label_id: int
+    mask: RLE
+    area: int
+    bbox: tuple[int, int, int, int]
+    score: float | None = None
+    source: Source = "prompt"
+    prompts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The step of one annotation from `before` to `after`; None means 'did not exist'. Its inverse swaps the two."""
+
+    before: Annotation | None
+    after: Annotation | None
+
+    @property
+    def inverse(self) -> Change:
+        """The change that takes this one back."""
+        return Change(self.after, self.before)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Where an image stands in its journal. `revision` grows with every commit, undo and redo."""
+
+    revision: int
+    undo: str | None
+    redo: str | None
