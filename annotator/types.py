@@ -116,7 +116,7 @@ class ImageRecord:
 class Annotation:
     """One kept object. `bbox` is the tight x, y, w, h of the mask; `score` the model's predicted IoU if it made it.
 
-    `prompts` keeps what produced the mask, so that it can be picked up again: {"points": [[x, y, label]], "box": [...]}.
+    `prompts` keeps what produced the mask, to pick it up again: {"points": [[x, y, label]], "box": [...]}.
     """
 
     id: str

@@ -1,0 +1,1 @@
+"""Binary masks as numpy arrays and run lengths."""

@@ -1,0 +1,107 @@
+"""Automatic masks: a grid of single clicks, filtered by predicted IoU, stability and overlap.
+
+The official algorithm and defaults (`sam2.automatic_mask_generator`, no crop layers), in chunks of prompts. Scores are
+filtered on the decoder's low-resolution answer, and only what survives is upsampled, one window at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from annotator.masks import rle as rles
+from annotator.masks.geometry import nms
+from annotator.sam.postprocess import STABILITY_OFFSET, upsample_window, window_to_rle
+from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
+from annotator.types import RLE, Box, FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaskSettings:
+    """Official defaults. `iou_threshold` is strict, `stability_threshold` is not, `nms_threshold` is strict."""
+
+    points_per_side: int = 32
+    points_per_chunk: int = 64
+    iou_threshold: float = 0.8
+    stability_threshold: float = 0.95
+    stability_offset: float = STABILITY_OFFSET
+    nms_threshold: float = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One automatic mask: `bbox` is x, y, w, h in pixels (tight), `point` the click that found it."""
+
+    mask: RLE
+    score: float
+    stability: float
+    area: int
+    bbox: tuple[int, int, int, int]
+    point: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many of the `total` clicks are answered."""
+
+    done: int
+    total: int
+
+
+def point_grid(per_side: int, height: int, width: int, region: Box | None = None) -> FloatArray:
+    """[per_side ** 2, 2] x, y in pixels: cell centres of an even grid, row by row, over the image or `region`."""
+    x0, y0, x1, y1 = region or (0.0, 0.0, float(width), float(height))
+    unit = (np.arange(per_side) + 0.5) / per_side
+    x, y = np.meshgrid(x0 + unit * (x1 - x0), y0 + unit * (y1 - y0))
+    return np.stack((x.ravel(), y.ravel()), axis=1).astype(np.float32)
+
+
+def automask(
+    predictor: Predictor, embedding: ImageEmbedding, settings: AutomaskSettings, region: Box | None = None
+) -> Generator[Progress, None, list[Proposal]]:
+    """Yield after each chunk; return the proposals, best score first. Closing the generator cancels the rest."""
+    grid = point_grid(settings.points_per_side, embedding.height, embedding.width, region)
+    found: list[Proposal] = []
+    for start in range(0, len(grid), settings.points_per_chunk):
+        clicks = grid[start : start + settings.points_per_chunk]
+        answer = predictor.decode([embedding], PromptBatch.points(clicks))
+        found.extend(_survivors(answer.logits[:, 1:], answer.scores[:, 1:], clicks, embedding, settings))
+        yield Progress(start + len(clicks), len(grid))
+    if not found:
+        return []
+    # Official boxes are inclusive pixel extents, x0, y0, x1, y1, so they are one pixel smaller than ours.
+    boxes = np.array([(x, y, x + w - 1, y + h - 1) for x, y, w, h in (each.bbox for each in found)], np.float64)
+    scores = np.array([each.score for each in found])
+    return [found[i] for i in nms(boxes, scores, settings.nms_threshold)]
+
+
+def _survivors(
+    logits: Tensor, scores: Tensor, clicks: FloatArray, embedding: ImageEmbedding, settings: AutomaskSettings
+) -> list[Proposal]:
+    """Proposals of one chunk that pass both filters. logits [B, 3, s, s], scores [B, 3]."""
+    passed = (scores > settings.iou_threshold).nonzero().cpu()
+    chosen = logits[passed[:, 0], passed[:, 1]].cpu()
+    values = scores[passed[:, 0], passed[:, 1]].tolist()
+    kept = []
+    for (click, _), mask, score in zip(passed.tolist(), chosen, values, strict=True):
+        found = _full_resolution(mask, embedding.height, embedding.width, settings)
+        if found is not None:
+            rle, stability = found
+            x, y = clicks[click]
+            kept.append(Proposal(rle, score, stability, rles.area(rle), rles.bbox(rle), (float(x), float(y))))
+    return kept
+
+
+def _full_resolution(logits: Tensor, height: int, width: int, settings: AutomaskSettings) -> tuple[RLE, float] | None:
+    """The mask and its stability measured on full-resolution logits, or None if it is unstable or empty."""
+    offset = settings.stability_offset
+    window = upsample_window(logits, height, width, threshold=-offset)
+    outer = int(torch.count_nonzero(window.values > -offset))
+    inner = int(torch.count_nonzero(window.values > offset))
+    if not outer or inner / outer < settings.stability_threshold:
+        return None
+    return window_to_rle(window, height, width), inner / outer

@@ -1,0 +1,193 @@
+"""The stateless predictor: `encode` images once, `decode` any number of prompts on their embeddings.
+
+The embedding is an argument, never hidden state, so one predictor serves any number of users and images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from annotator.errors import InvalidPrompt
+from annotator.sam import zoo
+from annotator.sam.graphs import STRIDE, ImageEncoder, MaskDecoder
+from annotator.sam.preprocess import preprocess
+from annotator.types import FloatArray, Prompt
+
+MAX_POINTS = 64
+MAX_PROMPTS = 1024
+MAX_LOGIT = 32.0
+"""Previous logits are clamped to +-32 before reuse, as the official predictor does."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageEmbedding:
+    """What the decoder needs of one image: image_embed [256, s, s], feat_s0 [32, 4s, 4s], feat_s1 [64, 2s, 2s].
+
+    `height` and `width` are those of the original upright image, to which prompts and masks refer.
+    """
+
+    image_embed: Tensor
+    feat_s0: Tensor
+    feat_s1: Tensor
+    height: int
+    width: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the three tensors take."""
+        return sum(each.nbytes for each in (self.image_embed, self.feat_s0, self.feat_s1))
+
+
+@dataclass(frozen=True, slots=True)
+class PromptBatch:
+    """B prompts of N points each, in pixels of their original images.
+
+    coords float32 [B, N, 2]; labels int64 [B, N] in -1..3 (a box is two points labelled 2 and 3, first); image_index
+    int64 [B]; mask_input float32 [B, 1, 4s, 4s] previous logits, or None; has_mask bool [B] says which rows are real.
+    """
+
+    coords: FloatArray
+    labels: npt.NDArray[np.int64]
+    image_index: npt.NDArray[np.int64]
+    mask_input: FloatArray | None = None
+    has_mask: npt.NDArray[np.bool_] | None = None
+
+    def __len__(self) -> int:
+        return len(self.coords)
+
+    @classmethod
+    def single(cls, prompt: Prompt, mask_input: FloatArray | None = None) -> PromptBatch:
+        """One prompt on the first image; `mask_input` [4s, 4s] logits of the answer to refine."""
+        points = [(x, y, label) for x, y, label in prompt.points]
+        if prompt.box is not None:
+            x0, y0, x1, y1 = prompt.box
+            points = [(x0, y0, 2), (x1, y1, 3), *points]
+        table = np.array(points, dtype=np.float32).reshape(1, len(points), 3)
+        return cls(
+            coords=np.ascontiguousarray(table[..., :2]),
+            labels=table[..., 2].astype(np.int64),
+            image_index=np.zeros(1, np.int64),
+            mask_input=None if mask_input is None else mask_input[None, None],
+            has_mask=None if mask_input is None else np.ones(1, np.bool_),
+        )
+
+    @classmethod
+    def points(cls, xy: FloatArray) -> PromptBatch:
+        """One positive click per row of `xy` [B, 2], all on the first image."""
+        count = len(xy)
+        return cls(
+            coords=np.ascontiguousarray(xy, dtype=np.float32).reshape(count, 1, 2),
+            labels=np.ones((count, 1), np.int64),
+            image_index=np.zeros(count, np.int64),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MaskLogits:
+    """The decoder's answer to B prompts, on the device, float32.
+
+    logits [B, 4, 4s, 4s]: slot 0 the single-mask answer, slots 1..3 the multi-mask ones; a pixel belongs to the mask
+    where its logit is > 0. scores [B, 4]: predicted IoU. object_scores [B, 1].
+    """
+
+    logits: Tensor
+    scores: Tensor
+    object_scores: Tensor
+
+
+class Predictor:
+    """A SAM 2 checkpoint on a device. It keeps no state between calls; one device should run one call at a time."""
+
+    def __init__(
+        self,
+        model: str,
+        path: Path | None,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """`model` names an entry of the zoo, `path` its checkpoint (None: untrained weights, for benchmarks)."""
+        network = zoo.build(zoo.spec_of(model), path)
+        self.model = model
+        self.key = zoo.checkpoint_key(path) if path is not None else "untrained"
+        self.device = torch.device(device)
+        self.dtype = dtype
+        self.image_size: int = network.image_size
+        with torch.no_grad():
+            self._encoder = ImageEncoder(network).to(self.device, dtype).eval()
+            self._decoder = MaskDecoder(network, shared=False).to(self.device, dtype).eval()
+            self._shared = MaskDecoder(network, shared=True).to(self.device, dtype).eval()
+        for graph in (self._encoder, self._decoder, self._shared):
+            graph.requires_grad_(False)
+
+    @property
+    def mask_side(self) -> int:
+        """Rows and columns of the low-resolution mask logits."""
+        return 4 * self.image_size // STRIDE
+
+    @torch.inference_mode()
+    def encode(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[ImageEmbedding]:
+        """Upright RGB images uint8 [H, W, 3] -> one embedding each, on the predictor's device."""
+        x = preprocess(images, self.image_size, self.device, self.dtype)
+        features = [each.contiguous() for each in self._encoder(x)]
+        return [
+            ImageEmbedding(*(each[i].clone() if len(images) > 1 else each[i] for each in features), *image.shape[:2])
+            for i, image in enumerate(images)
+        ]
+
+    @torch.inference_mode()
+    def decode(self, embeddings: Sequence[ImageEmbedding], prompts: PromptBatch) -> MaskLogits:
+        """Answer every prompt. Raises InvalidPrompt for shapes or values the decoder would silently misread."""
+        self._check(embeddings, prompts)
+        sizes = np.array([(e.width, e.height) for e in embeddings], np.float32)[prompts.image_index]
+        scale = self.image_size / sizes[:, None, :]
+        coords = torch.from_numpy(prompts.coords * scale).to(self.device)
+        labels = torch.from_numpy(prompts.labels).to(self.device)
+        features = self._features(embeddings)
+        if len(embeddings) == 1 and prompts.mask_input is None:
+            answer = self._shared(*features, coords, labels)
+        else:
+            masks, has_mask = self._mask_inputs(prompts)
+            index = torch.from_numpy(prompts.image_index).to(self.device)
+            answer = self._decoder(*features, coords, labels, index, masks, has_mask)
+        return MaskLogits(*answer)
+
+    def _features(self, embeddings: Sequence[ImageEmbedding]) -> list[Tensor]:
+        columns = zip(*((e.image_embed, e.feat_s0, e.feat_s1) for e in embeddings), strict=True)
+        if len(embeddings) == 1:
+            return [column[0][None] for column in columns]  # a view: no copy on the click path
+        return [torch.stack(column) for column in columns]
+
+    def _mask_inputs(self, prompts: PromptBatch) -> tuple[Tensor, Tensor]:
+        side, count = self.mask_side, len(prompts)
+        if prompts.mask_input is None:
+            none = torch.zeros(count, 1, side, side, device=self.device)
+            return none, torch.zeros(count, dtype=torch.bool, device=self.device)
+        masks = torch.from_numpy(np.clip(prompts.mask_input, -MAX_LOGIT, MAX_LOGIT)).to(self.device)
+        has_mask = np.ones(count, np.bool_) if prompts.has_mask is None else prompts.has_mask
+        return masks, torch.from_numpy(has_mask).to(self.device)
+
+    def _check(self, embeddings: Sequence[ImageEmbedding], prompts: PromptBatch) -> None:
+        count, points = prompts.coords.shape[:2]
+        if not 1 <= points <= MAX_POINTS:
+            raise InvalidPrompt(f"A prompt needs 1 to {MAX_POINTS} points (a box is two), not {points}.", "points")
+        if not 1 <= count <= MAX_PROMPTS:
+            raise InvalidPrompt(f"One call takes 1 to {MAX_PROMPTS} prompts, not {count}.", "points")
+        if not np.isfinite(prompts.coords).all():
+            raise InvalidPrompt("A coordinate is not a number.", "points")
+        if prompts.labels.shape != (count, points) or prompts.labels.min() < -1 or prompts.labels.max() > 3:
+            raise InvalidPrompt("Every point needs a label from -1 to 3.", "points")
+        index = prompts.image_index
+        if index.shape != (count,) or index.min() < 0 or index.max() >= len(embeddings):
+            raise InvalidPrompt("A prompt refers to an image that was not given.", "image_index")
+        wanted = (count, 1, self.mask_side, self.mask_side)
+        if prompts.mask_input is not None and prompts.mask_input.shape != wanted:
+            raise InvalidPrompt(f"Mask inputs should be {wanted}, not {prompts.mask_input.shape}.", "mask_input")
+        if prompts.mask_input is not None and not np.isfinite(prompts.mask_input).all():
+            raise InvalidPrompt("A mask input holds values that are not numbers.", "mask_input")

@@ -1,0 +1,34 @@
+"""uint8 pixels to the network's input, with the official image predictor's numerics.
+
+Bytes go to the device as uint8; scaling, resizing and normalising happen there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# ImageNet statistics, as sam2.utils.transforms.SAM2Transforms uses them, here in units of uint8 levels.
+_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
+_STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
+
+
+def preprocess(images: Sequence[npt.NDArray[np.uint8]], size: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Upright RGB images [H, W, 3] of any sizes -> [B, 3, size, size], each squashed to the square.
+
+    Antialiased bilinear in float32, then (x - mean) / std; resizing commutes with both, so it comes first.
+    """
+    mean = torch.tensor(_MEAN, device=device).view(1, 3, 1, 1)
+    std = torch.tensor(_STD, device=device).view(1, 3, 1, 1)
+    resized = []
+    for image in images:
+        x = torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)[None].float()
+        if x.shape[-2:] != (size, size):
+            x = F.interpolate(x, (size, size), mode="bilinear", align_corners=False, antialias=True)
+        resized.append((x - mean) / std)
+    return torch.cat(resized).to(dtype)

@@ -1,0 +1,215 @@
+"""Which SAM 2 checkpoints exist, where they are, how to fetch one, and how to build the network around it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from annotator.errors import ModelUnavailable
+from annotator.settings import ASSETS_DIR
+
+if TYPE_CHECKING:
+    from sam2.modeling.sam2_base import SAM2Base
+
+Progress = Callable[[int, int], None]
+"""Called with (bytes so far, bytes in all)."""
+
+_HUB = "https://huggingface.co"
+_CHUNK = 1 << 20
+_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One checkpoint. `config` is sam2's own YAML name, or a file of ours under `assets/`; `sha256` is of the file."""
+
+    name: str
+    title: str
+    config: str
+    filename: str
+    repository: str = ""
+    sha256: str = ""
+    size_bytes: int = 0
+
+    @property
+    def bundled(self) -> bool:
+        """Shipped with the program, so never downloaded."""
+        return not self.repository
+
+    @property
+    def url(self) -> str:
+        """Where the hub serves the file; HF_ENDPOINT names a mirror."""
+        return f"{os.environ.get('HF_ENDPOINT', _HUB)}/{self.repository}/resolve/main/{self.filename}"
+
+
+def _sam21(name: str, title: str, config: str, stem: str, repo: str, sha256: str, size: int) -> ModelSpec:
+    return ModelSpec(
+        name, title, f"configs/sam2.1/{config}.yaml", f"{stem}.pt", f"facebook/{repo}", sha256=sha256, size_bytes=size
+    )
+
+
+# Checksums and sizes: the hub's own listing of facebook/sam2.1-hiera-*.
+MODELS: dict[str, ModelSpec] = {
+    spec.name: spec
+    for spec in (
+        ModelSpec("nano", "Nano (bundled)", "nano.yaml", "nano.pt"),
+        _sam21(
+            "tiny",
+            "SAM 2.1 tiny",
+            "sam2.1_hiera_t",
+            "sam2.1_hiera_tiny",
+            "sam2.1-hiera-tiny",
+            "7402e0d864fa82708a20fbd15bc84245c2f26dff0eb43a4b5b93452deb34be69",
+            156_008_466,
+        ),
+        _sam21(
+            "small",
+            "SAM 2.1 small",
+            "sam2.1_hiera_s",
+            "sam2.1_hiera_small",
+            "sam2.1-hiera-small",
+            "6d1aa6f30de5c92224f8172114de081d104bbd23dd9dc5c58996f0cad5dc4d38",
+            184_416_285,
+        ),
+        _sam21(
+            "base_plus",
+            "SAM 2.1 base+",
+            "sam2.1_hiera_b+",
+            "sam2.1_hiera_base_plus",
+            "sam2.1-hiera-base-plus",
+            "a2345aede8715ab1d5d31b4a509fb160c5a4af1970f199d9054ccfb746c004c5",
+            323_606_802,
+        ),
+        _sam21(
+            "large",
+            "SAM 2.1 large",
+            "sam2.1_hiera_l",
+            "sam2.1_hiera_large",
+            "sam2.1-hiera-large",
+            "2647878d5dfa5098f2f8649825738a9345572bae2d4350a2468587ece47dd318",
+            898_083_611,
+        ),
+    )
+}
+
+
+def spec_of(name: str) -> ModelSpec:
+    """The spec called `name`. Raises ModelUnavailable listing the names there are."""
+    try:
+        return MODELS[name]
+    except KeyError:
+        raise ModelUnavailable(f"There is no model called {name!r}; choose from {', '.join(MODELS)}.") from None
+
+
+def checkpoint_path(spec: ModelSpec, models_dir: Path) -> Path:
+    """Where the checkpoint of `spec` is, or would be after a download."""
+    return (ASSETS_DIR if spec.bundled else models_dir) / spec.filename
+
+
+def is_present(spec: ModelSpec, models_dir: Path) -> bool:
+    """True if the checkpoint file is complete on this machine."""
+    return checkpoint_path(spec, models_dir).is_file()
+
+
+def default_model(device: str, models_dir: Path) -> tuple[str, str]:
+    """What `auto` means here: (name, why). Large on CUDA, tiny on a CPU, when its weights are here; else nano."""
+    wanted = "large" if device.startswith("cuda") else "tiny"
+    if is_present(MODELS[wanted], models_dir):
+        return wanted, f"the best choice for {device}, and its weights are here"
+    return "nano", f"bundled; the weights of '{wanted}' are not on this machine (annotator models --fetch {wanted})"
+
+
+def fetch(spec: ModelSpec, models_dir: Path, progress: Progress | None = None) -> Path:
+    """The checkpoint's path, downloading it first if needed: resumed after a break, and checked by sha256.
+
+    The file appears under its final name only when complete and correct. Raises ModelUnavailable.
+    """
+    path = checkpoint_path(spec, models_dir)
+    if path.is_file():
+        return path
+    if spec.bundled:
+        raise ModelUnavailable(f"The bundled checkpoint {path.name} is missing from this installation.")
+    partial = path.with_suffix(".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _download(spec, partial, progress)
+        digest = _sha256(partial)
+        if digest != spec.sha256:
+            partial.unlink()
+            raise ModelUnavailable(f"{spec.filename} arrived damaged (its checksum is wrong); try again.")
+        partial.replace(path)
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise ModelUnavailable(f"{spec.title} could not be downloaded ({reason}); what arrived is kept.") from None
+    except OSError as error:
+        raise ModelUnavailable(f"{spec.title} could not be stored in {path.parent} ({error.strerror}).") from None
+    return path
+
+
+def _download(spec: ModelSpec, partial: Path, progress: Progress | None) -> None:
+    have = partial.stat().st_size if partial.exists() else 0
+    if spec.size_bytes and have == spec.size_bytes:
+        return  # complete, only its check was interrupted
+    request = urllib.request.Request(spec.url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        reply = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
+    except urllib.error.HTTPError as error:
+        if error.code != 416:  # 416: the kept part is longer than the file, so start over
+            raise
+        partial.unlink()
+        return _download(spec, partial, progress)
+    with reply:
+        resumed = reply.status == 206
+        have = have if resumed else 0
+        total = have + int(reply.headers.get("Content-Length") or 0)
+        with partial.open("ab" if resumed else "wb") as file:
+            while chunk := reply.read(_CHUNK):
+                file.write(chunk)
+                have += len(chunk)
+                if progress:
+                    progress(have, total)
+        if have < total:
+            raise ConnectionError("the connection broke")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def checkpoint_key(path: Path) -> str:
+    """The first 16 hex digits of the checkpoint's sha256: part of every embedding's key and package's manifest."""
+    return _sha256(path)[:16]
+
+
+def build(spec: ModelSpec, path: Path | None) -> SAM2Base:
+    """Official SAM 2 modules with the weights at `path` (None: untrained): float32, on the CPU, in eval mode.
+
+    As in `sam2.build_sam.build_sam2`, an unstable single-mask answer falls back to the best multi-mask one.
+    Raises ModelUnavailable if the file is not a checkpoint of this model.
+    """
+    import sam2
+    import torch
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    config = OmegaConf.load((ASSETS_DIR if spec.bundled else Path(sam2.__file__).parent) / spec.config)
+    fallback = {
+        "dynamic_multimask_via_stability": True,
+        "dynamic_multimask_stability_delta": 0.05,
+        "dynamic_multimask_stability_thresh": 0.98,
+    }
+    OmegaConf.update(config, "model.sam_mask_decoder_extra_args", fallback, force_add=True)
+    model: SAM2Base = instantiate(config.model, _recursive_=True)
+    if path is not None:
+        try:
+            model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["model"])
+        except Exception as error:  # torch raises many kinds for a damaged file
+            raise ModelUnavailable(f"{path.name} is not a checkpoint of {spec.title} ({str(error)[:120]}).") from None
+    return model.eval()
