@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -32,3 +33,9 @@ def preprocess(images: Sequence[npt.NDArray[np.uint8]], size: int, device: torch
             x = F.interpolate(x, (size, size), mode="bilinear", align_corners=False, antialias=True)
         resized.append((x - mean) / std)
     return torch.cat(resized).to(dtype)
+
+
+def mask_to_logits(mask: npt.NDArray[np.bool_], side: int) -> npt.NDArray[np.float32]:
+    """A full-resolution mask [H, W] as mask input [side, side]: +10 inside, -10 outside, in between at the border."""
+    coverage = cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+    return (coverage * 20 - 10).astype(np.float32)

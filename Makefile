@@ -1,0 +1,46 @@
+# `make run` and `make test` set up everything they need, from a fresh clone, on a machine with Python 3.11 to 3.13.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 7860
+CHROMIUM := $(shell command -v chromium 2>/dev/null)
+
+.PHONY: run test lint format clean browser
+
+run: $(VENV)/installed
+	$(BIN)/annotator serve --port $(PORT)
+
+test: $(VENV)/installed-dev browser lint
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	@if command -v node >/dev/null; then node --test tests/js; else echo "node is missing: tests/js not run"; fi
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+# sam2 is source-only and must be built against the torch that is there, so torch and the build tools come first.
+$(VENV)/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 "setuptools>=77" wheel
+	SAM2_BUILD_CUDA=0 $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -e .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[dev]"
+	touch $@
+
+# The browser tests drive Debian's chromium.
+browser:
+ifeq ($(CHROMIUM),)
+	@if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	else echo "chromium is missing: install it to run the browser tests"; fi
+endif

@@ -1,0 +1,75 @@
+"""Automatic-mask jobs: started, watched and cancelled from any thread; finished ones are kept for a while."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import OrderedDict
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, field
+from typing import Literal
+
+from annotator.engine import Task
+from annotator.errors import AnnotatorError, Cancelled, NotFound
+from annotator.sam.automask import Progress, Proposal
+
+JobState = Literal["running", "done", "cancelled", "failed"]
+_KEPT = 32
+
+
+@dataclass
+class AutomaskJob:
+    """One run over one image. `proposals` are complete once `state` is done."""
+
+    image_id: str
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    state: JobState = "running"
+    progress: Progress = field(default_factory=lambda: Progress(0, 1))
+    proposals: list[Proposal] = field(default_factory=list)
+    error: str | None = None
+    task: Task[list[Proposal]] | None = None
+
+    def follow(self, task: Task[list[Proposal]]) -> None:
+        """Wait for `task` in a thread of its own and record how it ended."""
+        self.task = task
+        threading.Thread(target=self._wait, args=(task,), name=f"automask-{self.id[:8]}", daemon=True).start()
+
+    def _wait(self, task: Task[list[Proposal]]) -> None:
+        try:
+            self.proposals = task.result()
+            self.state = "done"
+        except (Cancelled, CancelledError):
+            self.state = "cancelled"
+        except AnnotatorError as error:
+            self.error, self.state = str(error), "failed"
+        except Exception as error:
+            self.error, self.state = f"Automatic masks failed ({error}).", "failed"
+
+    def cancel(self) -> None:
+        """Stop before the next chunk; a finished job stays as it is."""
+        if self.task is not None:
+            self.task.cancel()
+
+
+class Jobs:
+    """The last jobs, by id."""
+
+    def __init__(self) -> None:
+        self._jobs: OrderedDict[str, AutomaskJob] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, job: AutomaskJob) -> AutomaskJob:
+        """Remember `job`; beyond the last 32 the oldest are cancelled and forgotten."""
+        with self._lock:
+            self._jobs[job.id] = job
+            while len(self._jobs) > _KEPT:
+                self._jobs.popitem(last=False)[1].cancel()
+        return job
+
+    def get(self, job_id: str) -> AutomaskJob:
+        """Raises NotFound."""
+        with self._lock:
+            job = self._jobs.get(job_id)
+        if job is None:
+            raise NotFound("This automatic-mask run is no longer known; start it again.")
+        return job

@@ -1,0 +1,277 @@
+"""The model at work: the loaded predictor, its embeddings and its engine behind three calls: encode, prompt, automask.
+
+Images are named by their `pixel_key`; `load` brings the pixels and is called only when there is no embedding yet.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from annotator.embeddings import DiskTier, EmbeddingCache, MemoryTier, embedding_key
+from annotator.engine import Engine, Priority, Task
+from annotator.errors import AnnotatorError, ModelUnavailable
+from annotator.images import UInt8Array
+from annotator.sam import zoo
+from annotator.sam.automask import AutomaskSettings, Progress, Proposal, automask
+from annotator.sam.postprocess import masks_to_rle, stability
+from annotator.sam.predictor import ImageEmbedding, MaskLogits, Predictor, PromptBatch
+from annotator.settings import Settings
+from annotator.types import RLE, Box, FloatArray, Prompt
+
+log = logging.getLogger(__name__)
+
+Load = Callable[[], UInt8Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Milliseconds of one prompt's spans. `encode` is None when the embedding was cached."""
+
+    queue: float
+    encode: float | None
+    decode: float
+    postprocess: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One answer to a prompt: full-resolution mask, predicted IoU in 0..1, stability in 0..1."""
+
+    mask: RLE
+    score: float
+    stability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Candidates in recommended order, with the low-resolution logits [K, s, s] that refine each of them."""
+
+    candidates: list[Candidate]
+    logits: FloatArray
+    timing: Timing
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """What runs, and why; `loading` is (name, fraction) while another model is being fetched, `error` its failure."""
+
+    name: str
+    title: str
+    device: str
+    dtype: str
+    backend: str
+    reason: str
+    loading: tuple[str, float] | None
+    error: str | None
+
+
+def recommended_slots(answer: MaskLogits, row: int, ambiguous: bool) -> list[int]:
+    """Decoder slots of prompt `row` in the order a user should see them.
+
+    A single click is ambiguous: the three multi-mask answers, best score first. With more said, the single-mask answer
+    leads, as official SAM 2 recommends, and the two best multi-mask answers are the alternatives.
+    """
+    scores = answer.scores[row, 1:].tolist()
+    multi = sorted((1, 2, 3), key=lambda slot: -scores[slot - 1])
+    return multi if ambiguous else [0, *multi[:2]]
+
+
+def pick_device(wanted: str) -> torch.device:
+    """`auto` is CUDA when there is one, else the CPU."""
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted)
+
+
+def serving_dtype(device: torch.device) -> torch.dtype:
+    """float16 on a GPU; float32 on a CPU, where it is faster."""
+    return torch.float16 if device.type == "cuda" else torch.float32
+
+
+def is_ambiguous(prompt: Prompt, refined: bool = False) -> bool:
+    """A single click may mean a part, an object or a group."""
+    return len(prompt.points) == 1 and prompt.box is None and not refined
+
+
+class Segmenter:
+    """Owns the device. Constructing it returns at once; the model loads in the background and calls wait for it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.device = pick_device(settings.device)
+        self.engine = Engine(settings.max_queue)
+        memory = [MemoryTier(settings.embedding_host_bytes, torch.device("cpu"))]
+        if self.device.type != "cpu":
+            memory.insert(0, MemoryTier(settings.embedding_host_bytes, self.device))
+        disk = DiskTier(settings.embedding_disk_bytes, settings.data_dir / "embeddings")
+        self.cache = EmbeddingCache(memory, disk)
+        self._predictor: Predictor | None = None
+        self._reason = ""
+        self._loading: tuple[str, float] | None = None
+        self._error: str | None = None
+        self._ready = threading.Event()
+        self._switching = threading.Lock()
+        name, reason = settings.model, "chosen by --model"
+        if name == "auto":
+            name, reason = zoo.default_model(str(self.device), settings.models_dir)
+        self.switch(name, reason)
+
+    # --- the model ---
+
+    def switch(self, name: str, reason: str = "chosen in the page") -> None:
+        """Fetch if needed, build, then serve `name`; until then, and if it fails, the present model goes on serving."""
+        spec = zoo.spec_of(name)
+        self._loading = (name, 0.0)
+        threading.Thread(target=self._switch, args=(spec, reason), name=f"load-{name}", daemon=True).start()
+
+    def _switch(self, spec: zoo.ModelSpec, reason: str) -> None:
+        def progress(done: int, total: int) -> None:
+            self._loading = (spec.name, done / max(total, 1))
+
+        with self._switching:
+            try:
+                path = zoo.fetch(spec, self._settings.models_dir, progress)
+                self._predictor = Predictor(spec.name, path, self.device, serving_dtype(self.device))
+                self._reason, self._error = reason, None
+                log.info("Serving %s on %s: %s.", spec.title, self.device, reason)
+            except ModelUnavailable as error:
+                self._error = str(error)
+                log.error("%s", error)
+            except Exception as error:
+                self._error = f"{spec.title} could not be loaded ({error})."
+                log.exception("%s could not be loaded.", spec.title)
+            finally:
+                self._loading = None
+                self._ready.set()
+
+    @property
+    def predictor(self) -> Predictor:
+        """The model that serves, waiting for the first one to load. Raises ModelUnavailable if it could not."""
+        self._ready.wait()
+        if self._predictor is None:
+            raise ModelUnavailable(self._error or "No model is loaded.")
+        return self._predictor
+
+    @property
+    def status(self) -> ModelStatus:
+        """A snapshot that never waits."""
+        now = self._predictor
+        name = now.model if now else ""
+        return ModelStatus(
+            name=name,
+            title=zoo.MODELS[name].title if now else "",
+            device=str(self.device),
+            dtype=str(now.dtype).removeprefix("torch.") if now else "",
+            backend="eager",
+            reason=self._reason,
+            loading=self._loading,
+            error=self._error,
+        )
+
+    def close(self) -> None:
+        """Cancel what waits and release the device."""
+        self.engine.close()
+
+    # --- the three calls ---
+
+    def has_embedding(self, pixel_key: str) -> bool:
+        """True if a prompt on this image would not encode."""
+        now = self._predictor
+        return now is not None and embedding_key(pixel_key, now.key, now.dtype) in self.cache
+
+    def encode(self, pixel_key: str, load: Load) -> Task[None]:
+        """Have the image encoded in the background, after all clicks."""
+
+        def work() -> None:
+            self._embedding(self.predictor, pixel_key, load)
+
+        return self.engine.submit(Priority.ENCODE, work, f"encode:{pixel_key}")
+
+    def prompt(
+        self,
+        pixel_key: str,
+        load: Load,
+        prompt: Prompt,
+        mask_input: FloatArray | None = None,
+        hover: str | None = None,
+    ) -> Answer:
+        """Answer one prompt, waiting for it. `mask_input` are the logits of an earlier answer, to refine.
+
+        `hover` names a pointer: only its latest request is answered, with one candidate, the others get Cancelled.
+        """
+        predictor = self.predictor
+        if mask_input is not None and mask_input.shape != (predictor.mask_side,) * 2:
+            mask_input = None  # of a model served before the last switch
+        queued = time.perf_counter()
+
+        def work() -> Answer:
+            started = time.perf_counter()
+            embedding, encode_ms = self._embedding(predictor, pixel_key, load)
+            encoded = time.perf_counter()
+            logits = predictor.decode([embedding], PromptBatch.single(prompt, mask_input))
+            ambiguous = is_ambiguous(prompt, refined=mask_input is not None)
+            slots = recommended_slots(logits, 0, ambiguous)[: 1 if hover else None]
+            chosen = logits.logits[0, slots]
+            steady = stability(chosen).tolist()
+            decoded = time.perf_counter()
+            masks = masks_to_rle(chosen, embedding.height, embedding.width)
+            done = time.perf_counter()
+            scores = logits.scores[0, slots].clamp(0, 1).tolist()
+            timing = Timing(
+                queue=(started - queued) * 1e3,
+                encode=encode_ms,
+                decode=(decoded - encoded) * 1e3,
+                postprocess=(done - decoded) * 1e3,
+                total=(done - queued) * 1e3,
+            )
+            candidates = [Candidate(*each) for each in zip(masks, scores, steady, strict=True)]
+            return Answer(candidates, chosen.cpu().numpy(), timing)
+
+        priority = Priority.CLICK if hover is None else Priority.HOVER
+        return self.engine.submit(priority, work, f"hover:{hover}" if hover else None).result()
+
+    def automask(
+        self,
+        pixel_key: str,
+        load: Load,
+        settings: AutomaskSettings,
+        region: Box | None,
+        on_progress: Callable[[Progress], None],
+    ) -> Task[list[Proposal]]:
+        """Start automatic masks; chunks run when nothing else waits. Cancel through the task."""
+        predictor = self.predictor
+
+        def chunks() -> Generator[None, None, list[Proposal]]:
+            embedding, _ = self._embedding(predictor, pixel_key, load)
+            yield
+            run = automask(predictor, embedding, settings, region)
+            try:
+                while True:
+                    on_progress(next(run))
+                    yield
+            except StopIteration as stop:
+                proposals: list[Proposal] = stop.value
+                return proposals
+
+        return self.engine.submit(Priority.BACKGROUND, chunks())
+
+    def _embedding(self, predictor: Predictor, pixel_key: str, load: Load) -> tuple[ImageEmbedding, float | None]:
+        """The embedding and the milliseconds it took to encode, None from the cache. Runs in the engine's thread."""
+        key = embedding_key(pixel_key, predictor.key, predictor.dtype)
+        cached = self.cache.get(key)
+        if cached is not None:
+            return cached, None
+        started = time.perf_counter()
+        try:
+            pixels = load()
+        except OSError as error:
+            raise AnnotatorError(f"The stored image cannot be read ({error.strerror}).") from None
+        (embedding,) = predictor.encode([np.ascontiguousarray(pixels)])
+        self.cache.put(key, embedding)
+        return embedding, (time.perf_counter() - started) * 1e3

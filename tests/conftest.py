@@ -1,0 +1,86 @@
+"""Shared parts: the real bundled model, a workspace on disk, a server process for the browser."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = ROOT / "assets" / "samples"
+
+
+@pytest.fixture(scope="session")
+def predictor():  # type: ignore[no-untyped-def]
+    """The bundled model."""
+    from annotator.sam import zoo
+    from annotator.sam.predictor import Predictor
+
+    return Predictor("nano", zoo.checkpoint_path(zoo.MODELS["nano"], Path()))
+
+
+@pytest.fixture(scope="session")
+def cat() -> np.ndarray:
+    """The sample photo of a cat, uint8 [300, 451, 3]."""
+    return np.asarray(Image.open(SAMPLES / "skimage_chelsea.jpg").convert("RGB"))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """`annotator serve` in a process of its own, on a data folder that outlives it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        environment = {**os.environ, "ANNOTATOR_DATA_DIR": str(self.data_dir), "GRADIO_ANALYTICS_ENABLED": "False"}
+        command = [sys.executable, "-m", "annotator", "serve", "--port", str(self.port), "--model", "nano"]
+        log = (self.data_dir / "server.log").open("ab")
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            try:
+                with urllib.request.urlopen(f"{self.url}/api/status", timeout=5) as reply:
+                    if b'"name":"nano"' in reply.read().replace(b" ", b"").split(b'"models"')[0]:
+                        return
+            except OSError:
+                pass
+            time.sleep(0.2)
+        raise RuntimeError("the server did not start:\n" + (self.data_dir / "server.log").read_text()[-3000:])
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(tmp_path_factory.mktemp("data"))
+    running.start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="session")
+def server_url(server: Server) -> str:
+    return server.url
