@@ -150,7 +150,7 @@ def test_runs_of_length_zero_are_merged() -> None:
 def test_validate_refuses_what_is_not_canonical() -> None:
     rle.validate(RLE(4, 3, np.array([0, 12], np.uint32)))
     with pytest.raises(InvalidMask, match="uint32"):
-        rle.validate(RLE(4, 3, np.array([12], np.int64)))  # type: ignore[arg-type]
+        rle.validate(RLE(4, 3, np.array([12], np.int64)))
     for counts in ([5, 0, 7], [12, 0], [11]):
         with pytest.raises(InvalidMask):
             rle.validate(RLE(4, 3, np.array(counts, np.uint32)))
