@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from annotator import __version__
 from annotator.errors import AnnotatorError, InvalidImage, InvalidPrompt
 from annotator.settings import Settings
-from annotator.types import Point, Prompt
+from annotator.types import RLE, Annotation, ImageRecord, Label, Point, Prompt
 
 if TYPE_CHECKING:
     from annotator.sam.predictor import Predictor
@@ -152,7 +152,6 @@ def _read_image(path: Path, settings: Settings) -> Any:
 
 
 def _segment(options: argparse.Namespace, settings: Settings) -> None:
-    from annotator.formats import coco
     from annotator.sam.postprocess import masks_to_rle
     from annotator.sam.predictor import PromptBatch
     from annotator.segmenter import is_ambiguous, recommended_slots
@@ -161,22 +160,20 @@ def _segment(options: argparse.Namespace, settings: Settings) -> None:
     if not options.point and options.box is None:
         raise InvalidPrompt("Say what to segment: --point X,Y or --box X0,Y0,X1,Y1.", "point")
     image = _read_image(options.image, settings)
-    record = coco.file_record(options.image.name, image.height, image.width)
     prompt = Prompt(tuple(options.point), options.box)
-    check_prompt(prompt, record)
+    check_prompt(prompt, image.height, image.width)
     predictor = _predictor(settings)
     answer = predictor.decode(predictor.encode([image.pixels]), PromptBatch.single(prompt))
     slot = recommended_slots(answer, 0, is_ambiguous(prompt))[0]
     (mask,) = masks_to_rle(answer.logits[0, [slot]], image.height, image.width)
     score = float(answer.scores[0, slot].clamp(0, 1))
-    _write_json(options.output, coco.of_masks([(record, [(mask, score)])]))
+    _write_coco(options.output, [(options.image, mask.height, mask.width, [(mask, score)])])
     print(f"{int(mask.counts[1::2].sum())} pixels, score {score:.2f} -> {options.output}", file=sys.stderr)
 
 
 def _automask(options: argparse.Namespace, settings: Settings) -> None:
     from tqdm import tqdm
 
-    from annotator.formats import coco
     from annotator.sam.automask import AutomaskSettings, automask
 
     paths = list(_image_paths(options.paths))
@@ -199,12 +196,14 @@ def _automask(options: argparse.Namespace, settings: Settings) -> None:
             except StopIteration as stop:
                 proposals = stop.value
                 break
-        record = coco.file_record(str(path), image.height, image.width)
-        entries.append((record, [(each.mask, each.score) for each in proposals]))
+        entries.append((path, image.height, image.width, [(each.mask, each.score) for each in proposals]))
     if not entries:
         raise InvalidImage("None of the files could be read.")
-    _write_json(options.output, coco.of_masks(entries))
-    print(f"{sum(len(m) for _, m in entries)} masks of {len(entries)} images -> {options.output}", file=sys.stderr)
+    _write_coco(options.output, entries)
+    print(
+        f"{sum(len(masks) for *_, masks in entries)} masks of {len(entries)} images -> {options.output}",
+        file=sys.stderr,
+    )
 
 
 def _image_paths(paths: Sequence[Path]) -> list[Path]:
@@ -266,7 +265,22 @@ def _evaluate(options: argparse.Namespace, settings: Settings) -> None:
     print(json.dumps({key: round(value, 4) for key, value in whole.items()}))
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
+def _write_coco(path: Path, entries: Sequence[tuple[Path, int, int, list[tuple[RLE, float]]]]) -> None:
+    """One category, 'object'; `entries` are (file, height, width, masks with scores)."""
+    from annotator.formats import coco
+    from annotator.masks import rle as rles
+
+    records = [
+        ImageRecord(str(index), 0, str(file), "", "", width, height)
+        for index, (file, height, width, _) in enumerate(entries)
+    ]
+    annotations = [
+        Annotation(f"{index}/{number}", str(index), 1, mask, rles.area(mask), rles.bbox(mask), score)
+        for index, (*_, masks) in enumerate(entries)
+        for number, (mask, score) in enumerate(masks)
+        if rles.area(mask)
+    ]
+    content = coco.build(records, [Label(1, 0, "object", "#000000")], annotations)
     try:
         path.write_text(json.dumps(content))
     except OSError as error:

@@ -153,7 +153,7 @@ class Workspace:
 
         `annotation_id` starts from that object's mask instead. Raises InvalidPrompt.
         """
-        check_prompt(prompt, record)
+        check_prompt(prompt, record.height, record.width)
         mask_input = self._logits_of(refine, record)
         if mask_input is None and annotation_id is not None:
             mask = rles.decode(self.store.annotation(record.id, annotation_id).mask)
@@ -284,7 +284,7 @@ class Workspace:
         if not 1 <= points_per_side <= _MAX_POINTS_PER_SIDE:
             raise InvalidPrompt(f"The grid can have 1 to {_MAX_POINTS_PER_SIDE} points a side.", "points_per_side")
         if region is not None:
-            check_prompt(Prompt(box=region), record)
+            check_prompt(Prompt(box=region), record.height, record.width)
         job = self.jobs.add(AutomaskJob(record.id))
 
         def on_progress(progress: Progress) -> None:
@@ -334,8 +334,8 @@ class Workspace:
             offset += 500
 
 
-def check_prompt(prompt: Prompt, record: ImageRecord) -> None:
-    """Raises InvalidPrompt naming the offending field."""
+def check_prompt(prompt: Prompt, height: int, width: int) -> None:
+    """Against an image of `height` x `width` pixels. Raises InvalidPrompt naming the offending field."""
     if not prompt.points and prompt.box is None:
         raise InvalidPrompt("A prompt needs a point or a box.", "points")
     if len(prompt.points) + 2 * (prompt.box is not None) > MAX_POINTS:
@@ -344,10 +344,8 @@ def check_prompt(prompt: Prompt, record: ImageRecord) -> None:
         field = f"points[{index}]"
         if not (math.isfinite(x) and math.isfinite(y)):
             raise InvalidPrompt("A point's coordinates should be numbers.", field)
-        if not (0 <= x <= record.width and 0 <= y <= record.height):
-            raise InvalidPrompt(
-                f"The point ({x:g}, {y:g}) lies outside the image of {record.width} x {record.height} pixels.", field
-            )
+        if not (0 <= x <= width and 0 <= y <= height):
+            raise InvalidPrompt(f"The point ({x:g}, {y:g}) lies outside the image of {width} x {height} pixels.", field)
         if label not in (0, 1):
             raise InvalidPrompt("A point's label should be 1 (object) or 0 (background).", field)
     if prompt.box is None:
@@ -355,7 +353,7 @@ def check_prompt(prompt: Prompt, record: ImageRecord) -> None:
     if not all(math.isfinite(each) for each in prompt.box):
         raise InvalidPrompt("The box's coordinates should be numbers.", "box")
     x0, y0, x1, y1 = prompt.box
-    if not (0 <= x0 < x1 <= record.width and 0 <= y0 < y1 <= record.height):
+    if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
         raise InvalidPrompt(
-            f"The box should lie inside the image of {record.width} x {record.height} pixels and have an area.", "box"
+            f"The box should lie inside the image of {width} x {height} pixels and have an area.", "box"
         )

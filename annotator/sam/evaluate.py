@@ -18,6 +18,7 @@ from PIL import Image
 
 from annotator.errors import AnnotatorError
 from annotator.masks import rle as rles
+from annotator.masks.geometry import farthest_point
 from annotator.sam.postprocess import masks_to_rle
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.types import BoolArray, FloatArray, Point, Prompt
@@ -94,18 +95,10 @@ def by_source(results: list[RegionResult]) -> dict[str, dict[str, float]]:
     return {name: summary(group) for name, group in sorted(groups.items())}
 
 
-def deepest_point(region: BoolArray) -> tuple[int, int]:
-    """x, y of the pixel farthest from the region's border; the image's edge counts as border."""
-    padded = np.pad(region, 1).astype(np.uint8)
-    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    y, x = np.unravel_index(int(distance.argmax()), distance.shape)
-    return int(x), int(y)
-
-
 def _click(
     predictor: Predictor, embedding: ImageEmbedding, truth: BoolArray, valid: BoolArray, source: str
 ) -> RegionResult:
-    x, y = deepest_point(truth)
+    x, y = _deepest(truth)
     points = [Point(x + 0.5, y + 0.5, 1)]
     previous: FloatArray | None = None
     ious: list[float] = []
@@ -129,8 +122,14 @@ def _click(
         error, label = max(((_largest_part(missed), 1), (_largest_part(extra), 0)), key=lambda pair: pair[0].sum())
         if not error.any():
             return RegionResult(source, ious, first_score, best)
-        x, y = deepest_point(error)
+        x, y = _deepest(error)
         points.append(Point(x + 0.5, y + 0.5, label))
+
+
+def _deepest(region: BoolArray) -> tuple[int, int]:
+    point = farthest_point(region)
+    assert point is not None, "a region to click into is never empty"
+    return point
 
 
 def _iou(mask: BoolArray, truth: BoolArray, valid: BoolArray) -> float:

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from annotator.masks import rle as rles
 from annotator.types import RLE, BoolArray, UInt32Array
 
 STABILITY_OFFSET = 1.0
@@ -101,21 +102,15 @@ def window_to_rle(window: Window, height: int, width: int, threshold: float = 0.
     mask: BoolArray = (window.values > threshold).numpy()
     columns, rows = mask.shape
     if not mask.size:
-        return RLE(height, width, np.array([height * width], np.uint32))
-    # Edges of the runs of each column; a run that reaches the window's border ends there.
+        return rles.empty(height, width)
+    # Edges of the runs of each column; a run that reaches the window's border ends there. Where it goes on at the top
+    # of the next column, the two edges are one position, which cancel.
     edge = np.empty((columns, rows + 1), np.bool_)
     edge[:, 0] = mask[:, 0]
     np.not_equal(mask[:, 1:], mask[:, :-1], out=edge[:, 1:-1])
     edge[:, -1] = mask[:, -1]
     column, row = np.divmod(np.flatnonzero(edge), rows + 1)
-    position = (column + window.x) * height + row + window.y
-    if rows == height:  # a run that ends at the bottom may go on at the top of the next column: drop both edges
-        joined = np.flatnonzero(position[1:] == position[:-1])
-        position = np.delete(position, np.concatenate((joined, joined + 1)))
-    if position[-1] == height * width:  # ones to the last pixel: no run of zeros follows
-        position = position[:-1]
-    counts = np.diff(position, prepend=0, append=height * width)
-    return RLE(height, width, counts.astype(np.uint32))
+    return rles.from_flips((column + window.x) * height + row + window.y, height, width)
 
 
 def rle_on_device(masks: Tensor) -> list[RLE]:
