@@ -1,0 +1,340 @@
+"""The REST routes over the real model and a real database: the main job, and every bad input's clear answer."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+
+from annotator.segmenter import Segmenter
+from annotator.settings import Settings
+from annotator.store import Store
+from annotator.web.server import create_app
+from annotator.workspace import Workspace
+
+SAMPLES = Path(__file__).resolve().parent.parent / "assets" / "samples"
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(data_dir=tmp_path_factory.mktemp("data"), model="nano", max_upload_bytes=20 << 20)
+
+
+@pytest.fixture(scope="module")
+def client(settings: Settings) -> Iterator[TestClient]:
+    workspace = Workspace(settings, Store(settings.store_url), Segmenter(settings))
+    app = create_app(workspace, settings, page=False)
+    with TestClient(app, base_url="http://test", raise_server_exceptions=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def project(client: TestClient) -> int:
+    return int(client.get("/api/status").json()["project_id"])
+
+
+@pytest.fixture(scope="module")
+def label(client: TestClient, project: int) -> int:
+    return int(client.get(f"/api/projects/{project}/labels").json()[0]["id"])
+
+
+@pytest.fixture
+def image(client: TestClient, project: int) -> dict[str, Any]:
+    """The cat, as an image of its own."""
+    data = (SAMPLES / "skimage_chelsea.jpg").read_bytes()
+    return upload(client, project, ("cat.jpg", data)).json()["images"][0]
+
+
+def upload(client: TestClient, project: int, *files: tuple[str, bytes]) -> Any:
+    return client.post(f"/api/projects/{project}/images", files=[("files", each) for each in files])
+
+
+def click(client: TestClient, image: dict[str, Any], *points: tuple[float, float, int], **more: Any) -> dict[str, Any]:
+    reply = client.post(f"/api/images/{image['id']}/prompt", json={"points": points, **more})
+    assert reply.status_code == 200, reply.text
+    return reply.json()
+
+
+def keep(client: TestClient, image: dict[str, Any], label: int, mask: dict[str, Any], **more: Any) -> Any:
+    body = {"label_id": label, "mask": mask, **more}
+    return client.post(f"/api/images/{image['id']}/annotations", json=body)
+
+
+def pixels(mask: dict[str, Any], height: int, width: int) -> np.ndarray:
+    full = np.zeros((height, width), bool)
+    values = np.repeat(np.arange(len(mask["runs"])) % 2 == 1, mask["runs"]).reshape(mask["h"], mask["w"])
+    full[mask["y"] : mask["y"] + mask["h"], mask["x"] : mask["x"] + mask["w"]] = values
+    return full
+
+
+def test_from_upload_to_a_coco_file_pycocotools_reads(
+    client: TestClient, project: int, label: int, tmp_path: Path
+) -> None:
+    stored = Image.open(SAMPLES / "skimage_chelsea.jpg").transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise: upright again
+    buffer = io.BytesIO()
+    stored.save(buffer, "JPEG", exif=exif, quality=95)
+    image = upload(client, project, ("turned.jpg", buffer.getvalue())).json()["images"][0]
+    assert (image["width"], image["height"], image["orientation"]) == (451, 300, 6)
+    answer = click(client, image, (200, 150, 1))
+    assert len(answer["candidates"]) == 3
+    mask = answer["candidates"][0]["mask"]
+    kept = keep(client, image, label, mask, score=0.9).json()["annotation"]
+    reply = client.get(f"/api/projects/{project}/export/coco", params={"image_id": image["id"]})
+    path = tmp_path / "annotations.json"
+    path.write_bytes(reply.content)
+    loaded = COCO(str(path))
+    (entry,) = loaded.dataset["annotations"]
+    assert loaded.dataset["images"][0]["width"] == 451
+    assert (entry["id"], entry["iscrowd"], entry["category_id"]) == (1, 0, 1)
+    truth = pixels(mask, 300, 451)
+    assert np.array_equal(coco_mask.decode(entry["segmentation"]).astype(bool), truth)
+    assert entry["area"] == truth.sum() == kept["area"]
+
+
+def test_a_second_prompt_on_an_image_does_not_encode_again(client: TestClient, image: dict[str, Any]) -> None:
+    click(client, image, (100, 100, 1))
+    reply = client.post(f"/api/images/{image['id']}/prompt", json={"points": [[120, 100, 1]]})
+    assert reply.json()["timing"]["encode"] is None
+    assert "decode;dur=" in reply.headers["Server-Timing"]
+    assert "encode" not in reply.headers["Server-Timing"].split("decode")[0]
+
+
+def test_a_correcting_click_refines_the_chosen_candidate(client: TestClient, image: dict[str, Any]) -> None:
+    first = click(client, image, (200, 150, 1))
+    plain = click(client, image, (200, 150, 1), (30, 30, 0))
+    refined = click(client, image, (200, 150, 1), (30, 30, 0), refine={"token": first["token"], "index": 1})
+    assert plain["candidates"][0]["mask"] != refined["candidates"][0]["mask"]
+    forgotten = click(client, image, (200, 150, 1), (30, 30, 0), refine={"token": "gone", "index": 0})
+    assert forgotten["candidates"][0]["mask"] == plain["candidates"][0]["mask"]
+
+
+def test_undo_and_redo_walk_through_everything(client: TestClient, image: dict[str, Any], label: int) -> None:
+    url = f"/api/images/{image['id']}"
+    first = click(client, image, (100, 100, 1))["candidates"][0]["mask"]
+    second = click(client, image, (300, 200, 1))["candidates"][0]["mask"]
+    ids = [keep(client, image, label, mask).json()["annotation"]["id"] for mask in (first, second)]
+    client.delete(f"{url}/annotations/{ids[0]}")
+    assert [a["id"] for a in client.get(f"{url}/document").json()["annotations"]] == ids[1:]
+    after = client.post(f"{url}/undo").json()
+    assert [a["id"] for a in after["annotations"]] == ids
+    assert after["annotations"][0]["mask"] == first
+    assert after["history"]["redo"] == "delete object"
+    assert len(client.post(f"{url}/redo").json()["annotations"]) == 1
+    for _ in range(3):
+        assert client.post(f"{url}/undo").status_code == 200
+    empty = client.post(f"{url}/undo")
+    assert empty.status_code == 409
+    assert empty.json()["error"]
+
+
+def test_a_repeated_request_adds_nothing_twice(client: TestClient, image: dict[str, Any], label: int) -> None:
+    mask = click(client, image, (100, 100, 1))["candidates"][0]["mask"]
+    replies = [keep(client, image, label, mask, request_id="0123456789").json() for _ in range(2)]
+    assert replies[0] == replies[1]
+    assert len(client.get(f"/api/images/{image['id']}/document").json()["annotations"]) == 1
+
+
+def test_merge_split_and_clean_are_lossless_steps(client: TestClient, image: dict[str, Any], label: int) -> None:
+    url = f"/api/images/{image['id']}"
+    squares = [{"x": x, "y": 10, "w": 20, "h": 20, "runs": [0, 400]} for x in (10, 100)]
+    ids = [keep(client, image, label, mask, source="edit").json()["annotation"]["id"] for mask in squares]
+    (merged,) = client.post(f"{url}/annotations/merge", json={"ids": ids}).json()["annotations"]
+    assert merged["area"] == 800
+    parts = client.post(f"{url}/annotations/{merged['id']}/split", json={}).json()["annotations"]
+    assert sorted(part["mask"]["x"] for part in parts) == [10, 100]
+    holed = {"x": 0, "y": 0, "w": 5, "h": 5, "runs": [0, 12, 1, 12]}
+    made = keep(client, image, label, holed).json()["annotation"]["id"]
+    cleaned = client.post(f"{url}/annotations/{made}/clean", json={"fill_holes": 1}).json()["annotations"]
+    assert next(a["area"] for a in cleaned if a["id"] == made) == 25
+
+
+def test_relabelling_and_correcting_an_object(client: TestClient, project: int, image: dict[str, Any]) -> None:
+    first, second = (
+        client.post(f"/api/projects/{project}/labels", json={"name": name}).json()["id"] for name in ("a", "b")
+    )
+    square = {"x": 1, "y": 2, "w": 3, "h": 4, "runs": [0, 12]}
+    made = keep(client, image, first, square).json()["annotation"]
+    url = f"/api/images/{image['id']}/annotations/{made['id']}"
+    assert client.patch(url, json={"label_id": second}).json()["annotation"]["label_id"] == second
+    wider = {**square, "w": 4, "runs": [0, 16]}
+    assert client.patch(url, json={"mask": wider}).json()["annotation"]["area"] == 16
+    assert client.delete(f"/api/labels/{second}").status_code == 409
+    assert client.delete(f"/api/labels/{first}").status_code == 200
+    assert client.post(f"/api/projects/{project}/labels", json={"name": "b"}).status_code == 409
+
+
+def wait_for(client: TestClient, job_id: str) -> dict[str, Any]:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        job = client.get(f"/api/jobs/{job_id}").json()
+        if job["state"] != "running":
+            return job
+        time.sleep(0.05)
+    raise AssertionError("the job did not end")
+
+
+def test_automatic_masks_are_proposed_then_accepted_in_one_step(
+    client: TestClient, image: dict[str, Any], label: int
+) -> None:
+    url = f"/api/images/{image['id']}"
+    started = client.post(f"{url}/automask", json={"points_per_side": 12}).json()
+    job = wait_for(client, started["job_id"])
+    assert (job["state"], job["done"], job["total"]) == ("done", 144, 144)
+    assert job["proposals"], "nothing to accept: the rest of this test would be empty"
+    body = {"job_id": started["job_id"], "indices": [p["index"] for p in job["proposals"]], "label_id": label}
+    accepted = client.post(f"{url}/automask/accept", json=body).json()
+    assert len(accepted["annotations"]) == len(job["proposals"])
+    assert not client.post(f"{url}/undo").json()["annotations"]
+
+
+def test_automatic_masks_can_be_cancelled(client: TestClient, image: dict[str, Any]) -> None:
+    started = client.post(f"/api/images/{image['id']}/automask", json={"points_per_side": 64}).json()
+    assert client.delete(f"/api/jobs/{started['job_id']}").status_code == 200
+    job = wait_for(client, started["job_id"])
+    assert job["state"] == "cancelled"
+    assert job["done"] < job["total"]
+
+
+BAD_PROMPTS: dict[str, tuple[dict[str, Any], str]] = {
+    "nothing": ({"points": []}, "points"),
+    "outside": ({"points": [[900, 10, 1]]}, "points[0]"),
+    "negative": ({"points": [[10, 10, 1], [-1, 10, 1]]}, "points[1]"),
+    "label": ({"points": [[10, 10, 7]]}, "points[0]"),
+    "box order": ({"box": [50, 50, 10, 10]}, "box"),
+    "box outside": ({"box": [0, 0, 452, 10]}, "box"),
+    "too many": ({"points": [[1, 1, 1]] * 63, "box": [0, 0, 9, 9]}, "points"),
+    "far too many": ({"points": [[1, 1, 1]] * 500}, "points"),
+    "text": ({"points": [["a", 1, 1]]}, "points.0.0"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_PROMPTS)
+def test_a_bad_prompt_names_its_field(client: TestClient, image: dict[str, Any], kind: str) -> None:
+    body, field = BAD_PROMPTS[kind]
+    reply = client.post(f"/api/images/{image['id']}/prompt", json=body)
+    assert reply.status_code == 422
+    assert reply.json()["field"] == field
+    assert reply.json()["error"]
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999"])
+def test_coordinates_that_are_not_numbers_are_refused(client: TestClient, image: dict[str, Any], value: str) -> None:
+    body = f'{{"points": [[{value}, 1, 1]]}}'
+    reply = client.post(f"/api/images/{image['id']}/prompt", content=body, headers={"Content-Type": "application/json"})
+    assert reply.status_code == 422
+    assert "number" in reply.json()["error"] or "JSON" in reply.json()["error"]
+
+
+BAD_MASKS = {
+    "short": {"x": 0, "y": 0, "w": 5, "h": 5, "runs": [0, 12]},
+    "outside": {"x": 450, "y": 0, "w": 5, "h": 5, "runs": [0, 25]},
+    "negative": {"x": 0, "y": 0, "w": 5, "h": 5, "runs": [-5, 30]},
+    "huge": {"x": 0, "y": 0, "w": 2**40, "h": 2**40, "runs": [0, 2**80]},
+    "empty": {"x": 0, "y": 0, "w": 0, "h": 0, "runs": []},
+}
+
+
+@pytest.mark.parametrize("kind", BAD_MASKS)
+def test_a_bad_mask_is_refused_and_nothing_is_kept(
+    client: TestClient, image: dict[str, Any], label: int, kind: str
+) -> None:
+    reply = keep(client, image, label, BAD_MASKS[kind])
+    assert reply.status_code == 422
+    assert reply.json()["error"]
+    assert not client.get(f"/api/images/{image['id']}/document").json()["annotations"]
+
+
+def test_unknown_things_are_404_in_one_sentence(client: TestClient, image: dict[str, Any], label: int) -> None:
+    for method, path in [
+        ("GET", "/api/images/nope"),
+        ("GET", "/api/images/nope/pixels"),
+        ("POST", "/api/images/nope/undo"),
+        ("GET", "/api/jobs/nope"),
+        ("GET", "/api/projects/999/images"),
+        ("DELETE", f"/api/images/{image['id']}/annotations/nope"),
+        ("DELETE", "/api/labels/999"),
+        ("GET", "/api/nope"),
+    ]:
+        reply = client.request(method, path)
+        assert reply.status_code == 404, path
+        assert reply.json()["error"], path
+    square = {"x": 0, "y": 0, "w": 1, "h": 1, "runs": [0, 1]}
+    assert keep(client, image, 999, square).status_code == 404
+
+
+def test_good_files_are_taken_beside_bad_ones(client: TestClient, project: int) -> None:
+    good = (SAMPLES / "skimage_coffee.jpg").read_bytes()
+    reply = upload(client, project, ("good.jpg", good), ("bad.jpg", b"text"), ("empty.png", b"")).json()
+    assert [each["name"] for each in reply["images"]] == ["good.jpg"]
+    assert [each["name"] for each in reply["errors"]] == ["bad.jpg", "empty.png"]
+    only_bad = upload(client, project, ("bad.jpg", b"text"))
+    assert only_bad.status_code == 422
+    assert "bad.jpg" in only_bad.json()["error"]
+
+
+def test_a_path_in_a_file_name_is_only_a_name(client: TestClient, project: int, settings: Settings) -> None:
+    data = (SAMPLES / "skimage_coffee.jpg").read_bytes()
+    (image,) = upload(client, project, ("../../evil\\..\\x.jpg", data)).json()["images"]
+    assert image["name"] == "x.jpg"
+    assert not list(settings.data_dir.parent.rglob("x.jpg"))
+
+
+def test_requests_from_another_sites_page_are_refused(client: TestClient, project: int) -> None:
+    reply = client.post(f"/api/projects/{project}/labels", json={"name": "x"}, headers={"Origin": "http://evil.test"})
+    assert reply.status_code == 403
+    same = client.post(f"/api/projects/{project}/labels", json={"name": "ok"}, headers={"Origin": "http://test"})
+    assert same.status_code == 200
+
+
+def test_a_deleted_image_can_be_restored_with_its_objects(
+    client: TestClient, project: int, image: dict[str, Any], label: int
+) -> None:
+    keep(client, image, label, {"x": 0, "y": 0, "w": 1, "h": 1, "runs": [0, 1]})
+    url = f"/api/images/{image['id']}"
+    assert client.delete(url).status_code == 200
+    assert client.get(url).status_code == 404
+    assert image["id"] not in {i["id"] for i in client.get(f"/api/projects/{project}/images").json()["images"]}
+    assert client.post(f"{url}/restore").json()["annotations"] == 1
+
+
+def test_thumbnails_pixels_and_samples_are_images(client: TestClient, project: int, image: dict[str, Any]) -> None:
+    for url in (image["url"], image["thumbnail_url"], client.get("/api/samples").json()[0]["thumbnail_url"]):
+        reply = client.get(url)
+        assert reply.headers["Content-Type"] == "image/jpeg"
+        Image.open(io.BytesIO(reply.content)).load()
+    added = [client.post(f"/api/projects/{project}/samples", json={"name": "skimage_rocket"}).json() for _ in range(2)]
+    assert added[0]["id"] == added[1]["id"]
+
+
+def test_everything_is_still_there_after_a_restart(settings: Settings, client: TestClient, project: int) -> None:
+    before = client.get(f"/api/projects/{project}/images").json()
+    again = Workspace(settings, Store(settings.store_url), Segmenter(settings))
+    with TestClient(create_app(again, settings, page=False)) as restarted:
+        after = restarted.get(f"/api/projects/{project}/images").json()
+        drop = {"embedding"}  # the model may still be loading
+        assert [{k: v for k, v in i.items() if k not in drop} for i in after["images"]] == [
+            {k: v for k, v in i.items() if k not in drop} for i in before["images"]
+        ]
+        seen = next(i for i in before["images"] if i["embedding"] == "ready")
+        reply = restarted.post(f"/api/images/{seen['id']}/prompt", json={"points": [[10, 10, 1]]})
+        assert reply.json()["timing"]["encode"] is None
+        assert again.segmenter.cache.hits == {"memory": 0, "disk": 1, "miss": 0}
+
+
+def test_the_openapi_page_describes_every_route(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert "/api/images/{image_id}/prompt" in paths
+    assert client.get("/docs").status_code == 200
+    assert json.dumps(paths).count('"summary"') >= 30

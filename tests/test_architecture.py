@@ -1,0 +1,96 @@
+"""The rules of the layout: who may import what, and how long importing takes."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "annotator"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+# From the top of the design's list to its bottom; a module may import what stands below it.
+LAYERS = [
+    ["cli", "__main__"],
+    ["web.server"],
+    ["web.api", "web.ui"],
+    ["web.schemas", "web.auth"],
+    ["workspace"],
+    ["jobs"],
+    ["store", "segmenter"],
+    ["schema", "files", "embeddings", "engine"],
+    ["sam.evaluate", "sam.automask"],
+    ["sam.predictor", "sam.compile"],
+    ["sam.postprocess", "sam.preprocess", "sam.graphs", "sam.zoo"],
+    ["formats.coco", "images"],
+    ["masks.edit"],
+    ["masks.geometry"],
+    ["masks.rle"],
+    ["types", "settings", "errors"],
+]
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def imports(path: Path, top_level_only: bool = False) -> set[str]:
+    """Full names of what a file imports, `if TYPE_CHECKING` blocks left out."""
+    tree = ast.parse(path.read_text())
+    skipped = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and getattr(block.test, "id", "") == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    nodes = tree.body if top_level_only else [node for node in ast.walk(tree) if id(node) not in skipped]
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def roots(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imports(path)}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_imports_go_only_downward(path: Path) -> None:
+    name = module_name(path)
+    if path.name == "__init__.py":
+        assert not imports(path)
+        return
+    assert name in RANK, f"{name} has no place in the layout"
+    ours = {each.removeprefix("annotator.") for each in imports(path) if each.startswith("annotator.")}
+    upward = {each for each in ours & set(RANK) if RANK[each] < RANK[name]}
+    assert not upward
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_heavy_libraries_stay_where_they_belong(path: Path) -> None:
+    name, used = module_name(path), roots(path)
+    if name.split(".")[0] in ("masks", "formats", "types", "errors", "settings", "images"):
+        assert not used & {"torch", "fastapi", "starlette", "gradio", "pydantic", "sqlalchemy"}
+    if name not in ("web.ui", "web.server"):
+        assert "gradio" not in used
+    assert "gradio" not in {each.split(".")[0] for each in imports(path, top_level_only=True)} or name == "web.ui"
+    assert "torchvision" not in used
+
+
+def test_importing_the_package_is_quick_and_pulls_in_no_torch() -> None:
+    code = (
+        "import sys, time; start = time.perf_counter(); import annotator, annotator.cli; "
+        "took = time.perf_counter() - start; assert not {'torch', 'gradio', 'fastapi'} & set(sys.modules); print(took)"
+    )
+    took = min(
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        for _ in range(3)
+    )
+    assert took < 0.3

@@ -1,0 +1,96 @@
+"""The embedding tiers: budgets are hard, files are atomic, damage is survived."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from annotator.embeddings import DiskTier, EmbeddingCache, MemoryTier, embedding_key
+from annotator.sam.predictor import ImageEmbedding
+
+CPU = torch.device("cpu")
+
+
+def embedding(value: float, cells: int = 4) -> ImageEmbedding:
+    tensors = [torch.full((2, cells, cells), value + i) for i in range(3)]
+    return ImageEmbedding(*tensors, height=30, width=40)
+
+
+ONE = embedding(0).nbytes
+
+
+def test_memory_evicts_the_least_recently_used_within_its_budget() -> None:
+    tier = MemoryTier(2 * ONE, CPU)
+    tier.put("a", embedding(1))
+    tier.put("b", embedding(2))
+    tier.get("a")
+    tier.put("c", embedding(3))
+    assert ("a" in tier, "b" in tier, "c" in tier) == (True, False, True)
+    assert tier.nbytes <= tier.budget
+
+
+def test_an_embedding_over_the_budget_is_not_kept() -> None:
+    tier = MemoryTier(ONE, CPU)
+    tier.put("big", embedding(1, cells=8))
+    assert "big" not in tier
+    assert tier.nbytes == 0
+
+
+def test_a_file_is_read_back_as_it_was_after_a_restart(tmp_path: Path) -> None:
+    DiskTier(100 * ONE, tmp_path).put("a", embedding(7))
+    read = DiskTier(100 * ONE, tmp_path).get("a")
+    assert read is not None
+    assert torch.equal(read.feat_s1, embedding(7).feat_s1)
+    assert (read.height, read.width) == (30, 40)
+
+
+def test_disk_evicts_the_least_recently_used_within_its_budget(tmp_path: Path) -> None:
+    probe = DiskTier(10**9, tmp_path / "probe")
+    probe.put("x", embedding(0))
+    size = next((tmp_path / "probe").iterdir()).stat().st_size
+    tier = DiskTier(2 * size, tmp_path / "tier")
+    for key in "ab":
+        tier.put(key, embedding(1))
+    tier.get("a")
+    tier.put("c", embedding(1))
+    assert sorted(path.stem for path in (tmp_path / "tier").iterdir()) == ["a", "c"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", None])
+def test_a_damaged_file_counts_as_absent_and_is_deleted(tmp_path: Path, damage: bytes | None) -> None:
+    tier = DiskTier(100 * ONE, tmp_path)
+    tier.put("a", embedding(1))
+    path = next(tmp_path.iterdir())
+    path.write_bytes(path.read_bytes()[:-20] if damage is None else damage)
+    assert DiskTier(100 * ONE, tmp_path).get("a") is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "half.tmp").write_bytes(b"x")
+    DiskTier(ONE, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_hit_on_disk_is_kept_in_memory(tmp_path: Path) -> None:
+    DiskTier(100 * ONE, tmp_path).put("a", embedding(1))
+    memory = MemoryTier(10 * ONE, CPU)
+    cache = EmbeddingCache([memory], DiskTier(100 * ONE, tmp_path))
+    assert "a" in cache
+    assert cache.get("a") is not None
+    assert "a" in memory
+    assert cache.get("b") is None
+    assert cache.get("a") is not None
+    assert cache.hits == {"memory": 1, "disk": 1, "miss": 1}
+
+
+def test_keys_tell_pixels_checkpoint_and_precision_apart() -> None:
+    keys = {
+        embedding_key(pixels, model, dtype)
+        for pixels in "pq"
+        for model in "mn"
+        for dtype in (torch.float32, torch.float16)
+    }
+    assert len(keys) == 8

@@ -1,0 +1,129 @@
+"""The scheduler: who goes first, who is cancelled, who is refused."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from annotator.engine import Engine, Priority
+from annotator.errors import Busy, Cancelled
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    running = Engine(max_queue=8)
+    yield running
+    running.close()
+
+
+class Gate:
+    """Holds the engine's thread until opened, so that a test can fill the queue behind it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._open, entered = threading.Event(), threading.Event()
+
+        def wait() -> None:
+            entered.set()
+            self._open.wait(10)
+
+        engine.submit(Priority.CLICK, wait)
+        assert entered.wait(10)
+
+    def open(self) -> None:
+        self._open.set()
+
+
+def test_clicks_go_before_hovers_encodes_and_background_work(engine: Engine) -> None:
+    gate, order = Gate(engine), []
+    tasks = [
+        engine.submit(priority, lambda p=priority: order.append(p))
+        for priority in (Priority.BACKGROUND, Priority.ENCODE, Priority.HOVER, Priority.CLICK)
+    ]
+    gate.open()
+    for task in tasks:
+        task.result(10)
+    assert order == [Priority.CLICK, Priority.HOVER, Priority.ENCODE, Priority.BACKGROUND]
+
+
+def test_a_click_waits_for_one_chunk_of_long_work_at_most(engine: Engine) -> None:
+    order: list[str] = []
+    clicked = threading.Event()
+
+    def long() -> Generator[None, None, str]:
+        for chunk in range(3):
+            order.append(f"chunk {chunk}")
+            if chunk == 0:
+                clicked.wait(10)
+            yield
+        return "finished"
+
+    task = engine.submit(Priority.BACKGROUND, long())
+    while not order:
+        pass
+    click = engine.submit(Priority.CLICK, lambda: order.append("click"))
+    clicked.set()
+    click.result(10)
+    assert task.result(10) == "finished"
+    assert order == ["chunk 0", "click", "chunk 1", "chunk 2"]
+
+
+def test_a_newer_hover_cancels_the_older_one(engine: Engine) -> None:
+    gate, ran = Gate(engine), []
+    older = engine.submit(Priority.HOVER, lambda: ran.append("older"), "hover:me")
+    newer = engine.submit(Priority.HOVER, lambda: ran.append("newer"), "hover:me")
+    gate.open()
+    newer.result(10)
+    with pytest.raises(Cancelled):
+        older.result(10)
+    assert ran == ["newer"]
+
+
+def test_cancelled_long_work_stops_before_its_next_chunk_and_is_closed(engine: Engine) -> None:
+    started, closed, go = threading.Event(), threading.Event(), threading.Event()
+    chunks = []
+
+    def long() -> Generator[None, None, None]:
+        try:
+            while True:
+                chunks.append(1)
+                started.set()
+                go.wait(10)
+                yield
+        finally:
+            closed.set()
+
+    task = engine.submit(Priority.BACKGROUND, long())
+    assert started.wait(10)
+    task.cancel()
+    go.set()
+    assert closed.wait(10)
+    assert len(chunks) == 1
+
+
+def test_a_full_queue_answers_busy(engine: Engine) -> None:
+    gate = Gate(engine)
+    for _ in range(8):
+        engine.submit(Priority.ENCODE, lambda: None)
+    with pytest.raises(Busy):
+        engine.submit(Priority.CLICK, lambda: None)
+    gate.open()
+
+
+def test_an_exception_reaches_the_caller_and_the_engine_goes_on(engine: Engine) -> None:
+    with pytest.raises(ZeroDivisionError):
+        engine.submit(Priority.CLICK, lambda: 1 / 0).result(10)
+    assert engine.submit(Priority.CLICK, lambda: 42).result(10) == 42
+
+
+def test_closing_cancels_what_waits() -> None:
+    engine = Engine()
+    gate = Gate(engine)
+    waiting = engine.submit(Priority.ENCODE, lambda: None)
+    threading.Timer(0.1, gate.open).start()
+    engine.close()
+    with pytest.raises(Cancelled):
+        waiting.result(10)
+    with pytest.raises(Busy):
+        engine.submit(Priority.CLICK, lambda: None)
