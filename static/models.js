@@ -1,0 +1,34 @@
+/** Which model answers. */
+
+const POLL_MS = 500;
+
+/**
+ * @param {{store: any, api: any, toast: (text: string, options?: any) => any}} context
+ */
+export function createModels({ store, api, toast }) {
+  /** @param {string} name */
+  async function choose(name) {
+    let finished = false;
+    const progress = toast(`Loading ${name} …`, { kind: "progress" });
+    const watch = async () => {
+      while (!finished) {
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+        const status = await api.get("/status", { retry: "never" }).catch(() => null);
+        const loading = status?.model.loading;
+        if (loading && !finished) progress.update(`Loading ${loading.name} … ${Math.round(loading.fraction * 100)} %`, loading.fraction);
+      }
+    };
+    void watch();
+    try {
+      const status = await api.put("/model", { name });
+      store.set({ status });
+      toast(`Now using ${status.model.name}.`);
+    } catch (error) {
+      toast(`The model was not changed: ${error.message}`, { kind: "error" });
+    } finally {
+      finished = true;
+      progress.close();
+    }
+  }
+  return { choose };
+}

@@ -1,0 +1,42 @@
+/** The bar over the canvas while an object is in progress: candidates with scores, keep, drop. */
+
+import { el, iconButton } from "../dom.js";
+
+/**
+ * @param {{store: any, prompting: any, commands: Record<string, () => void>, done: () => void}} context
+ */
+export function createCandidateBar({ store, prompting, commands, done }) {
+  const chips = el("div", { class: "chips", role: "radiogroup", "aria-label": "Candidate masks (Tab)" });
+  const words = el("span", { class: "bar-words" });
+  const after = (/** @type {() => void} */ run) => () => {
+    run();
+    done();
+  };
+  const keep = iconButton("check", "Keep (Enter)", after(() => commands.keep()), { words: "Keep", class: "primary" });
+  const drop = iconButton("close", "Drop (Esc)", after(() => commands.drop()), { words: "Drop", class: "plain" });
+  const bar = el("div", { class: "candidate-bar", hidden: true, role: "toolbar", "aria-label": "Object in progress" }, words, chips, keep, drop);
+
+  store.watch(["draft"], (/** @type {any} */ { draft }) => {
+    const step = draft.now;
+    bar.hidden = !step;
+    if (!step) return;
+    const list = step.edited && !step.reply ? [] : (step.reply?.candidates ?? []);
+    words.textContent = step.annotationId ? "Correcting" : step.answered ? (step.edited ? "Edited" : "") : "Segmenting …";
+    words.hidden = !words.textContent;
+    chips.hidden = list.length === 0;
+    keep.disabled = !step.answered;
+    chips.replaceChildren(
+      ...list.map((/** @type {any} */ candidate, /** @type {number} */ index) => {
+        const chosen = !step.edited && index === step.index;
+        return el(
+          "button",
+          { type: "button", class: chosen ? "chip chosen" : "chip", role: "radio", "aria-checked": String(chosen), title: `Candidate ${index + 1}: predicted quality ${candidate.score.toFixed(2)}`,
+            onclick: after(() => prompting.choose(index)) },
+          el("span", { class: "rank" }, String(index + 1)),
+          el("span", { class: "score" }, candidate.score.toFixed(2)),
+        );
+      }),
+    );
+  });
+  return bar;
+}

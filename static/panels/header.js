@@ -1,0 +1,108 @@
+/** The bar at the top: what can be done with the image, and which model answers. */
+
+import { el, icon, iconButton } from "../dom.js";
+
+/**
+ * @param {{store: any, session: any, models: any, commands: Record<string, () => void>, pickFiles: () => void, viewPanel: HTMLElement,
+ *   done: () => void}} context
+ */
+export function createHeader({ store, models, commands, pickFiles, viewPanel, done, session }) {
+  const upload = iconButton("upload", "Upload images (or drop, or paste them)", pickFiles, { words: "Upload" });
+  const auto = iconButton("magic", "Find every object (Q)", () => {
+    commands.autoMask();
+    done();
+  }, { words: "Auto-mask" });
+  const download = iconButton("export", "Download all objects as COCO RLE", exportCoco, { words: "Export" });
+  const finished = el("button", { type: "button", class: "button status-button", onclick: () => session.setStatus(store.get().image.status === "done" ? "in_progress" : "done") }, icon("check"), el("span", { class: "words" }, "Done"));
+  const title = el("div", { class: "title", "aria-live": "polite" });
+  const model = modelPicker({ store, models });
+
+  function exportCoco() {
+    const link = el("a", { href: `/api/projects/${store.get().projectId}/export/coco`, download: "annotations.json" });
+    link.click();
+    done();
+  }
+
+  store.watch(["image", "review", "booted", "photoReady"], (/** @type {any} */ { image, review, booted, photoReady }) => {
+    title.textContent = image ? image.name : "";
+    title.title = image ? `${image.name}, ${image.width} × ${image.height}` : "";
+    auto.disabled = !photoReady || review?.state === "running";
+    upload.disabled = download.disabled = !booted;
+    finished.disabled = !image;
+    finished.classList.toggle("chosen", image?.status === "done");
+    finished.title = image?.status === "done" ? "This image is done; click to reopen it" : "Mark this image as done";
+    finished.setAttribute("aria-pressed", String(image?.status === "done"));
+  });
+
+  return el(
+    "header",
+    { class: "bar" },
+    el("span", { class: "brand" }, icon("mark"), el("span", { class: "words" }, "Annotator")),
+    el("div", { class: "group" }, upload, auto, download),
+    title,
+    el("div", { class: "group" }, finished, popover("view", "View", viewPanel), model, iconButton("help", "Keys (?)", () => commands.help(), { class: "plain" })),
+  );
+}
+
+/**
+ * A button that opens a panel under itself.
+ * @param {any} name @param {string} title @param {HTMLElement} panel
+ */
+function popover(name, title, panel) {
+  const button = iconButton(name, title, () => {}, { class: "plain" });
+  anchor(button, panel);
+  return el("span", { class: "anchor" }, button, panel);
+}
+
+/** @param {HTMLElement} button @param {HTMLElement} panel */
+function anchor(button, panel) {
+  panel.hidden = true;
+  panel.classList.add("popover");
+  button.setAttribute("aria-expanded", "false");
+  const show = (/** @type {boolean} */ open) => {
+    panel.hidden = !open;
+    button.setAttribute("aria-expanded", String(open));
+  };
+  button.addEventListener("click", () => show(panel.hidden));
+  document.addEventListener("pointerdown", (event) => {
+    const target = /** @type {Node} */ (event.target);
+    if (!panel.hidden && !panel.contains(target) && !button.contains(target)) show(false);
+  });
+  panel.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    show(false);
+    button.focus();
+  });
+  panel.addEventListener("click", (event) => {
+    if (/** @type {HTMLElement} */ (event.target).closest("[data-closes]")) show(false);
+  });
+}
+
+/** @param {{store: any, models: any}} context */
+function modelPicker({ store, models }) {
+  const name = el("span", { class: "words" });
+  const button = el("button", { type: "button", class: "button model", "aria-label": "Model" }, icon("chip"), name, icon("caret"));
+  const panel = el("div", { class: "menu" });
+  anchor(button, panel);
+  store.watch(["status"], (/** @type {any} */ { status }) => {
+    if (!status) return;
+    const { model } = status;
+    name.textContent = model.name;
+    button.title = `${model.name} on ${model.device}: ${model.reason}`;
+    panel.replaceChildren(
+      el("p", { class: "reason" }, el("b", {}, model.name), ` on ${model.device}, ${model.dtype}, ${model.backend}. ${sentence(model.reason)}`),
+      ...status.models.map((/** @type {any} */ item) =>
+        el(
+          "button",
+          { type: "button", class: item.name === model.name ? "item chosen" : "item", dataset: { closes: "" }, disabled: item.name === model.name, onclick: () => models.choose(item.name) },
+          el("span", {}, item.title),
+          el("span", { class: "number" }, item.ready ? `${Math.round(item.size_mb)} MB` : `download ${Math.round(item.size_mb)} MB`),
+        ),
+      ),
+    );
+  });
+  return el("span", { class: "anchor" }, button, panel);
+}
+
+/** @param {string} text */
+const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1).replace(/\.$/, "")}.` : "");

@@ -1,0 +1,60 @@
+/** What the canvas says by itself: nothing here yet, encoding, connection lost, how long things took. */
+
+import { el, iconButton } from "../dom.js";
+import { sampleTile } from "./strip.js";
+
+const ms = (/** @type {number | null | undefined} */ value) => (value === null || value === undefined ? null : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`);
+
+/** @param {{store: any, session: any, pickFiles: () => void, done: () => void}} context */
+export function createEmptyState({ store, session, pickFiles, done }) {
+  const samples = el("div", { class: "tiles" });
+  const words = el("p", {}, "Drop images here, paste one, or pick a sample. Then click an object: its mask appears at once.");
+  const upload = iconButton("upload", "Upload images", pickFiles, { words: "Upload images", class: "primary" });
+  const element = el("div", { class: "empty", hidden: true }, el("h1", {}, "Click to segment"), words, upload, samples);
+  store.watch(["booted", "image", "images", "samples"], (/** @type {any} */ state) => {
+    element.hidden = !state.booted || state.image !== null;
+    samples.replaceChildren(...state.samples.map((/** @type {any} */ sample) => sampleTile(sample, session, done)));
+  });
+  return element;
+}
+
+/** @param {{store: any}} context */
+export function createNotices({ store }) {
+  const offline = el("div", { class: "banner", role: "alert", hidden: true }, "The connection to the server is lost. Your changes are kept here and sent when it is back.");
+  const encoding = el("div", { class: "pill", role: "status", hidden: true });
+  store.watch(["online"], (/** @type {any} */ { online }) => {
+    offline.hidden = online;
+  });
+  store.watch(["image", "photoReady", "booted"], (/** @type {any} */ { image, photoReady, booted }) => {
+    const text = !booted ? "" : image && !photoReady ? "Loading …" : image && image.embedding !== "ready" ? "Preparing the image; you can click already …" : "";
+    encoding.hidden = !text;
+    encoding.textContent = text;
+  });
+  return [offline, encoding];
+}
+
+/** @param {{store: any}} context */
+export function createStatusBar({ store }) {
+  const size = el("span", { class: "size" });
+  const zoom = el("span", { class: "zoom" });
+  const timing = el("span", { class: "timing", title: "Click to paint, and the server's share of it" });
+  store.watch(["image"], (/** @type {any} */ { image }) => {
+    size.textContent = image ? `${image.width} × ${image.height}` : "";
+    zoom.hidden = !image;
+  });
+  store.watch(["timing"], (/** @type {any} */ { timing: spans }) => {
+    timing.replaceChildren();
+    if (!spans) return;
+    timing.append(el("b", {}, `${ms(spans.paint)}`), " click to paint");
+    for (const name of ["queue", "encode", "decode", "postprocess"]) {
+      timing.append(el("span", { class: "span" }, `${name} ${ms(spans[name]) ?? "cached"}`));
+    }
+  });
+  return {
+    element: el("footer", { class: "status" }, size, zoom, el("span", { class: "space" }), timing),
+    /** @param {number} scale */
+    setZoom(scale) {
+      zoom.textContent = `${Math.round(scale * 100)} %`;
+    },
+  };
+}

@@ -1,0 +1,46 @@
+/** The tool rail at the canvas's edge. */
+
+import { el, iconButton } from "../dom.js";
+
+/** @type {[string, any, string][]} */
+const TOOLS = [
+  ["add", "plus", "Points on the object (drag: box)"],
+  ["remove", "minus", "Points beside the object (T)"],
+  ["box", "box", "Box: drag around the object"],
+  ["brush", "brush", "Brush (B), sizes [ ]"],
+  ["eraser", "eraser", "Eraser (X), sizes [ ]"],
+];
+
+/**
+ * @param {{store: any, commands: Record<string, () => void>, done: () => void}} context
+ */
+export function createRail({ store, commands, done }) {
+  const after = (/** @type {() => void} */ run) => () => {
+    run();
+    done();
+  };
+  /** @type {Record<string, HTMLButtonElement>} */
+  const buttons = {};
+  for (const [tool, name, title] of TOOLS) buttons[tool] = iconButton(name, title, after(() => store.set({ tool, hover: null })), { class: "plain tool" });
+  const size = el("input", { type: "range", min: "1", max: "200", class: "brush-size", "aria-label": "Brush size", title: "Brush size in image pixels ([ and ])" });
+  size.addEventListener("input", () => store.set({ brush: Number(size.value) }));
+  const undo = iconButton("undo", "Undo (Ctrl+Z)", after(() => commands.undo()), { class: "plain" });
+  const redo = iconButton("redo", "Redo (Ctrl+Shift+Z)", after(() => commands.redo()), { class: "plain" });
+  const fit = iconButton("fit", "Fit (F)", after(() => commands.fit()), { class: "plain" });
+
+  store.watch(["tool", "brush"], (/** @type {any} */ { tool, brush }) => {
+    for (const [name, button] of Object.entries(buttons)) {
+      button.classList.toggle("chosen", name === tool);
+      button.setAttribute("aria-pressed", String(name === tool));
+    }
+    size.hidden = tool !== "brush" && tool !== "eraser";
+    size.value = String(brush);
+  });
+  store.watch(["draft", "history"], (/** @type {any} */ { draft, history }) => {
+    undo.disabled = !draft.now && !history.undo;
+    redo.disabled = !draft.future.length && !history.redo;
+    undo.title = draft.now ? "Undo the prompt (Ctrl+Z)" : history.undo ? `Undo: ${history.undo} (Ctrl+Z)` : "Nothing to undo";
+    redo.title = !draft.now && !draft.future.length && history.redo ? `Redo: ${history.redo} (Ctrl+Shift+Z)` : "Redo (Ctrl+Shift+Z)";
+  });
+  return el("div", { class: "rail", role: "toolbar", "aria-label": "Tools", "aria-orientation": "vertical" }, ...Object.values(buttons), size, el("hr"), undo, redo, el("hr"), fit);
+}

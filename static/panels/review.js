@@ -1,0 +1,66 @@
+/** The auto-mask panel: progress and cancel, then filters and what to do with the proposals. */
+
+import { el, iconButton } from "../dom.js";
+import { visibleProposals } from "../review.js";
+
+const AREA_STEPS = 100;
+
+/**
+ * @param {{store: any, review: any, done: () => void}} context
+ */
+export function createReviewPanel({ store, review, done }) {
+  const progress = el("progress", { max: "1", value: "0", "aria-label": "Auto-mask progress" });
+  const words = el("p", { class: "hint", "aria-live": "polite" });
+  const after = (/** @type {() => any} */ run) => () => {
+    void run();
+    done();
+  };
+  const cancel = iconButton("close", "Stop (Esc)", after(() => review.cancel()), { words: "Stop" });
+  const accept = iconButton("check", "Keep all shown (Enter)", after(() => review.acceptAll()), { words: "Keep all", class: "primary" });
+  const discard = iconButton("trash", "Discard the rest (Esc)", after(() => review.close()), { words: "Discard" });
+  const score = slider("Score ≥", 0, 1, 0.01, (value) => review.filter({ score: value }));
+  const stability = slider("Stability ≥", 0, 1, 0.01, (value) => review.filter({ stability: value }));
+  const size = slider("Area ≥", 0, AREA_STEPS, 1, (value) => review.filter({ area: fromStep(value, store.get().image) }));
+  const filters = el("div", { class: "filters" }, score.row, stability.row, size.row);
+  const panel = el("section", { class: "panel review", hidden: true }, el("h2", {}, "Auto-mask"), progress, words, filters, el("div", { class: "group" }, cancel, accept, discard));
+
+  store.watch(["review"], (/** @type {any} */ { review: now, image }) => {
+    panel.hidden = !now;
+    if (!now) return;
+    const running = now.state === "running";
+    const shown = visibleProposals(now).length;
+    progress.hidden = !running;
+    if (now.total) progress.value = now.done / now.total;
+    else progress.removeAttribute("value");
+    words.textContent = running
+      ? `Looking … ${now.proposals.length} found`
+      : `${shown} of ${now.proposals.length - now.gone.size} shown. Click one to keep it, draw around several, right-click drops one.`;
+    cancel.hidden = !running;
+    accept.hidden = discard.hidden = running;
+    accept.disabled = shown === 0;
+    score.set(now.filter.score, now.filter.score.toFixed(2));
+    stability.set(now.filter.stability, now.filter.stability.toFixed(2));
+    size.set(toStep(now.filter.area, image), `${Math.round(now.filter.area)} px`);
+  });
+  return panel;
+}
+
+/** Area sliders are cubic, so that small areas get room. @param {number} step @param {{width: number, height: number}} image */
+const fromStep = (step, image) => Math.round((step / AREA_STEPS) ** 3 * image.width * image.height);
+
+/** @param {number} area @param {{width: number, height: number}} image */
+const toStep = (area, image) => Math.round(Math.cbrt(area / (image.width * image.height)) * AREA_STEPS);
+
+/** @param {string} words @param {number} min @param {number} max @param {number} step @param {(value: number) => void} use */
+function slider(words, min, max, step, use) {
+  const input = el("input", { type: "range", min: String(min), max: String(max), step: String(step), "aria-label": words });
+  const value = el("output", { class: "number" });
+  input.addEventListener("input", () => use(Number(input.value)));
+  return {
+    row: el("label", { class: "row" }, words, input, value),
+    set(/** @type {number} */ number, /** @type {string} */ text) {
+      input.value = String(number);
+      value.textContent = text;
+    },
+  };
+}

@@ -1,0 +1,40 @@
+/** Short messages over the canvas, announced to screen readers. */
+
+import { el, iconButton } from "../dom.js";
+
+const SHOWN_MS = 5000;
+const ERROR_MS = 10000;
+const QUIET_MS = 2500;
+const MAX_SHOWN = 4;
+
+/**
+ * @param {HTMLElement} place
+ * @returns {(text: string, options?: {kind?: "error" | "progress", quiet?: boolean, action?: [string, () => void]}) =>
+ *   {update: (text: string, fraction: number) => void, close: () => void}}
+ */
+export function createToasts(place) {
+  return function toast(text, { kind, quiet = false, action } = {}) {
+    const words = el("span", { class: "toast-words" }, text);
+    const bar = kind === "progress" ? el("progress", { max: "1", value: "0" }) : null;
+    const node = el("div", { class: `toast ${kind ?? ""}`, role: kind === "error" ? "alert" : "status" }, words, bar);
+    const close = () => node.remove();
+    if (action) {
+      const act = () => {
+        close();
+        action[1]();
+      };
+      node.append(el("button", { type: "button", class: "button plain", onclick: act }, action[0]));
+    }
+    if (kind !== "progress") node.append(iconButton("close", "Dismiss", close, { class: "plain small" }));
+    place.append(node);
+    while (place.childElementCount > MAX_SHOWN) place.firstElementChild?.remove();
+    if (kind !== "progress") setTimeout(close, kind === "error" ? ERROR_MS : quiet ? QUIET_MS : SHOWN_MS);
+    return {
+      update(next, fraction) {
+        words.textContent = next;
+        if (bar) bar.value = fraction;
+      },
+      close,
+    };
+  };
+}

@@ -1,0 +1,196 @@
+/** The object in progress: prompts go out, candidates come back. */
+
+import { createLatest } from "./api.js";
+import { NO_DRAFT, advance, newStep, patchStep, redoStep, shownMask, undoStep, withPrompts } from "./state.js";
+
+const MAX_POINTS = 64;
+const SLOW_LINKS = new Set(["slow-2g", "2g", "3g"]);
+const SLOW_REPLY_MS = 700;
+
+/**
+ * @param {{store: any, api: any, toast: (text: string, options?: any) => void}} context
+ */
+export function createPrompting({ store, api, toast }) {
+  /** Drafts of images that were left, by image id. @type {Map<string, import("./state.js").Draft>} */
+  const parked = new Map();
+  /** When the prompt of a step was made, by step id. @type {Map<number, number>} */
+  const started = new Map();
+  let slowReplies = 0;
+
+  const draft = () => store.get().draft;
+  const setDraft = (/** @type {import("./state.js").Draft} */ next) => store.set({ draft: next, hover: null });
+  const busy = (/** @type {number} */ by) => store.set({ busy: store.get().busy + by });
+
+  /**
+   * @param {string} imageId
+   * @param {import("./state.js").Step} step
+   */
+  async function fetchReply(imageId, step) {
+    const body = {
+      points: step.points,
+      box: step.box,
+      refine: step.base,
+      annotation_id: step.base ? null : step.annotationId,
+      kind: "click",
+    };
+    try {
+      return await api.post(`/images/${imageId}/prompt`, body);
+    } catch (error) {
+      // The answer to be refined may be forgotten by now; the prompts alone still say what is meant.
+      if (!step.base || error.status === 0 || error.status >= 500) throw error;
+      return await api.post(`/images/${imageId}/prompt`, { ...body, refine: null, annotation_id: step.annotationId });
+    }
+  }
+
+  async function request() {
+    const { image } = store.get();
+    const step = draft().now;
+    if (!image || !step || step.answered) return;
+    busy(1);
+    try {
+      const reply = await fetchReply(image.id, step);
+      const fields = { reply, answered: true, index: 0, edited: null };
+      if (store.get().image?.id === image.id) store.set({ draft: patchStep(draft(), step.id, fields) });
+      else if (parked.has(image.id)) parked.set(image.id, patchStep(/** @type {any} */ (parked.get(image.id)), step.id, fields));
+    } catch (error) {
+      toast(`No mask for this prompt: ${error.message}`, { kind: "error" });
+      if (draft().now?.id === step.id) setDraft({ ...undoStep(draft()), future: [] });
+    } finally {
+      busy(-1);
+    }
+  }
+
+  /**
+   * @param {Partial<import("./state.js").Prompts>} prompts
+   * @param {{refine: boolean, at: number}} options  `at`: time stamp of the pointer or key event
+   */
+  function change(prompts, { refine, at }) {
+    setDraft(withPrompts(draft(), prompts, { refine }));
+    started.set(/** @type {any} */ (draft().now).id, at);
+    hover.cancel();
+    void request();
+  }
+
+  const hover = createLatest(
+    async (/** @type {{imageId: string, x: number, y: number, sign: number}} */ wish) => {
+      const begin = performance.now();
+      const body = { points: [[wish.x, wish.y, 1]], box: null, refine: null, annotation_id: null, kind: "hover" };
+      const reply = await api.post(`/images/${wish.imageId}/prompt`, body, { retry: "never" });
+      slowReplies = performance.now() - begin > SLOW_REPLY_MS ? slowReplies + 1 : 0;
+      return reply;
+    },
+    (reply, wish) => {
+      const { image, draft: current, review } = store.get();
+      if (image?.id === wish.imageId && !current.now && !review) store.set({ hover: reply.candidates[0]?.mask ?? null });
+    },
+  );
+
+  const linkIsSlow = () => {
+    const link = /** @type {any} */ (navigator).connection;
+    return slowReplies > 3 || link?.saveData || SLOW_LINKS.has(link?.effectiveType);
+  };
+
+  return {
+    /**
+     * @param {number} x image
+     * @param {number} y
+     * @param {0 | 1} label
+     * @param {number} at
+     */
+    addPoint(x, y, label, at) {
+      const { image } = store.get();
+      if (!image || x < 0 || y < 0 || x >= image.width || y >= image.height) return;
+      const points = draft().now?.points ?? [];
+      if (points.length >= MAX_POINTS) return toast(`An object takes at most ${MAX_POINTS} points.`);
+      change({ points: [...points, [x, y, label]] }, { refine: true, at });
+    },
+    /**
+     * @param {number[]} box
+     * @param {number} at
+     */
+    setBox(box, at) {
+      change({ box }, { refine: false, at });
+    },
+    /** @param {number | "box"} which */
+    remove(which) {
+      const { now } = draft();
+      if (!now) return;
+      const points = now.points.filter((_, index) => index !== which);
+      const box = which === "box" ? null : now.box;
+      if (points.some((point) => point[2] === 1) || box || now.annotationId) {
+        change({ points, box }, { refine: false, at: performance.now() });
+      } else this.drop();
+    },
+    /** @param {number} by */
+    cycle(by) {
+      const { now } = draft();
+      const count = now?.reply?.candidates.length ?? 0;
+      if (now && count > 1) this.choose((now.index + by + count) % count);
+    },
+    /** @param {number} index */
+    choose(index) {
+      const { now } = draft();
+      if (now) store.set({ draft: patchStep(draft(), now.id, { index, edited: null }) });
+    },
+    undo() {
+      setDraft(undoStep(draft()));
+      void request();
+    },
+    redo() {
+      setDraft(redoStep(draft()));
+      void request();
+    },
+    drop() {
+      setDraft(NO_DRAFT);
+    },
+    /**
+     * The mask was changed by hand.
+     * @param {import("./rle.js").Mask} mask
+     */
+    edit(mask) {
+      const { now } = draft();
+      if (now) setDraft(advance(draft(), newStep({ ...now, edited: mask, answered: true })));
+    },
+    /**
+     * Takes a kept object up again: its prompts come back, its mask is the start.
+     * @param {import("./state.js").Annotation} annotation
+     */
+    correct(annotation) {
+      const { points = [], box = null } = annotation.prompts ?? {};
+      const step = newStep({ points, box, edited: annotation.mask, answered: true, annotationId: annotation.id });
+      setDraft({ past: [], now: step, future: [] });
+    },
+    /** @param {number} x image @param {number} y */
+    hover(x, y) {
+      const { image, view, draft: current, review, tool } = store.get();
+      const wanted = view.hover && image?.embedding === "ready" && !current.now && !review && tool === "add" && !linkIsSlow();
+      const inside = image && x >= 0 && y >= 0 && x < image.width && y < image.height;
+      if (wanted && inside) hover.ask({ imageId: image.id, x, y, sign: 1 });
+      else this.endHover();
+    },
+    endHover() {
+      hover.cancel();
+      if (store.get().hover) store.set({ hover: null });
+    },
+    /** Leaves the image; its object in progress waits for the return. @param {string} imageId */
+    park(imageId) {
+      if (draft().now) parked.set(imageId, draft());
+      else parked.delete(imageId);
+      setDraft(NO_DRAFT);
+    },
+    /** @param {string} imageId */
+    unpark(imageId) {
+      setDraft(parked.get(imageId) ?? NO_DRAFT);
+      parked.delete(imageId);
+      void request();
+    },
+    /** To be called after each drawn frame: measures prompt to paint. @param {number} now */
+    painted(now) {
+      const step = draft().now;
+      const at = step && step.answered && shownMask(step) ? started.get(step.id) : undefined;
+      if (step === null || at === undefined) return;
+      started.delete(step.id);
+      store.set({ timing: { ...step.reply?.timing, paint: now - at } });
+    },
+  };
+}

@@ -1,0 +1,157 @@
+/** One animation frame draws what changed: the photo when the view moves, the overlay when anything on it does. */
+
+import { distinct, objectColor } from "./colors.js";
+import { drawBox, drawBrush, drawCross, drawLasso, drawMask, drawPrompts, useImageSpace } from "./paint.js";
+import { visibleProposals } from "./review.js";
+import { encode } from "./rle.js";
+import { shownMask } from "./state.js";
+
+const DRAWN = ["annotations", "labels", "labelId", "selection", "hidden", "draft", "review", "hover", "view", "scratch", "tool", "brush", "photoReady"];
+
+/**
+ * @param {{photoCanvas: HTMLCanvasElement, overlayCanvas: HTMLCanvasElement, photo: any, viewport: any, store: any,
+ *   onPainted: (now: number) => void}} context
+ */
+export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, store, onPainted }) {
+  const below = /** @type {CanvasRenderingContext2D} */ (photoCanvas.getContext("2d"));
+  const above = /** @type {CanvasRenderingContext2D} */ (overlayCanvas.getContext("2d"));
+  const kept = new OffscreenCanvas(1, 1);
+  const keptContext = /** @type {OffscreenCanvasRenderingContext2D} */ (kept.getContext("2d"));
+  let ratio = 1;
+  let photoStale = true;
+  let overlayStale = true;
+  let scheduled = false;
+  /** What the layer of kept objects was drawn from. @type {any[]} */
+  let keptFrom = [];
+
+  function schedule() {
+    if (scheduled) return;
+    scheduled = true;
+    requestAnimationFrame(frame);
+  }
+
+  function frame() {
+    scheduled = false;
+    if (photoStale) drawPhoto();
+    if (overlayStale) drawOverlay();
+    photoStale = overlayStale = false;
+    requestAnimationFrame(() => onPainted(performance.now()));
+  }
+
+  function drawPhoto() {
+    below.setTransform(1, 0, 0, 1, 0, 0);
+    below.clearRect(0, 0, photoCanvas.width, photoCanvas.height);
+    photo.draw(below, viewport.view, ratio);
+  }
+
+  function drawOverlay() {
+    const state = store.get();
+    above.setTransform(1, 0, 0, 1, 0, 0);
+    above.clearRect(0, 0, overlayCanvas.width, overlayCanvas.height);
+    if (!state.photoReady) return;
+    refreshKept(state);
+    above.drawImage(kept, 0, 0);
+    const pixel = 1 / viewport.view.scale;
+    useImageSpace(above, viewport.view, ratio);
+    if (state.review) drawProposals(state, pixel);
+    const color = objectColor(state, state.labelId, state.annotations.length);
+    if (state.hover) drawMask(above, state.hover, { color, fill: 0.22, lines: [["#fff", 1.5]], pixel, dash: [5, 4] });
+    const mask = shownMask(state.draft.now);
+    if (mask) drawMask(above, mask, { ...maskStyle(state, color, true), pixel });
+    above.setTransform(ratio, 0, 0, ratio, 0, 0);
+    drawGestures(state, color);
+  }
+
+  /** @param {any} state @param {string} color @param {boolean} strong */
+  function maskStyle({ view }, color, strong) {
+    const fill = view.style === "outline" ? 0 : Math.min(1, view.opacity + (strong ? 0.1 : 0));
+    /** @type {[string, number][]} */
+    const lines = strong ? [["#fff", 4], [color, 2]] : [[color, 1.75]];
+    return { color, fill, lines: view.style === "fill" && !strong ? [] : lines };
+  }
+
+  /** @param {any} state */
+  function refreshKept(state) {
+    const { annotations, labels, selection, hidden, view, review, draft } = state;
+    const from = [annotations, labels, selection, hidden, view, Boolean(review), draft.now?.annotationId, viewport.view, kept.width, kept.height];
+    if (from.every((value, i) => value === keptFrom[i])) return;
+    keptFrom = from;
+    keptContext.setTransform(1, 0, 0, 1, 0, 0);
+    keptContext.clearRect(0, 0, kept.width, kept.height);
+    useImageSpace(keptContext, viewport.view, ratio);
+    const pixel = 1 / viewport.view.scale;
+    const [left, top] = viewport.toImage(0, 0);
+    const [right, bottom] = viewport.toImage(viewport.screen.width, viewport.screen.height);
+    annotations.forEach((/** @type {any} */ item, /** @type {number} */ i) => {
+      const { x, y, w, h } = item.mask;
+      const away = x > right || y > bottom || x + w < left || y + h < top;
+      const selected = selection.includes(item.id);
+      const silent = hidden.has(item.id) || item.id === draft.now?.annotationId || (view.only && !selected);
+      if (away || silent) return;
+      const style = maskStyle(state, objectColor(state, item.label_id, i), selected);
+      drawMask(keptContext, item.mask, { ...style, fill: review ? style.fill / 2 : style.fill, pixel });
+    });
+  }
+
+  /** @param {any} state @param {number} pixel */
+  function drawProposals({ review }, pixel) {
+    for (const item of visibleProposals(review)) {
+      const color = distinct(item.index);
+      const hovered = item.index === review.hover;
+      drawMask(above, item.mask, { color, fill: hovered ? 0.65 : 0.3, lines: hovered ? [["#fff", 4], [color, 2]] : [[color, 1.25]], pixel });
+    }
+  }
+
+  /** @param {any} state @param {string} color */
+  function drawGestures({ draft, scratch, view, tool, brush }, color) {
+    const { toScreen } = viewport;
+    if (draft.now) drawPrompts(above, draft.now, toScreen);
+    if (scratch.box) drawBox(above, scratch.box, toScreen);
+    if (scratch.lasso) drawLasso(above, scratch.lasso, toScreen);
+    if (tool === "brush" || tool === "eraser") {
+      const { line = [], pointer: at = null } = scratch;
+      drawBrush(above, { line, at, radius: brush, color, erase: tool === "eraser", scale: viewport.view.scale }, toScreen);
+    } else if (view.crosshair && scratch.pointer) drawCross(above, ...toScreen(scratch.pointer[0], scratch.pointer[1]), 4000);
+    if (scratch.cursor) drawCross(above, ...toScreen(scratch.cursor[0], scratch.cursor[1]), 16);
+  }
+
+  function invalidate() {
+    photoStale = overlayStale = true;
+    schedule();
+  }
+
+  store.watch(DRAWN, () => {
+    overlayStale = true;
+    schedule();
+  });
+
+  return {
+    invalidate,
+    /** @param {{width: number, height: number}} size in CSS pixels */
+    resize({ width, height }) {
+      ratio = devicePixelRatio || 1;
+      for (const canvas of [photoCanvas, overlayCanvas, kept]) {
+        canvas.width = Math.max(1, Math.round(width * ratio));
+        canvas.height = Math.max(1, Math.round(height * ratio));
+      }
+      photoStale = overlayStale = true;
+      frame();
+    },
+  };
+}
+
+/**
+ * Draws a mask as the page draws it, at one canvas pixel per image pixel, and reads the pixels back.
+ * @param {import("./rle.js").Mask} mask
+ * @param {{width: number, height: number}} image
+ * @returns {import("./rle.js").Mask}
+ */
+export function readBack(mask, { width, height }) {
+  const canvas = new OffscreenCanvas(width, height);
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  drawMask(context, mask, { color: "#fff", fill: 1, lines: [], pixel: 1 });
+  const { data } = context.getImageData(0, 0, width, height);
+  const bits = new Uint8Array(width * height);
+  for (let i = 0; i < bits.length; i++) bits[i] = data[4 * i + 3] > 127 ? 1 : 0;
+  return encode({ x: 0, y: 0, w: width, h: height, data: bits });
+}

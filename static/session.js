@@ -1,0 +1,232 @@
+/** Which image is open, what else is in the queue, and how images get in. */
+
+const PAGE = 200;
+const REMEMBERED = "annotator.image";
+const POLL_EMBEDDING_MS = 500;
+const POLL_HISTORY_MS = 4000;
+const RECONNECT_MS = 1500;
+const PARALLEL_UPLOADS = 2;
+
+/**
+ * @param {{store: any, api: any, outbox: any, objects: any, prompting: any, photo: {load: (url: string) => Promise<void>,
+ *   clear: () => void}, toast: (text: string, options?: any) => any, storage: Storage}} context
+ */
+export function createSession({ store, api, outbox, objects, prompting, photo, toast, storage }) {
+  let opening = 0;
+  let reconnecting = false;
+
+  async function loadImages() {
+    const { projectId, images } = store.get();
+    const page = await api.get(`/projects/${projectId}/images?offset=0&limit=${Math.max(PAGE, images.length)}`);
+    store.set({ images: page.images, total: page.total });
+  }
+
+  async function loadMore() {
+    const { projectId, images, total } = store.get();
+    if (images.length >= total) return;
+    const page = await api.get(`/projects/${projectId}/images?offset=${images.length}&limit=${PAGE}`);
+    const known = new Set(images.map((/** @type {any} */ image) => image.id));
+    store.set({ images: [...images, ...page.images.filter((/** @type {any} */ image) => !known.has(image.id))], total: page.total });
+  }
+
+  /** @param {string} id */
+  async function open(id) {
+    const before = store.get().image;
+    if (before?.id === id) return;
+    if (before) prompting.park(before.id);
+    const ticket = ++opening;
+    const known = store.get().images.find((/** @type {any} */ image) => image.id === id);
+    store.set({ image: known ?? null, photoReady: false, annotations: [], selection: [], hidden: new Set(), review: null, timing: null });
+    try {
+      const opened = api.post(`/images/${id}/open`);
+      const drawn = known ? photo.load(known.url) : opened.then((/** @type {any} */ document) => photo.load(document.image.url));
+      drawn.catch(() => {});
+      const document = await opened;
+      if (ticket !== opening) return;
+      store.set({ image: document.image });
+      objects.show(document);
+      await drawn;
+      if (ticket !== opening) return;
+      storage.setItem(REMEMBERED, id);
+      store.set({ photoReady: true });
+      prompting.unpark(id);
+      void watchEmbedding(id);
+      warmNext(id);
+    } catch (error) {
+      if (ticket !== opening) return;
+      photo.clear();
+      store.set({ image: null });
+      toast(`The image could not be opened: ${error.message}`, { kind: "error" });
+    }
+  }
+
+  /** Fetches the pixels of the next image into the browser's cache. @param {string} id */
+  function warmNext(id) {
+    const { images } = store.get();
+    const next = images[images.findIndex((/** @type {any} */ image) => image.id === id) + 1];
+    if (next) new Image().src = next.url;
+  }
+
+  /** @param {string} id */
+  async function watchEmbedding(id) {
+    while (store.get().image?.id === id && store.get().image.embedding !== "ready") {
+      await new Promise((resolve) => setTimeout(resolve, POLL_EMBEDDING_MS));
+      const fresh = await api.get(`/images/${id}`, { retry: "never" }).catch(() => null);
+      const { image, images } = store.get();
+      if (!fresh || image?.id !== id) continue;
+      store.set({
+        image: { ...image, embedding: fresh.embedding },
+        images: images.map((/** @type {any} */ item) => (item.id === id ? { ...item, embedding: fresh.embedding } : item)),
+      });
+    }
+  }
+
+  /** @param {any[]} added */
+  function adopt(added) {
+    const { images, total } = store.get();
+    const known = new Set(images.map((/** @type {any} */ image) => image.id));
+    const fresh = added.filter((image) => !known.has(image.id));
+    store.set({ images: [...images, ...fresh], total: total + fresh.length });
+  }
+
+  /** @param {File[]} files */
+  async function upload(files) {
+    if (!files.length) return;
+    const waiting = [...files];
+    let finished = 0;
+    let first = true;
+    const progress = toast("", { kind: "progress" });
+    const report = () => progress.update(`Uploading ${Math.min(finished + 1, files.length)} of ${files.length} …`, finished / files.length);
+    const worker = async () => {
+      for (let file = waiting.shift(); file; file = waiting.shift()) {
+        report();
+        const added = await uploadOne(file);
+        finished += 1;
+        if (added.length) adopt(added);
+        if (added.length && first) {
+          first = false;
+          void open(added[0].id);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL_UPLOADS }, worker));
+    progress.close();
+  }
+
+  /** @param {File} file */
+  async function uploadOne(file) {
+    const form = new FormData();
+    form.append("files", file, file.name);
+    try {
+      const reply = await api.post(`/projects/${store.get().projectId}/images`, form);
+      for (const bad of reply.errors) toast(`${bad.name}: ${bad.error}`, { kind: "error" });
+      return reply.images;
+    } catch (error) {
+      const reasons = error.data?.errors ?? [];
+      toast(`${file.name}: ${reasons[0]?.error ?? error.message}`, { kind: "error" });
+      return [];
+    }
+  }
+
+  async function reconnect() {
+    if (reconnecting) return;
+    reconnecting = true;
+    while (!store.get().online) {
+      await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+      const status = await api.get("/status", { retry: "never" }).catch(() => null);
+      if (status) store.set({ online: true, status });
+    }
+    reconnecting = false;
+    if (!store.get().booted) await boot();
+    else await objects.refresh().catch(() => {});
+  }
+
+  async function boot() {
+    try {
+      const status = await api.get("/status");
+      store.set({ status, projectId: status.project_id });
+      if (await outbox.resume()) toast("Changes that had not reached the server were delivered now.");
+      const [labels, samples] = await Promise.all([api.get(`/projects/${status.project_id}/labels`), api.get("/samples")]);
+      store.set({ labels, samples, labelId: labels[0]?.id ?? null });
+      await loadImages();
+      store.set({ booted: true });
+    } catch (error) {
+      if (error.status) toast(`The page could not be prepared: ${error.message}`, { kind: "error" });
+      return;
+    }
+    const { images } = store.get();
+    const remembered = storage.getItem(REMEMBERED);
+    const known = images.find((/** @type {any} */ image) => image.id === remembered) ?? images.at(-1);
+    if (known) await open(known.id);
+  }
+
+  setInterval(() => {
+    if (!document.hidden && store.get().online && store.get().booted) objects.refresh().catch(() => {});
+  }, POLL_HISTORY_MS);
+
+  return {
+    boot,
+    open,
+    upload,
+    loadMore,
+    /** @param {boolean} online */
+    connection(online) {
+      if (online !== store.get().online) store.set({ online });
+      if (!online) void reconnect();
+    },
+    /** @param {number} by  1 is the next image, -1 the one before */
+    async step(by) {
+      const { images, image } = store.get();
+      const next = images[images.findIndex((/** @type {any} */ item) => item.id === image?.id) + by];
+      if (next) await open(next.id);
+      else toast(by > 0 ? "This is the last image." : "This is the first image.", { quiet: true });
+    },
+    /** @param {string} name */
+    async addSample(name) {
+      try {
+        const image = await api.post(`/projects/${store.get().projectId}/samples`, { name });
+        adopt([image]);
+        await open(image.id);
+      } catch (error) {
+        toast(`The sample could not be added: ${error.message}`, { kind: "error" });
+      }
+    },
+    /** @param {"new" | "in_progress" | "done"} status */
+    async setStatus(status) {
+      const { image } = store.get();
+      if (!image) return;
+      try {
+        const changed = await api.patch(`/images/${image.id}`, { status });
+        const { images } = store.get();
+        store.set({ image: { ...store.get().image, ...changed }, images: images.map((/** @type {any} */ item) => (item.id === image.id ? changed : item)) });
+      } catch (error) {
+        toast(`The status was not changed: ${error.message}`, { kind: "error" });
+      }
+    },
+    /** @param {string} id */
+    async removeImage(id) {
+      const { images, image, total } = store.get();
+      const index = images.findIndex((/** @type {any} */ item) => item.id === id);
+      try {
+        await api.delete(`/images/${id}`);
+      } catch (error) {
+        return toast(`The image could not be removed: ${error.message}`, { kind: "error" });
+      }
+      const left = images.filter((/** @type {any} */ item) => item.id !== id);
+      store.set({ images: left, total: total - 1 });
+      if (image?.id === id) {
+        const neighbour = left[Math.min(index, left.length - 1)];
+        if (neighbour) await open(neighbour.id);
+        else {
+          photo.clear();
+          store.set({ image: null, annotations: [], photoReady: false });
+        }
+      }
+      const restore = async () => {
+        adopt([await api.post(`/images/${id}/restore`)]);
+        await open(id);
+      };
+      toast("Image removed.", { action: ["Undo", restore] });
+    },
+  };
+}
