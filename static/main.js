@@ -33,7 +33,7 @@ const PREFERENCES = "annotator.view";
 const NARROW = 720;
 /** A fitted image stays clear of the tool rail and the candidate bar where there is room. */
 const WIDE_INSETS = { left: 64, top: 14, right: 14, bottom: 66 };
-const NARROW_INSETS = { left: 4, top: 4, right: 4, bottom: 4 };
+const NARROW_INSETS = { left: 6, top: 62, right: 6, bottom: 60 };
 
 /**
  * Turns an empty element into the annotator. Mounting twice does nothing.

@@ -1,6 +1,7 @@
 /** One animation frame draws what changed: the photo when the view moves, the overlay when anything on it does. */
 
 import { distinct, objectColor } from "./colors.js";
+import { createMaskLayer } from "./layer.js";
 import { drawBox, drawBrush, drawCross, drawLasso, drawMask, drawPrompts, useImageSpace } from "./paint.js";
 import { visibleProposals } from "./review.js";
 import { encode } from "./rle.js";
@@ -15,8 +16,8 @@ const DRAWN = ["annotations", "labels", "labelId", "selection", "hidden", "draft
 export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, store, onPainted }) {
   const below = /** @type {CanvasRenderingContext2D} */ (photoCanvas.getContext("2d"));
   const above = /** @type {CanvasRenderingContext2D} */ (overlayCanvas.getContext("2d"));
-  const kept = new OffscreenCanvas(1, 1);
-  const keptContext = /** @type {OffscreenCanvasRenderingContext2D} */ (kept.getContext("2d"));
+  const kept = createMaskLayer();
+  const proposed = createMaskLayer();
   let ratio = 1;
   let photoStale = true;
   let overlayStale = true;
@@ -50,10 +51,10 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     above.clearRect(0, 0, overlayCanvas.width, overlayCanvas.height);
     if (!state.photoReady) return;
     refreshKept(state);
-    above.drawImage(kept, 0, 0);
+    kept.copyTo(above, state.view.style === "outline" ? 0 : state.view.opacity * (state.review ? 0.5 : 1));
+    if (state.review) drawProposals(state);
     const pixel = 1 / viewport.view.scale;
     useImageSpace(above, viewport.view, ratio);
-    if (state.review) drawProposals(state, pixel);
     const color = objectColor(state, state.labelId, state.annotations.length);
     if (state.hover) drawMask(above, state.hover, { color, fill: 0.22, lines: [["#fff", 1.5]], pixel, dash: [5, 4] });
     const mask = shownMask(state.draft.now);
@@ -72,34 +73,35 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
 
   /** @param {any} state */
   function refreshKept(state) {
-    const { annotations, labels, selection, hidden, view, review, draft } = state;
-    const from = [annotations, labels, selection, hidden, view, Boolean(review), draft.now?.annotationId, viewport.view, kept.width, kept.height];
+    const { annotations, labels, selection, hidden, view, draft } = state;
+    const corrected = draft.now?.annotationId ?? null;
+    const from = [annotations, labels, selection, hidden, view, corrected, viewport.view, overlayCanvas.width, overlayCanvas.height];
     if (from.every((value, i) => value === keptFrom[i])) return;
     keptFrom = from;
-    keptContext.setTransform(1, 0, 0, 1, 0, 0);
-    keptContext.clearRect(0, 0, kept.width, kept.height);
-    useImageSpace(keptContext, viewport.view, ratio);
-    const pixel = 1 / viewport.view.scale;
-    const [left, top] = viewport.toImage(0, 0);
-    const [right, bottom] = viewport.toImage(viewport.screen.width, viewport.screen.height);
-    annotations.forEach((/** @type {any} */ item, /** @type {number} */ i) => {
-      const { x, y, w, h } = item.mask;
-      const away = x > right || y > bottom || x + w < left || y + h < top;
+    const shapes = annotations.map((/** @type {any} */ item, /** @type {number} */ i) => {
       const selected = selection.includes(item.id);
-      const silent = hidden.has(item.id) || item.id === draft.now?.annotationId || (view.only && !selected);
-      if (away || silent) return;
-      const style = maskStyle(state, objectColor(state, item.label_id, i), selected);
-      drawMask(keptContext, item.mask, { ...style, fill: review ? style.fill / 2 : style.fill, pixel });
+      const silent = hidden.has(item.id) || item.id === corrected || (view.only && !selected);
+      return silent ? null : { mask: item.mask, area: item.area, ...maskStyle(state, objectColor(state, item.label_id, i), selected) };
     });
+    kept.draw(inSight(shapes.filter(Boolean)), overlayCanvas, viewport.view, ratio);
   }
 
-  /** @param {any} state @param {number} pixel */
-  function drawProposals({ review }, pixel) {
-    for (const item of visibleProposals(review)) {
-      const color = distinct(item.index);
-      const hovered = item.index === review.hover;
-      drawMask(above, item.mask, { color, fill: hovered ? 0.65 : 0.3, lines: hovered ? [["#fff", 4], [color, 2]] : [[color, 1.25]], pixel });
-    }
+  /** @param {any} state */
+  function drawProposals({ review }) {
+    const shapes = visibleProposals(review).map(({ mask, area, index }) => {
+      const color = distinct(index);
+      const hovered = index === review.hover;
+      return { mask, area, color, fill: 1, lines: /** @type {[string, number][]} */ (hovered ? [["#fff", 5], [color, 2]] : [[color, 1.5]]) };
+    });
+    proposed.draw(inSight(shapes), overlayCanvas, viewport.view, ratio);
+    proposed.copyTo(above, 0.4);
+  }
+
+  /** @param {{mask: import("./rle.js").Mask}[]} shapes */
+  function inSight(shapes) {
+    const [left, top] = viewport.toImage(0, 0);
+    const [right, bottom] = viewport.toImage(viewport.screen.width, viewport.screen.height);
+    return shapes.filter(({ mask: { x, y, w, h } }) => x <= right && y <= bottom && x + w >= left && y + h >= top);
   }
 
   /** @param {any} state @param {string} color */
@@ -130,7 +132,7 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     /** @param {{width: number, height: number}} size in CSS pixels */
     resize({ width, height }) {
       ratio = devicePixelRatio || 1;
-      for (const canvas of [photoCanvas, overlayCanvas, kept]) {
+      for (const canvas of [photoCanvas, overlayCanvas]) {
         canvas.width = Math.max(1, Math.round(width * ratio));
         canvas.height = Math.max(1, Math.round(height * ratio));
       }

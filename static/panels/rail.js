@@ -42,5 +42,5 @@ export function createRail({ store, commands, done }) {
     undo.title = draft.now ? "Undo the prompt (Ctrl+Z)" : history.undo ? `Undo: ${history.undo} (Ctrl+Z)` : "Nothing to undo";
     redo.title = !draft.now && !draft.future.length && history.redo ? `Redo: ${history.redo} (Ctrl+Shift+Z)` : "Redo (Ctrl+Shift+Z)";
   });
-  return el("div", { class: "rail", role: "toolbar", "aria-label": "Tools", "aria-orientation": "vertical" }, ...Object.values(buttons), size, el("hr"), undo, redo, el("hr"), fit);
+  return el("div", { class: "rail", role: "toolbar", "aria-label": "Tools" }, ...Object.values(buttons), size, el("hr"), undo, redo, el("hr"), fit);
 }

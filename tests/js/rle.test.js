@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { trace } from "../../static/contour.js";
+import { EMPTY, area, combine, contains, decode, encode, equal, stroke } from "../../static/rle.js";
+
+/** A bitmap from rows of "#" and ".". */
+function bitmap(rows, x = 0, y = 0) {
+  const data = Uint8Array.from(rows.join(""), (character) => (character === "#" ? 1 : 0));
+  return { x, y, w: rows[0].length, h: rows.length, data };
+}
+
+/** A bitmap of noise from a fixed seed. */
+function noise(w, h, seed, density = 0.5) {
+  let state = seed;
+  const next = () => (state = (state * 1103515245 + 12345) % 2147483648) / 2147483648;
+  return { x: 0, y: 0, w, h, data: Uint8Array.from({ length: w * h }, () => (next() < density ? 1 : 0)) };
+}
+
+/** The pixels of a mask as "x,y" names. */
+function pixels(mask) {
+  const { x, y, w, data } = decode(mask);
+  return new Set([...data.keys()].filter((i) => data[i]).map((i) => `${x + (i % w)},${y + Math.floor(i / w)}`));
+}
+
+/** Fills loops with the even-odd rule, pixel centre by pixel centre. */
+function fill(loops, w, h) {
+  const data = new Uint8Array(w * h);
+  for (let y = 0; y < h; y++) {
+    for (let x = 0; x < w; x++) {
+      let crossings = 0;
+      for (const loop of loops) {
+        for (let i = 0; i < loop.length; i += 2) {
+          const [x0, y0] = [loop[i], loop[i + 1]];
+          const [x1, y1] = [loop[(i + 2) % loop.length], loop[(i + 3) % loop.length]];
+          if (x0 === x1 && x0 > x + 0.5 && Math.min(y0, y1) < y + 0.5 && y + 0.5 < Math.max(y0, y1)) crossings++;
+        }
+      }
+      data[y * w + x] = crossings & 1;
+    }
+  }
+  return data;
+}
+
+test("encode crops to the tight box and starts with zeros", () => {
+  const mask = encode(bitmap([".....", "..##.", ".###.", "....."], 10, 20));
+  assert.deepEqual(mask, { x: 11, y: 21, w: 3, h: 2, runs: [1, 5] });
+});
+
+test("a run of zeros of length 0 comes first when the corner is set", () => {
+  assert.deepEqual(encode(bitmap(["#.", "##"])).runs, [0, 1, 1, 2]);
+});
+
+test("an empty bitmap is the empty mask", () => {
+  assert.deepEqual(encode(bitmap(["...", "..."])), EMPTY);
+  assert.equal(area(EMPTY), 0);
+});
+
+test("decode undoes encode on noise, stripes, full and single pixels", () => {
+  const cases = [noise(37, 23, 7), noise(64, 5, 11, 0.02), bitmap(["#.#.#", "#.#.#"]), bitmap(["###", "###"]), bitmap(["....", "..#."])];
+  for (const source of cases) {
+    const mask = encode(source);
+    const again = decode(mask);
+    let set = 0;
+    for (let y = 0; y < source.h; y++) {
+      for (let x = 0; x < source.w; x++) {
+        const inside = x >= mask.x && x < mask.x + mask.w && y >= mask.y && y < mask.y + mask.h;
+        const value = inside ? again.data[(y - mask.y) * mask.w + x - mask.x] : 0;
+        assert.equal(value, source.data[y * source.w + x]);
+        assert.equal(contains(mask, x + 0.5, y + 0.5), value === 1);
+        set += value;
+      }
+    }
+    assert.equal(area(mask), set);
+    assert.equal(mask.runs.reduce((sum, run) => sum + run, 0), mask.w * mask.h);
+  }
+});
+
+test("the loops of a mask, filled with the even-odd rule, are the mask", () => {
+  const ring = bitmap(["#####", "#...#", "#.#.#", "#...#", "#####"]);
+  const corners = bitmap(["#.#", ".#.", "#.#"]);
+  for (const source of [ring, corners, noise(31, 17, 3), noise(20, 20, 5, 0.8)]) {
+    assert.deepEqual(fill(trace(source), source.w, source.h), source.data);
+  }
+});
+
+test("loops have corners only", () => {
+  assert.deepEqual(trace(bitmap(["##", "##"], 3, 4)).map((loop) => loop.length), [8]);
+});
+
+test("a stroke paints the pixels whose centres it reaches and clips at the image", () => {
+  const dot = stroke(EMPTY, [[5.5, 5.5]], 1, 1, 10, 10);
+  assert.deepEqual(pixels(dot), new Set(["5,5", "4,5", "6,5", "5,4", "5,6"]));
+  const edge = stroke(EMPTY, [[0, 0], [20, 0]], 0.9, 1, 10, 10);
+  assert.deepEqual(edge, { x: 0, y: 0, w: 10, h: 1, runs: [0, 10] });
+});
+
+test("the eraser leaves holes and never grows the mask", () => {
+  const square = encode(bitmap(Array(9).fill("#########")));
+  const holed = stroke(square, [[4.5, 4.5]], 1, 0, 9, 9);
+  assert.equal(area(holed), 81 - 5);
+  assert.equal(contains(holed, 4.5, 4.5), false);
+  assert.deepEqual([holed.x, holed.y, holed.w, holed.h], [0, 0, 9, 9]);
+  assert.deepEqual(stroke(square, [[4, 4]], 30, 0, 9, 9), EMPTY);
+});
+
+test("a long stroke has no gaps between its points", () => {
+  const line = stroke(EMPTY, [[2, 2], [60, 40], [90, 5]], 3, 1, 100, 60);
+  for (const t of [0.1, 0.33, 0.5, 0.77]) assert.ok(contains(line, 2 + 58 * t, 2 + 38 * t));
+});
+
+test("combine adds and takes away", () => {
+  const a = encode(bitmap(["##", "##"], 0, 0));
+  const b = encode(bitmap(["##", "##"], 1, 1));
+  assert.equal(area(combine(a, b, 1, 10, 10)), 7);
+  assert.deepEqual(pixels(combine(a, b, 0, 10, 10)), new Set(["0,0", "1,0", "0,1"]));
+});
+
+test("equal compares pixels, not objects", () => {
+  const mask = encode(bitmap(["#.", "##"]));
+  assert.ok(equal(mask, { ...mask, runs: [...mask.runs] }));
+  assert.ok(!equal(mask, { ...mask, x: 1 }));
+});

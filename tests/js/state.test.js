@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { NO_DRAFT, createStore, nearestPoint, newStep, patchStep, reconcile, redoStep, shownMask, undoStep, withPrompts } from "../../static/state.js";
+
+const POINT = [5, 5, 1];
+const mask = (x) => ({ x, y: 0, w: 1, h: 1, runs: [0, 1] });
+const reply = (token, ...masks) => ({ token, candidates: masks.map((item) => ({ mask: item, score: 0.9, stability: 0.9, area: 1 })), timing: {} });
+
+function answered(draft, token, ...masks) {
+  return patchStep(draft, draft.now.id, { reply: reply(token, ...masks), answered: true });
+}
+
+test("the first prompt refines nothing, the next refines the mask shown", () => {
+  let draft = withPrompts(NO_DRAFT, { points: [POINT] }, { refine: true });
+  assert.equal(draft.now.base, null);
+  draft = answered(draft, "a", mask(1), mask(2), mask(3));
+  draft = patchStep(draft, draft.now.id, { index: 2 });
+  draft = withPrompts(draft, { points: [POINT, [9, 9, 0]] }, { refine: true });
+  assert.deepEqual(draft.now.base, { token: "a", index: 2 });
+  assert.equal(draft.now.answered, false);
+  assert.deepEqual(shownMask(draft.now), mask(3), "the old mask stays until the new one is there");
+});
+
+test("removing a prompt starts from the prompts alone", () => {
+  let draft = answered(withPrompts(NO_DRAFT, { points: [POINT] }, { refine: true }), "a", mask(1));
+  draft = withPrompts(draft, { points: [] }, { refine: false });
+  assert.equal(draft.now.base, null);
+});
+
+test("undo and redo walk the steps with their answers", () => {
+  const first = answered(withPrompts(NO_DRAFT, { points: [POINT] }, { refine: true }), "a", mask(1));
+  const second = answered(withPrompts(first, { box: [0, 0, 9, 9] }, { refine: false }), "b", mask(2));
+  const back = undoStep(second);
+  assert.deepEqual(shownMask(back.now), mask(1));
+  const gone = undoStep(back);
+  assert.equal(gone.now, null);
+  assert.equal(undoStep(gone).future.length, 2);
+  const again = redoStep(redoStep(gone));
+  assert.deepEqual(shownMask(again.now), mask(2));
+  assert.deepEqual(redoStep(again), again);
+});
+
+test("a new prompt after undo forgets what was undone", () => {
+  const first = withPrompts(NO_DRAFT, { points: [POINT] }, { refine: true });
+  const second = withPrompts(undoStep(first), { points: [[1, 1, 1]] }, { refine: true });
+  assert.equal(second.future.length, 0);
+});
+
+test("a late answer lands on its own step only", () => {
+  const first = withPrompts(NO_DRAFT, { points: [POINT] }, { refine: true });
+  const second = withPrompts(first, { points: [POINT, POINT] }, { refine: true });
+  const settled = patchStep(second, first.now.id, { reply: reply("late", mask(1)), answered: true });
+  assert.equal(settled.now.reply, null);
+  assert.equal(settled.past[0].reply.token, "late");
+  assert.deepEqual(patchStep(NO_DRAFT, first.now.id, { answered: true }), { past: [], now: null, future: [] });
+});
+
+test("an edited mask is shown instead of the candidate", () => {
+  const step = newStep({ reply: reply("a", mask(1)), answered: true, edited: mask(7) });
+  assert.deepEqual(shownMask(step), mask(7));
+  assert.equal(shownMask(null), null);
+});
+
+test("the nearest prompt within reach is found", () => {
+  const step = newStep({ points: [[0, 0, 1], [10, 0, 0]] });
+  assert.equal(nearestPoint(step, 8, 0, 5), 1);
+  assert.equal(nearestPoint(step, 5, 50, 5), -1);
+  assert.equal(nearestPoint(null, 0, 0, 5), -1);
+});
+
+test("watchers run at once, then once per task with the latest values", async () => {
+  const store = createStore({ a: 1, b: 1 });
+  const seen = [];
+  store.watch(["a"], ({ a }) => seen.push(a));
+  store.set({ a: 2 });
+  store.set({ a: 3 });
+  store.set({ b: 9 });
+  await Promise.resolve();
+  store.set({ a: 3 });
+  await Promise.resolve();
+  assert.deepEqual(seen, [1, 3]);
+});
+
+test("a watcher may set further values", async () => {
+  const store = createStore({ a: 1, b: 1 });
+  store.watch(["a"], ({ a }) => store.set({ b: a * 2 }));
+  const seen = [];
+  store.watch(["b"], ({ b }) => seen.push(b));
+  store.set({ a: 5 });
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.equal(seen.at(-1), 10);
+});
+
+test("annotations keep their masks when the server repeats them", () => {
+  const before = [{ id: "a", mask: mask(1), label_id: 1 }];
+  const after = [{ id: "a", mask: mask(1), label_id: 2 }, { id: "b", mask: mask(2), label_id: 1 }];
+  const merged = reconcile(before, after, (x, y) => x.x === y.x);
+  assert.equal(merged[0].mask, before[0].mask);
+  assert.equal(merged[0].label_id, 2);
+  assert.equal(merged[1], after[1]);
+});
