@@ -1,0 +1,61 @@
+"""Every number of the training run, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of the run at one input size."""
+
+    until: float  # the share of the run's budget at which it ends, 0..1
+    size: int  # side of the square input in pixels, a multiple of 192
+    images: int  # images a step
+    prompts: int  # prompts an image
+    drawn: float  # share of wholly drawn scenes; the rest starts from a photo
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run. Progress is measured in minutes (or steps) of the budget, so extending a run is a new budget."""
+
+    seed: int = 20
+    phases: tuple[Phase, ...] = (
+        Phase(until=0.06, size=192, images=8, prompts=8, drawn=0.85),
+        Phase(until=0.50, size=192, images=8, prompts=8, drawn=0.40),
+        Phase(until=1.00, size=384, images=4, prompts=8, drawn=0.25),
+    )
+    # How often a photo of each source starts a scene.
+    sources: dict[str, float] = field(
+        default_factory=lambda: {"coco": 5.0, "davis": 2.0, "pets": 2.0, "cats": 1.0, "fruits": 0.6, "nuclei": 0.6}
+    )
+    paste: float = 0.75  # share of photo scenes that get other regions and shapes pasted on
+    min_area: float = 0.004  # regions smaller than this share of the scene are not asked for
+
+    qk_gain: float = 1.6
+    lr: float = 7e-4
+    lr_end: float = 1e-6
+    warmup_steps: int = 200
+    cooldown: float = 0.55  # share of the budget, at its end, over which the rate falls (half a cosine)
+    weight_decay: float = 0.05
+    betas: tuple[float, float] = (0.9, 0.98)
+    clip: float = 1.0
+    ema: float = 0.998
+
+    box: float = 0.2  # share of steps whose first prompt is a noisy box
+    box_noise: float = 0.1  # deviation of a box corner, in parts of the box's side
+    centre: float = 0.5  # share of clicks at the point farthest from the border; the others fall anywhere in the region
+    feedback: float = 0.9  # share of corrective steps that also get the previous logits
+    silent: tuple[float, ...] = (0.6, 0.15, 0.1, 0.08, 0.07)  # chance of 0, 1, 2.. clicks without gradient in between
+
+    bce: float = 2.0
+    dice: float = 1.0
+    score: float = 0.5
+    all_slots: float = 0.05  # weight of the mean over the three candidates beside the best of them
+    single_first: float = 0.25  # weight of the single mask on the first click (full on a box and on later clicks)
+    multi_later: float = 0.5  # weight of the candidates after the first click
+
+    checkpoint_minutes: float = 4.0
+    evaluate_minutes: float = 12.0
+    log_steps: int = 25

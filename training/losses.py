@@ -1,0 +1,48 @@
+"""Losses of one answer: best of three candidates, the single mask, and honest scores."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from training.config import Config
+
+
+def shrink(masks: Tensor, stride: int) -> Tensor:
+    """Masks N x S x S to the share of each cell they cover: float N x S/stride x S/stride, 0..1."""
+    return F.avg_pool2d(masks[:, None].float(), stride)[:, 0]
+
+
+def mask_loss(config: Config, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """BCE + dice of logits N x M x h x w against soft targets N x h x w, pixels weighted 0..1: N x M."""
+    truth, weight = target[:, None], weight[:, None]
+    count = weight.sum((2, 3)).clamp(min=1)
+    bce = (F.softplus(logits) - logits * truth) * weight
+    chance = logits.sigmoid() * weight
+    overlap = (chance * truth).sum((2, 3))
+    dice = 1 - (2 * overlap + 1) / (chance.sum((2, 3)) + (truth * weight).sum((2, 3)) + 1)
+    return config.bce * bce.sum((2, 3)) / count + config.dice * dice
+
+
+@torch.no_grad()
+def true_iou(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """IoU of the thresholded masks N x M x h x w with targets N x h x w: N x M, 0..1."""
+    answer, truth, counts = logits > 0, (target > 0.5)[:, None], (weight > 0.5)[:, None]
+    both = (answer & truth & counts).sum((2, 3))
+    either = ((answer | truth) & counts).sum((2, 3))
+    return both / either.clamp(min=1)
+
+
+def answer_loss(
+    config: Config, logits: Tensor, scores: Tensor, target: Tensor, weight: Tensor, single: float, multi: float
+) -> tuple[Tensor, Tensor]:
+    """The loss of one answer (logits N x 4 x h x w, scores N x 4), and the true IoU of its four masks, N x 4.
+
+    `single` weighs the single mask (slot 0), `multi` the best of the three candidates.
+    """
+    each = mask_loss(config, logits, target, weight)
+    best = each[:, 1:].min(1).values.mean() + config.all_slots * each[:, 1:].mean()
+    iou = true_iou(logits, target, weight)
+    score = F.binary_cross_entropy(scores.float().clamp(1e-4, 1 - 1e-4), iou)
+    return single * each[:, 0].mean() + multi * best + config.score * score, iou

@@ -1,0 +1,125 @@
+"""Photos with masks: a folder with `images/NAME.jpg` and `masks/NAME.png`, and random crops of them.
+
+Mask values: 0 unlabelled, 255 ignore (8-bit masks only), every other value a region.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+cv2.setNumThreads(0)  # forked loader workers would wait for threads that do not exist there
+IGNORE = 255
+Image = NDArray[np.uint8]
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An RGB image (H x W x 3) with its label map (H x W, uint16) and the map of pixels to ignore (H x W, bool)."""
+
+    name: str
+    image: Image
+    labels: NDArray[np.uint16]
+    ignore: NDArray[np.bool_]
+
+    @property
+    def source(self) -> str:
+        """The prefix of the file name, such as "coco"."""
+        return self.name.partition("_")[0]
+
+    def regions(self, min_area: float) -> list[int]:
+        """Ids of the regions that cover at least `min_area` of the image."""
+        ids, counts = np.unique(self.labels, return_counts=True)
+        return [int(i) for i, n in zip(ids, counts, strict=True) if i and n >= min_area * self.labels.size]
+
+
+def read(folder: Path, name: str) -> Photo:
+    """Read one photo and its mask."""
+    image = cv2.imread(str(folder / "images" / f"{name}.jpg"), cv2.IMREAD_COLOR)
+    mask = cv2.imread(str(folder / "masks" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
+    if image is None or mask is None or image.shape[:2] != mask.shape[:2]:
+        raise ValueError(f"{name}: photo or mask is missing, unreadable, or their sizes differ")
+    ignore = (mask == IGNORE) if mask.dtype == np.uint8 else np.zeros(mask.shape, bool)
+    labels = np.where(ignore, 0, mask).astype(np.uint16)
+    return Photo(name, cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8), labels, ignore)
+
+
+def read_all(folder: Path) -> list[Photo]:
+    """All photos of a folder, by name."""
+    photos = [read(folder, path.stem) for path in sorted((folder / "masks").glob("*.png"))]
+    if not photos:
+        raise ValueError(f"no masks in {folder / 'masks'}")
+    return photos
+
+
+def window(rng: Rng, height: int, width: int, least: float, stretch: float) -> tuple[slice, slice]:
+    """A random window covering `least`..1 of the area, its aspect changed by up to a factor `stretch`."""
+    area = rng.uniform(least, 1.0)
+    aspect = float(np.exp(rng.uniform(-1, 1) * np.log(stretch)))
+    h = int(np.clip(height * np.sqrt(area * aspect), 16, height))
+    w = int(np.clip(width * np.sqrt(area / aspect), 16, width))
+    top, left = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1))
+    return slice(top, top + h), slice(left, left + w)
+
+
+def resize(image: Image, width: int, height: int) -> Image:
+    """Resize with averaging when shrinking, linearly when growing."""
+    shrinking = width * height < image.shape[0] * image.shape[1]
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR).astype(np.uint8)
+
+
+def crop(rng: Rng, photo: Photo, size: int, min_area: float) -> tuple[Image, NDArray[np.uint8], NDArray[np.bool_]]:
+    """A random square view: image size x size x 3, region masks N x size x size (0/1), pixels to ignore size x size."""
+    height, width = photo.labels.shape
+    for least in (0.25, 0.5, 0.9):  # ask for more of the photo when a crop holds no region
+        rows, columns = window(rng, height, width, least, 1.5)
+        image = resize(photo.image[rows, columns], size, size)
+        labels = cv2.resize(photo.labels[rows, columns], (size, size), interpolation=cv2.INTER_NEAREST)
+        ignore = cv2.resize(photo.ignore[rows, columns].view(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST)
+        if rng.random() < 0.5:
+            image, labels, ignore = image[:, ::-1], labels[:, ::-1], ignore[:, ::-1]
+        ids, counts = np.unique(labels, return_counts=True)
+        keep = [i for i, n in zip(ids, counts, strict=True) if i and n >= min_area * size * size]
+        if keep:
+            break
+    masks = np.stack([labels == i for i in keep]) if keep else np.zeros((0, size, size), bool)
+    return np.ascontiguousarray(image), masks.astype(np.uint8), np.ascontiguousarray(ignore).astype(bool)
+
+
+def cutout(rng: Rng, photo: Photo, side: int) -> tuple[Image, NDArray[np.uint8]] | None:
+    """One region cut out, its longer side `side` pixels: image h x w x 3 and mask h x w (0/1); None if too small."""
+    ids = photo.regions(0.01)
+    if not ids:
+        return None
+    mask = (photo.labels == ids[int(rng.integers(len(ids)))]).view(np.uint8)
+    x, y, w, h = cv2.boundingRect(mask)
+    scale = side / max(w, h)
+    out = max(int(w * scale), 4), max(int(h * scale), 4)
+    image = resize(photo.image[y : y + h, x : x + w], *out)
+    cut = cv2.resize(mask[y : y + h, x : x + w], out, interpolation=cv2.INTER_LINEAR if scale < 1 else cv2.INTER_NEAREST)
+    if rng.random() < 0.5:
+        image, cut = image[:, ::-1], cut[:, ::-1]
+    return np.ascontiguousarray(image), np.ascontiguousarray(cut).astype(np.uint8)
+
+
+def jitter(rng: Rng, image: Image) -> Image:
+    """Random brightness, contrast, tint, now and then grey, blurred, noisy or coarse."""
+    out = image.astype(np.float32)
+    out = (out - 127) * rng.uniform(0.7, 1.3) + 127 + rng.uniform(-25, 25) + rng.normal(0, 8, 3)
+    if rng.random() < 0.08:
+        out = np.repeat(out.mean(2, keepdims=True), 3, axis=2)
+    out = out.astype(np.float32)
+    kind = rng.random()
+    if kind < 0.15:
+        out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.4, 1.3)))
+    elif kind < 0.3:
+        small = cv2.resize(out, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        out = cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    if rng.random() < 0.25:
+        out = out + rng.normal(0, rng.uniform(2, 10), image.shape[:2] + (1,)).astype(np.float32)
+    return np.clip(out, 0, 255).astype(np.uint8)
