@@ -1,0 +1,205 @@
+"""The journal of an image: every change of its annotations as an event that can be undone and redone.
+
+The functions run inside a transaction that holds the image's row, so they see and leave one consistent state. A row is
+an annotation as the database holds it, without its image id; events keep such rows, so undo restores them exactly.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    RowMapping,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    select,
+    update,
+)
+
+from annotator.errors import Conflict, InvalidMask, NotFound
+from annotator.masks import rle
+from annotator.schema import annotation_rows, events, images, labels
+from annotator.types import Annotation, Change, History
+
+AnnotationRow = dict[str, Any]
+Step = tuple[AnnotationRow | None, AnnotationRow | None]
+"""What one annotation was and becomes."""
+
+COLUMNS = tuple(column for column in annotation_rows.c if column.name != "image_id")
+
+_BATCH = 500
+"""Ids per query, far below any database's limit on parameters."""
+
+
+def to_row(annotation: Annotation, position: int) -> AnnotationRow:
+    """The annotation as the database holds it."""
+    x, y, w, h = annotation.bbox
+    return {
+        "id": annotation.id,
+        "position": position,
+        "label_id": annotation.label_id,
+        "counts": rle.to_coco_string(annotation.mask),
+        "area": annotation.area,
+        "x": x,
+        "y": y,
+        "w": w,
+        "h": h,
+        "score": None if annotation.score is None else float(annotation.score),
+        "source": annotation.source,
+        "prompts": json.dumps(annotation.prompts, sort_keys=True),
+    }
+
+
+def to_annotation(row: RowMapping, image_id: str, height: int, width: int) -> Annotation:
+    """The annotation of a row of an image of this size."""
+    return Annotation(
+        id=row["id"],
+        image_id=image_id,
+        label_id=row["label_id"],
+        mask=rle.from_coco_string(row["counts"], height, width),
+        area=row["area"],
+        bbox=(row["x"], row["y"], row["w"], row["h"]),
+        score=row["score"],
+        source=row["source"],
+        prompts=json.loads(row["prompts"]),
+    )
+
+
+def standing(connection: Connection, image_id: str) -> History:
+    """Where the image stands. Raises `NotFound` if there is no such image."""
+    done, undone = (_next_event(image_id, undo).with_only_columns(events.c.kind) for undo in (True, False))
+    query = select(images.c.revision, done.scalar_subquery(), undone.scalar_subquery())
+    found = connection.execute(query.where(images.c.id == image_id, ~images.c.deleted)).one_or_none()
+    if found is None:
+        raise NotFound("There is no such image.")
+    return History(*found)
+
+
+def record(
+    connection: Connection, image: Row[Any], kind: str, changes: Sequence[Change], request_id: str | None
+) -> None:
+    """Apply the changes as one event, which undo will name `kind`; what could be redone no longer can.
+
+    Raises `Conflict` if an annotation is not what its change says it was, `InvalidMask` if a new mask does not fit the
+    image or its own area and box, `NotFound` if a label is not one of the project.
+    """
+    for change in changes:
+        _check(change, image)
+    _check_labels(connection, image.project_id, {change.after.label_id for change in changes if change.after})
+    ids = [each.id for change in changes if (each := change.before or change.after)]
+    present = _present(connection, image.id, ids)
+    added = [each for each in dict.fromkeys(ids) if each not in present]
+    places = {each: row["position"] for each, row in present.items()}
+    places |= {each: image.next_position + number for number, each in enumerate(added)}
+
+    def placed(side: Annotation | None) -> AnnotationRow | None:
+        return to_row(side, places[side.id]) if side else None
+
+    steps = [(placed(change.before), placed(change.after)) for change in changes]
+    _apply(connection, image.id, present, steps)
+    _set_state(connection, (events.c.image_id == image.id) & (events.c.state == "undone"), "dead")
+    connection.execute(
+        insert(events).values(
+            image_id=image.id, kind=kind, request_id=request_id, state="done", changes=json.dumps(steps)
+        )
+    )
+    _advance(connection, image, next_position=image.next_position + len(added))
+
+
+def step(connection: Connection, image: Row[Any], undo: bool) -> None:
+    """Undo the last event that is done, or redo the first that is undone. Raises `Conflict` if there is none.
+
+    A label that was deleted since comes back if an annotation that returns has it.
+    """
+    event = connection.execute(_next_event(image.id, undo)).one_or_none()
+    if event is None:
+        raise Conflict(f"There is nothing to {'undo' if undo else 'redo'} on this image.")
+    steps: list[Step] = [(before, after) for before, after in json.loads(event.changes)]
+    if undo:
+        steps = [(after, before) for before, after in reversed(steps)]
+    wanted = {after["label_id"] for _, after in steps if after}
+    connection.execute(update(labels).where(labels.c.id.in_(wanted), labels.c.deleted).values(deleted=False))
+    ids = [each["id"] for before, after in steps if (each := before or after)]
+    _apply(connection, image.id, _present(connection, image.id, ids), steps)
+    _set_state(connection, events.c.id == event.id, "undone" if undo else "done")
+    _advance(connection, image)
+
+
+def seen(connection: Connection, image_id: str, request_id: str | None) -> bool:
+    """Whether the image's journal has an event of this request."""
+    which = (events.c.image_id == image_id) & (events.c.request_id == request_id)
+    return request_id is not None and connection.scalar(select(exists().where(which))) is True
+
+
+def _check(change: Change, image: Row[Any]) -> None:
+    sides = [side for side in (change.before, change.after) if side]
+    if not sides or len({side.id for side in sides}) > 1 or any(side.image_id != image.id for side in sides):
+        raise Conflict("A change is about one annotation of this image.")
+    if (after := change.after) is None:
+        return
+    if after.score is not None and not math.isfinite(after.score):
+        raise InvalidMask("The score of the annotation is not a number.")
+    rle.validate(after.mask)
+    if (after.mask.height, after.mask.width) != (image.height, image.width):
+        size = f"{after.mask.width} x {after.mask.height}"
+        raise InvalidMask(f"The mask is {size}, its image {image.width} x {image.height}.")
+    if (after.area, after.bbox) != (rle.area(after.mask), rle.bbox(after.mask)):
+        raise InvalidMask("The area or the box of the annotation is not that of its mask.")
+
+
+def _check_labels(connection: Connection, project_id: int, wanted: set[int]) -> None:
+    query = select(labels.c.id).where(labels.c.project_id == project_id, ~labels.c.deleted)
+    if not wanted <= set(connection.scalars(query)):
+        raise NotFound("There is no such label in this project.")
+
+
+def _present(connection: Connection, image_id: str, ids: Sequence[str]) -> dict[str, AnnotationRow]:
+    rows: list[AnnotationRow] = []
+    for first in range(0, len(ids), _BATCH):
+        query = select(*COLUMNS).where(annotation_rows.c.image_id == image_id)
+        found = connection.execute(query.where(annotation_rows.c.id.in_(ids[first : first + _BATCH])))
+        rows += map(dict, found.mappings())
+    return {row["id"]: row for row in rows}
+
+
+def _apply(connection: Connection, image_id: str, present: Mapping[str, AnnotationRow], steps: Iterable[Step]) -> None:
+    """Take the steps one after the other, starting from the rows present. Raises `Conflict` where one does not fit."""
+    rows = dict(present)
+    for before, after in steps:
+        if before is not None and rows.pop(before["id"], None) != before:
+            raise Conflict("The annotation was changed elsewhere in the meantime; reload the image.")
+        if after is not None and rows.setdefault(after["id"], after) is not after:
+            raise Conflict("The annotation exists already; reload the image.")
+    stale = [{"stale": each} for each, row in present.items() if rows.get(each) != row]
+    fresh = [row | {"image_id": image_id} for each, row in rows.items() if present.get(each) != row]
+    if stale:
+        one = delete(annotation_rows).where(
+            annotation_rows.c.image_id == image_id, annotation_rows.c.id == bindparam("stale")
+        )
+        connection.execute(one, stale)
+    if fresh:
+        connection.execute(insert(annotation_rows), fresh)
+
+
+def _next_event(image_id: str, undo: bool) -> Select[Any]:
+    """The event that undo, or redo, would take next."""
+    query = select(events).where(events.c.image_id == image_id, events.c.state == ("done" if undo else "undone"))
+    return query.order_by(events.c.id.desc() if undo else events.c.id).limit(1)
+
+
+def _set_state(connection: Connection, which: ColumnElement[bool], state: str) -> None:
+    connection.execute(update(events).where(which).values(state=state))
+
+
+def _advance(connection: Connection, image: Row[Any], **values: int) -> None:
+    query = update(images).where(images.c.id == image.id)
+    connection.execute(query.values(revision=images.c.revision + 1, **values))

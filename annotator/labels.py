@@ -1,0 +1,123 @@
+"""The labels of a project: unique names, distinct colours, one digit key each.
+
+The functions run inside a transaction that holds the project's row, see `hold`. A deleted label stays as a row, hidden,
+because undo may bring back annotations that have it; its name stays taken until the label itself comes back.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, replace
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from annotator.errors import Conflict, NotFound
+from annotator.schema import annotation_rows, labels, projects
+from annotator.types import Label
+
+PALETTE = (
+    *("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#f0e442"),
+    *("#882255", "#44aa99", "#332288", "#999933", "#cc6677", "#117733", "#88ccee", "#aa4499", "#ddcc77"),
+)
+"""Colours told apart with any kind of colour vision: Okabe and Ito's set, then Paul Tol's 'muted' one."""
+
+KEYS = "123456789"
+
+_MAX_NAME = 200
+_COLUMNS = tuple(labels.c[field] for field in Label.__dataclass_fields__)
+
+
+def hold(connection: Connection, project_id: int, shared: bool = False) -> None:
+    """Keep others from changing the project's labels until the transaction ends; shared, from deleting one in use.
+
+    SQLite's writers take turns anyway. Raises `NotFound` if there is no such project.
+    """
+    query = select(projects.c.id).where(projects.c.id == project_id).with_for_update(read=shared)
+    if connection.execute(query).one_or_none() is None:
+        raise NotFound("There is no such project.")
+
+
+def all_of(connection: Connection, project_id: int) -> list[Label]:
+    """The project's labels, oldest first."""
+    query = select(*_COLUMNS).where(labels.c.project_id == project_id, ~labels.c.deleted).order_by(labels.c.id)
+    return [Label(*row) for row in connection.execute(query)]
+
+
+def one(connection: Connection, label_id: int) -> Label:
+    """The label. Raises `NotFound` if there is none, or no more."""
+    row = connection.execute(select(*_COLUMNS).where(labels.c.id == label_id, ~labels.c.deleted)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such label.")
+    return Label(*row)
+
+
+def add(
+    connection: Connection, project_id: int, name: str, color: str | None, supercategory: str, key: str | None
+) -> Label:
+    """A new label, by default in the next free colour, with the next free key; a deleted one of the name comes back."""
+    others = all_of(connection, project_id)
+    if color is None:
+        taken = {other.color for other in others}
+        color = next((each for each in PALETTE if each not in taken), PALETTE[len(others) % len(PALETTE)])
+    if key is None:
+        taken = {other.key for other in others if other.key}
+        key = next((each for each in KEYS if each not in taken), None)
+    label = _checked(Label(0, project_id, name, color, supercategory, key), others)
+    values = _values(label) | {"deleted": False}
+    known = (labels.c.project_id == project_id) & (labels.c.name == label.name)
+    row = connection.execute(update(labels).where(known).values(values).returning(*_COLUMNS)).one_or_none()
+    if row is None:
+        row = connection.execute(insert(labels).values(values).returning(*_COLUMNS)).one()
+    return Label(*row)
+
+
+def change(connection: Connection, label: Label) -> Label:
+    """Give the label of this id these fields."""
+    others = [other for other in all_of(connection, label.project_id) if other.id != label.id]
+    label = _checked(label, others)
+    hidden = select(labels.c.id).where(labels.c.project_id == label.project_id, labels.c.name == label.name)
+    if connection.scalars(hidden.where(labels.c.deleted)).first() is not None:
+        raise Conflict(f"A deleted label was named {label.name}; add it again instead.")
+    connection.execute(update(labels).where(labels.c.id == label.id).values(_values(label)))
+    return label
+
+
+def remove(connection: Connection, label: Label) -> None:
+    """Hide the label. Raises `Conflict` if an annotation has it, be it on a deleted image."""
+    query = select(func.count()).select_from(annotation_rows).where(annotation_rows.c.label_id == label.id)
+    count = connection.scalar(query)
+    if count:
+        raise Conflict(f"The label {label.name} is used by {count} annotations; delete or relabel them first.")
+    connection.execute(update(labels).where(labels.c.id == label.id).values(deleted=True))
+
+
+def clean_name(name: str, thing: str) -> str:
+    """The name without surrounding space. Raises `Conflict` if it is empty, too long or not printable."""
+    name = name.strip()
+    if not (0 < len(name) <= _MAX_NAME and name.isprintable()):
+        raise Conflict(f"The name of a {thing} has 1 to {_MAX_NAME} printable characters.")
+    return name
+
+
+def _checked(label: Label, others: list[Label]) -> Label:
+    """The label, tidied. Raises `Conflict` for a malformed field or a name or key that another label has."""
+    label = replace(label, name=clean_name(label.name, "label"), color=label.color.lower())
+    if label.supercategory:
+        label = replace(label, supercategory=clean_name(label.supercategory, "supercategory"))
+    if not re.fullmatch("#[0-9a-f]{6}", label.color):
+        raise Conflict("The colour of a label looks like #0072b2.")
+    if label.key is not None and (len(label.key) != 1 or label.key not in KEYS):
+        raise Conflict("The key of a label is a digit from 1 to 9.")
+    for other in others:
+        if other.name == label.name:
+            raise Conflict(f"There is a label named {label.name} already.")
+        if label.key is not None and other.key == label.key:
+            raise Conflict(f"The key {label.key} belongs to the label {other.name}.")
+    return label
+
+
+def _values(label: Label) -> dict[str, Any]:
+    values = asdict(label)
+    del values["id"]
+    return values
