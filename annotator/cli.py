@@ -80,6 +80,11 @@ def _parser() -> argparse.ArgumentParser:
     models = command("models", _models, "List the models, or fetch one.")
     models.add_argument("--fetch", metavar="MODEL")
 
+    compile_model = command("compile", _compile, "Compile a model ahead of time for this machine.")
+    compile_model.add_argument("model", help="nano, tiny, small, base_plus or large")
+    compile_model.add_argument("--device", help="auto, cpu or cuda (default: auto)")
+    compile_model.add_argument("--dtype", choices=["float16", "float32"], help="default: float16 on cuda, else float32")
+
     evaluate = with_model(command("eval", _evaluate, "Measure a model on photos with masks."))
     evaluate.add_argument("folder", type=Path, metavar="DIR", help="holds images/ and masks/")
     evaluate.add_argument("--untrained", action="store_true", help="random weights: what the figures are without skill")
@@ -128,9 +133,9 @@ def _serve(options: argparse.Namespace, settings: Settings) -> None:
 
 
 def _predictor(settings: Settings, untrained: bool = False) -> Predictor:
+    from annotator.models import pick_device, serving_dtype
     from annotator.sam import zoo
     from annotator.sam.predictor import Predictor
-    from annotator.segmenter import pick_device, serving_dtype
 
     device = pick_device(settings.device)
     name = settings.model
@@ -138,7 +143,7 @@ def _predictor(settings: Settings, untrained: bool = False) -> Predictor:
         name, reason = zoo.default_model(str(device), settings.models_dir)
         print(f"Model: {name} ({reason}).", file=sys.stderr)
     path = None if untrained else _fetch(name, settings)
-    return Predictor(name, path, device, serving_dtype(device))
+    return Predictor.eager(name, path, device, serving_dtype(device))
 
 
 def _read_image(path: Path, settings: Settings) -> Any:
@@ -242,6 +247,19 @@ def _fetch(name: str, settings: Settings) -> Path:
             bar.update(done - bar.n)
 
         return zoo.fetch(spec, settings.models_dir, progress)
+
+
+def _compile(options: argparse.Namespace, settings: Settings) -> None:
+    import torch
+
+    from annotator.models import pick_device, serving_dtype
+    from annotator.sam.compile import compile_packages
+    from annotator.sam.predictor import Predictor
+
+    device = pick_device(settings.device)
+    dtype = getattr(torch, options.dtype) if options.dtype else serving_dtype(device)
+    predictor = Predictor.eager(options.model, _fetch(options.model, settings), device, dtype)
+    print(compile_packages(predictor, settings.packages_dir))
 
 
 def _evaluate(options: argparse.Namespace, settings: Settings) -> None:

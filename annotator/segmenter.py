@@ -5,8 +5,6 @@ Images are named by their `pixel_key`; `load` brings the pixels and is called on
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -16,16 +14,14 @@ import torch
 
 from annotator.embeddings import DiskTier, EmbeddingCache, MemoryTier, embedding_key
 from annotator.engine import Engine, Priority, Task
-from annotator.errors import AnnotatorError, ModelUnavailable
+from annotator.errors import AnnotatorError
 from annotator.images import UInt8Array
-from annotator.sam import zoo
+from annotator.models import ModelHost
 from annotator.sam.automask import AutomaskSettings, Progress, Proposal, automask
 from annotator.sam.postprocess import masks_to_rle, stability
 from annotator.sam.predictor import ImageEmbedding, MaskLogits, Predictor, PromptBatch
 from annotator.settings import Settings
 from annotator.types import RLE, Box, FloatArray, Prompt
-
-log = logging.getLogger(__name__)
 
 Load = Callable[[], UInt8Array]
 
@@ -59,20 +55,6 @@ class Answer:
     timing: Timing
 
 
-@dataclass(frozen=True, slots=True)
-class ModelStatus:
-    """What runs, and why; `loading` is (name, fraction) while another model is being fetched, `error` its failure."""
-
-    name: str
-    title: str
-    device: str
-    dtype: str
-    backend: str
-    reason: str
-    loading: tuple[str, float] | None
-    error: str | None
-
-
 def recommended_slots(answer: MaskLogits, row: int, ambiguous: bool) -> list[int]:
     """Decoder slots of prompt `row` in the order a user should see them.
 
@@ -84,16 +66,6 @@ def recommended_slots(answer: MaskLogits, row: int, ambiguous: bool) -> list[int
     return multi if ambiguous else [0, *multi[:2]]
 
 
-def pick_device(wanted: str) -> torch.device:
-    """`auto` is CUDA when there is one, else the CPU."""
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted)
-
-
-def serving_dtype(device: torch.device) -> torch.dtype:
-    """float16 on a GPU; float32 on a CPU, where it is faster."""
-    return torch.float16 if device.type == "cuda" else torch.float32
-
-
 def is_ambiguous(prompt: Prompt, refined: bool = False) -> bool:
     """A single click may mean a part, an object or a group."""
     return len(prompt.points) == 1 and prompt.box is None and not refined
@@ -103,93 +75,29 @@ class Segmenter:
     """Owns the device. Constructing it returns at once; the model loads in the background and calls wait for it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self.device = pick_device(settings.device)
+        self.models = ModelHost(settings)
         self.engine = Engine(settings.max_queue)
         memory = [MemoryTier(settings.embedding_host_bytes, torch.device("cpu"))]
-        if self.device.type != "cpu":
-            memory.insert(0, MemoryTier(settings.embedding_host_bytes, self.device))
+        if self.models.device.type != "cpu":
+            memory.insert(0, MemoryTier(settings.embedding_host_bytes, self.models.device))
         disk = DiskTier(settings.embedding_disk_bytes, settings.data_dir / "embeddings")
         self.cache = EmbeddingCache(memory, disk)
-        self._predictor: Predictor | None = None
-        self._reason = ""
-        self._loading: tuple[str, float] | None = None
-        self._error: str | None = None
-        self._ready = threading.Event()
-        self._switching = threading.Lock()
-        name, reason = settings.model, "chosen by --model"
-        if name == "auto":
-            name, reason = zoo.default_model(str(self.device), settings.models_dir)
-        self.switch(name, reason)
-
-    # --- the model ---
-
-    def switch(self, name: str, reason: str = "chosen in the page") -> None:
-        """Fetch if needed, build, then serve `name`; until then, and if it fails, the present model goes on serving."""
-        spec = zoo.spec_of(name)
-        self._loading = (name, 0.0)
-        threading.Thread(target=self._switch, args=(spec, reason), name=f"load-{name}", daemon=True).start()
-
-    def _switch(self, spec: zoo.ModelSpec, reason: str) -> None:
-        def progress(done: int, total: int) -> None:
-            self._loading = (spec.name, done / max(total, 1))
-
-        with self._switching:
-            try:
-                path = zoo.fetch(spec, self._settings.models_dir, progress)
-                self._predictor = Predictor(spec.name, path, self.device, serving_dtype(self.device))
-                self._reason, self._error = reason, None
-                log.info("Serving %s on %s: %s.", spec.title, self.device, reason)
-            except ModelUnavailable as error:
-                self._error = str(error)
-                log.error("%s", error)
-            except Exception as error:
-                self._error = f"{spec.title} could not be loaded ({error})."
-                log.exception("%s could not be loaded.", spec.title)
-            finally:
-                self._loading = None
-                self._ready.set()
-
-    @property
-    def predictor(self) -> Predictor:
-        """The model that serves, waiting for the first one to load. Raises ModelUnavailable if it could not."""
-        self._ready.wait()
-        if self._predictor is None:
-            raise ModelUnavailable(self._error or "No model is loaded.")
-        return self._predictor
-
-    @property
-    def status(self) -> ModelStatus:
-        """A snapshot that never waits."""
-        now = self._predictor
-        name = now.model if now else ""
-        return ModelStatus(
-            name=name,
-            title=zoo.MODELS[name].title if now else "",
-            device=str(self.device),
-            dtype=str(now.dtype).removeprefix("torch.") if now else "",
-            backend="eager",
-            reason=self._reason,
-            loading=self._loading,
-            error=self._error,
-        )
 
     def close(self) -> None:
         """Cancel what waits and release the device."""
+        self.models.close()
         self.engine.close()
-
-    # --- the three calls ---
 
     def has_embedding(self, pixel_key: str) -> bool:
         """True if a prompt on this image would not encode."""
-        now = self._predictor
+        now = self.models.present
         return now is not None and embedding_key(pixel_key, now.key, now.dtype) in self.cache
 
     def encode(self, pixel_key: str, load: Load) -> Task[None]:
         """Have the image encoded in the background, after all clicks."""
 
         def work() -> None:
-            self._embedding(self.predictor, pixel_key, load)
+            self._embedding(self.models.predictor, pixel_key, load)
 
         return self.engine.submit(Priority.ENCODE, work, f"encode:{pixel_key}")
 
@@ -205,7 +113,7 @@ class Segmenter:
 
         `hover` names a pointer: only its latest request is answered, with one candidate, the others get Cancelled.
         """
-        predictor = self.predictor
+        predictor = self.models.predictor
         if mask_input is not None and mask_input.shape != (predictor.mask_side,) * 2:
             mask_input = None  # of a model served before the last switch
         queued = time.perf_counter()
@@ -245,7 +153,7 @@ class Segmenter:
         on_progress: Callable[[Progress], None],
     ) -> Task[list[Proposal]]:
         """Start automatic masks; chunks run when nothing else waits. Cancel through the task."""
-        predictor = self.predictor
+        predictor = self.models.predictor
 
         def chunks() -> Generator[None, None, list[Proposal]]:
             embedding, _ = self._embedding(predictor, pixel_key, load)

@@ -8,7 +8,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 MIB = 1024 * 1024
-_PARSERS: dict[str, Callable[[str], object]] = {"Path": lambda text: Path(text).expanduser(), "int": int, "str": str}
+_PARSERS: dict[str, Callable[[str], object]] = {
+    "Path": lambda text: Path(text).expanduser(),
+    "int": int,
+    "str": str,
+    "bool": lambda text: bool(int(text)),
+}
 _SOURCE_TREE = Path(__file__).resolve().parent.parent
 
 
@@ -31,6 +36,7 @@ class Settings:
     database_url: str = ""
     model: str = "auto"
     device: str = "auto"
+    compile: bool = True
     max_upload_bytes: int = 128 * MIB
     max_pixels: int = 128_000_000
     embedding_host_bytes: int = 1024 * MIB
@@ -51,6 +57,11 @@ class Settings:
             except ValueError:
                 raise ValueError(f"{name} should be a whole number, but is {text!r}.") from None
         return cls(**values)  # type: ignore[arg-type]
+
+    @property
+    def packages_dir(self) -> Path:
+        """Where compiled packages are kept."""
+        return self.models_dir / "packages"
 
     @property
     def store_url(self) -> str:

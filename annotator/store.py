@@ -9,8 +9,9 @@ database or the disk refuses, with nothing half-written.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, replace
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, exists, func, insert, select, update
@@ -35,6 +36,8 @@ class Store:
         with _translated():
             self._engine = connect(url)
         self._writer = self._engine.execution_options(write=True)
+        # SQLite lets waiting writers poll, and some starve: those of this process queue up before they get to it.
+        self._turn: AbstractContextManager[object] = Lock() if self._engine.dialect.name == "sqlite" else nullcontext()
 
     def close(self) -> None:
         """Close all connections."""
@@ -246,7 +249,7 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with _translated(), self._writer.begin() as connection:
+        with _translated(), self._turn, self._writer.begin() as connection:
             yield connection
 
 

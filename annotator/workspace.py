@@ -13,12 +13,12 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from annotator import images
-from annotator.errors import InvalidMask, InvalidPrompt, NotFound
+from annotator.errors import InvalidImage, InvalidMask, InvalidPrompt, NotFound
 from annotator.files import ImageFiles
 from annotator.formats import coco
 from annotator.images import UInt8Array
@@ -44,7 +44,8 @@ SAMPLES = {
 }
 
 
-class Refinement(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Refinement:
     """An earlier answer's candidate, whose logits the next prompt starts from."""
 
     token: str
@@ -87,7 +88,7 @@ class Workspace:
         """Decode, check and store an upload. Raises InvalidImage."""
         name = name.replace("\\", "/").rsplit("/", 1)[-1][:200] or "image"
         if len(data) > self.settings.max_upload_bytes:
-            raise images.InvalidImage(f"{name} is larger than {self.settings.max_upload_bytes >> 20} MiB.")
+            raise InvalidImage(f"{name} is larger than {self.settings.max_upload_bytes >> 20} MiB.")
         decoded = images.decode(data, name, self.settings.max_pixels)
         record = ImageRecord(
             id=uuid.uuid4().hex,
@@ -157,7 +158,7 @@ class Workspace:
         mask_input = self._logits_of(refine, record)
         if mask_input is None and annotation_id is not None:
             mask = rles.decode(self.store.annotation(record.id, annotation_id).mask)
-            mask_input = mask_to_logits(mask, self.segmenter.predictor.mask_side)
+            mask_input = mask_to_logits(mask, self.segmenter.models.predictor.mask_side)
         load = partial(self.pixels, record)
         answer = self.segmenter.prompt(record.pixel_key, load, prompt, mask_input, hover)
         token = uuid.uuid4().hex

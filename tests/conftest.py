@@ -25,7 +25,7 @@ def predictor():  # type: ignore[no-untyped-def]
     from annotator.sam import zoo
     from annotator.sam.predictor import Predictor
 
-    return Predictor("nano", zoo.checkpoint_path(zoo.MODELS["nano"], Path()))
+    return Predictor.eager("nano", zoo.checkpoint_path(zoo.MODELS["nano"], Path()))
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +50,7 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        environment = {**os.environ, "ANNOTATOR_DATA_DIR": str(self.data_dir), "GRADIO_ANALYTICS_ENABLED": "False"}
+        environment = {**os.environ, "ANNOTATOR_DATA_DIR": str(self.data_dir), "ANNOTATOR_COMPILE": "0"}
         command = [sys.executable, "-m", "annotator", "serve", "--port", str(self.port), "--model", "nano"]
         log = (self.data_dir / "server.log").open("ab")
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)

@@ -27,7 +27,7 @@ SAMPLES = Path(__file__).resolve().parent.parent / "assets" / "samples"
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return Settings(data_dir=tmp_path_factory.mktemp("data"), model="nano", max_upload_bytes=20 << 20)
+    return Settings(data_dir=tmp_path_factory.mktemp("data"), model="nano", compile=False, max_upload_bytes=20 << 20)
 
 
 @pytest.fixture(scope="module")

@@ -76,7 +76,7 @@ def pair(request: pytest.FixtureRequest) -> Pair:
     path = zoo.checkpoint_path(zoo.MODELS["nano"], Path()) if name == "nano" else None
     official = Official(name, path)
     torch.manual_seed(0)
-    ours = Predictor(name, path)
+    ours = Predictor.eager(name, path)
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8) for _ in range(2)]
     features = official.encode(preprocess(images, ours.image_size, ours.device, ours.dtype))

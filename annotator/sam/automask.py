@@ -74,8 +74,8 @@ def automask(
     if not found:
         return []
     # Official boxes are inclusive pixel extents, x0, y0, x1, y1, so they are one pixel smaller than ours.
-    boxes = np.array([(x, y, x + w - 1, y + h - 1) for x, y, w, h in (each.bbox for each in found)], np.float64)
-    scores = np.array([each.score for each in found])
+    boxes = np.array([(x, y, x + w - 1, y + h - 1) for x, y, w, h in (each.bbox for each in found)], np.float32)
+    scores = np.array([each.score for each in found], np.float32)
     return [found[i] for i in nms(boxes, scores, settings.nms_threshold)]
 
 

@@ -5,9 +5,10 @@ The embedding is an argument, never hidden state, so one predictor serves any nu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ from annotator.types import FloatArray, Prompt
 
 MAX_POINTS = 64
 MAX_PROMPTS = 1024
+MAX_IMAGES = 8
 MAX_LOGIT = 32.0
 """Previous logits are clamped to +-32 before reuse, as the official predictor does."""
 
@@ -102,29 +104,47 @@ class MaskLogits:
     object_scores: Tensor
 
 
+class Graphs(NamedTuple):
+    """The network as three functions of tensors: `graphs.ImageEncoder`, and `graphs.MaskDecoder` in both variants."""
+
+    encoder: Callable[..., tuple[Tensor, ...]]
+    decoder: Callable[..., tuple[Tensor, ...]]
+    shared: Callable[..., tuple[Tensor, ...]]
+
+
 class Predictor:
     """A SAM 2 checkpoint on a device. It keeps no state between calls; one device should run one call at a time."""
 
     def __init__(
         self,
         model: str,
+        key: str,
+        graphs: Graphs,
+        image_size: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        backend: Literal["eager", "packaged"],
+    ) -> None:
+        """`model` names an entry of the zoo, `key` identifies its checkpoint, `image_size` is the input's side."""
+        self.model, self.key, self.graphs, self.image_size = model, key, graphs, image_size
+        self.device, self.dtype, self.backend = device, dtype, backend
+
+    @classmethod
+    def eager(
+        cls,
+        model: str,
         path: Path | None,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
-    ) -> None:
-        """`model` names an entry of the zoo, `path` its checkpoint (None: untrained weights, for benchmarks)."""
-        network = zoo.build(zoo.spec_of(model), path)
-        self.model = model
-        self.key = zoo.checkpoint_key(path) if path is not None else "untrained"
-        self.device = torch.device(device)
-        self.dtype = dtype
-        self.image_size: int = network.image_size
-        with torch.no_grad():
-            self._encoder = ImageEncoder(network).to(self.device, dtype).eval()
-            self._decoder = MaskDecoder(network, shared=False).to(self.device, dtype).eval()
-            self._shared = MaskDecoder(network, shared=True).to(self.device, dtype).eval()
-        for graph in (self._encoder, self._decoder, self._shared):
-            graph.requires_grad_(False)
+    ) -> Predictor:
+        """From the checkpoint at `path` (None: untrained weights, for benchmarks)."""
+        spec = zoo.spec_of(model)
+        network = zoo.build(spec, path)
+        key = zoo.checkpoint_key(spec, path) if path is not None else "untrained"
+        device = torch.device(device)
+        modules = (ImageEncoder(network), MaskDecoder(network, shared=False), MaskDecoder(network, shared=True))
+        graphs = Graphs(*(each.to(device, dtype).eval().requires_grad_(False) for each in modules))
+        return cls(model, key, graphs, network.image_size, device, dtype, "eager")
 
     @property
     def mask_side(self) -> int:
@@ -135,9 +155,10 @@ class Predictor:
     def encode(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[ImageEmbedding]:
         """Upright RGB images uint8 [H, W, 3] -> one embedding each, on the predictor's device."""
         x = preprocess(images, self.image_size, self.device, self.dtype)
-        features = [each.contiguous() for each in self._encoder(x)]
+        image_embed, feat_s0, feat_s1 = (each.contiguous() for each in self.graphs.encoder(x))
+        own = torch.clone if len(images) > 1 else torch.Tensor.contiguous  # so that each can be freed on its own
         return [
-            ImageEmbedding(*(each[i].clone() if len(images) > 1 else each[i] for each in features), *image.shape[:2])
+            ImageEmbedding(own(image_embed[i]), own(feat_s0[i]), own(feat_s1[i]), *image.shape[:2])
             for i, image in enumerate(images)
         ]
 
@@ -151,11 +172,11 @@ class Predictor:
         labels = torch.from_numpy(prompts.labels).to(self.device)
         features = self._features(embeddings)
         if len(embeddings) == 1 and prompts.mask_input is None:
-            answer = self._shared(*features, coords, labels)
+            answer = self.graphs.shared(*features, coords, labels)
         else:
             masks, has_mask = self._mask_inputs(prompts)
             index = torch.from_numpy(prompts.image_index).to(self.device)
-            answer = self._decoder(*features, coords, labels, index, masks, has_mask)
+            answer = self.graphs.decoder(*features, coords, labels, index, masks, has_mask)
         return MaskLogits(*answer)
 
     def _features(self, embeddings: Sequence[ImageEmbedding]) -> list[Tensor]:
@@ -175,6 +196,8 @@ class Predictor:
 
     def _check(self, embeddings: Sequence[ImageEmbedding], prompts: PromptBatch) -> None:
         count, points = prompts.coords.shape[:2]
+        if not 1 <= len(embeddings) <= MAX_IMAGES:
+            raise InvalidPrompt(f"One call takes 1 to {MAX_IMAGES} images, not {len(embeddings)}.", "embeddings")
         if not 1 <= points <= MAX_POINTS:
             raise InvalidPrompt(f"A prompt needs 1 to {MAX_POINTS} points (a box is two), not {points}.", "points")
         if not 1 <= count <= MAX_PROMPTS:

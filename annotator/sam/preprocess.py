@@ -28,7 +28,7 @@ def preprocess(images: Sequence[npt.NDArray[np.uint8]], size: int, device: torch
     std = torch.tensor(_STD, device=device).view(1, 3, 1, 1)
     resized = []
     for image in images:
-        x = torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)[None].float()
+        x = torch.from_numpy(np.require(image, requirements=["C", "W"])).to(device).permute(2, 0, 1)[None].float()
         if x.shape[-2:] != (size, size):
             x = F.interpolate(x, (size, size), mode="bilinear", align_corners=False, antialias=True)
         resized.append((x - mean) / std)

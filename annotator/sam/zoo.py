@@ -183,9 +183,15 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def checkpoint_key(path: Path) -> str:
-    """The first 16 hex digits of the checkpoint's sha256: part of every embedding's key and package's manifest."""
-    return _sha256(path)[:16]
+def checkpoint_key(spec: ModelSpec, path: Path) -> str:
+    """16 hex digits that say which network this is: its weights and, for ours, the architecture beside them.
+
+    Part of every embedding's key and every package's manifest.
+    """
+    digest = _sha256(path)
+    if spec.bundled:
+        digest = hashlib.sha256((digest + _sha256(ASSETS_DIR / spec.config)).encode()).hexdigest()
+    return digest[:16]
 
 
 def build(spec: ModelSpec, path: Path | None) -> SAM2Base:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Query, Request, Response, UploadFile
@@ -75,9 +76,9 @@ def _document(space: Workspace, record: types.ImageRecord) -> s.Document:
 @router.get("/status")
 def status(user: User, space: Space) -> s.Status:
     """What model serves and why, what others there are, and the user's project."""
-    now = space.segmenter.status
+    now = space.segmenter.models.status
     loading = s.ModelLoading(name=now.loading[0], fraction=now.loading[1]) if now.loading else None
-    fields = ("name", "title", "device", "dtype", "backend", "reason", "error")
+    fields = ("name", "title", "device", "dtype", "backend", "compiling", "reason", "error")
     return s.Status(
         version=__version__,
         model=s.Model(loading=loading, **{field: getattr(now, field) for field in fields}),
@@ -97,7 +98,7 @@ def status(user: User, space: Space) -> s.Status:
 @router.put("/model")
 def switch_model(choice: s.SwitchModel, user: User, space: Space) -> s.Status:
     """Serve another model, downloading it first if needed; progress is in /status."""
-    space.segmenter.switch(choice.name)
+    space.segmenter.models.switch(choice.name)
     return status(user, space)
 
 
@@ -134,26 +135,28 @@ def add_label(new: s.NewLabel, project: OwnProject, space: Space) -> s.Label:
     return _label(space.store.add_label(project.id, new.name, new.color, new.supercategory, new.key))
 
 
-def _own_label(label_id: int, user: User, space: Space) -> int:
+def label_of(label_id: int, user: User, space: Space) -> types.Label:
+    """The label of the route, if it is the user's."""
     for project in space.store.projects(user):
-        if any(label.id == label_id for label in space.store.labels(project.id)):
-            return label_id
+        for label in space.store.labels(project.id):
+            if label.id == label_id:
+                return label
     raise NotFound("There is no such label.")
 
 
-OwnLabel = Annotated[int, Depends(_own_label)]
+OwnLabel = Annotated[types.Label, Depends(label_of)]
 
 
 @router.patch("/labels/{label_id}")
-def change_label(change: s.LabelChange, label_id: OwnLabel, space: Space) -> s.Label:
+def change_label(change: s.LabelChange, label: OwnLabel, space: Space) -> s.Label:
     """Set fields of a label."""
-    return _label(space.store.update_label(label_id, **change.model_dump(exclude_unset=True)))
+    return _label(space.store.update_label(replace(label, **change.model_dump(exclude_unset=True))))
 
 
 @router.delete("/labels/{label_id}")
-def delete_label(label_id: OwnLabel, space: Space) -> dict[str, Any]:
+def delete_label(label: OwnLabel, space: Space) -> dict[str, Any]:
     """Delete a label no object has."""
-    space.store.delete_label(label_id)
+    space.store.delete_label(label.id)
     return {}
 
 

@@ -422,6 +422,7 @@ class Model(BaseModel):
     device: str
     dtype: str
     backend: str
+    compiling: bool
     reason: str
     loading: ModelLoading | None
     error: str | None

@@ -1,0 +1,152 @@
+"""Which model serves: choosing, fetching, loading, compiling and switching it while the server runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from annotator.errors import ModelUnavailable
+from annotator.sam import zoo
+from annotator.sam.compile import load_packages
+from annotator.sam.predictor import Predictor
+from annotator.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """What runs, and why; `loading` is (name, fraction) while another model is being fetched, `error` its failure."""
+
+    name: str
+    title: str
+    device: str
+    dtype: str
+    backend: str
+    compiling: bool
+    reason: str
+    loading: tuple[str, float] | None
+    error: str | None
+
+
+def pick_device(wanted: str) -> torch.device:
+    """`auto` is CUDA when there is one, else the CPU."""
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted)
+
+
+def serving_dtype(device: torch.device) -> torch.dtype:
+    """float16 on a GPU; float32 on a CPU, where it is faster."""
+    return torch.float16 if device.type == "cuda" else torch.float32
+
+
+class ModelHost:
+    """Holds the predictor in service. Constructing it returns at once; the first model loads in the background."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.device = pick_device(settings.device)
+        self.present: Predictor | None = None
+        self._reason = ""
+        self._loading: tuple[str, float] | None = None
+        self._error: str | None = None
+        self._compiling: subprocess.Popen[bytes] | None = None
+        self._ready = threading.Event()
+        self._switching = threading.Lock()
+        name, reason = settings.model, "chosen by --model"
+        if name == "auto":
+            name, reason = zoo.default_model(str(self.device), settings.models_dir)
+        self.switch(name, reason)
+
+    def switch(self, name: str, reason: str = "chosen in the page") -> None:
+        """Fetch if needed, build, then serve `name`; until then, and if it fails, the present model goes on serving."""
+        spec = zoo.spec_of(name)
+        self._loading = (name, 0.0)
+        threading.Thread(target=self._switch, args=(spec, reason), name=f"load-{name}", daemon=True).start()
+
+    def _switch(self, spec: zoo.ModelSpec, reason: str) -> None:
+        def progress(done: int, total: int) -> None:
+            self._loading = (spec.name, done / max(total, 1))
+
+        with self._switching:
+            try:
+                path = zoo.fetch(spec, self._settings.models_dir, progress)
+                self.present = self._build(spec, path)
+                self._reason, self._error = reason, None
+                log.info("Serving %s on %s (%s): %s.", spec.title, self.device, self.present.backend, reason)
+            except ModelUnavailable as error:
+                self._error = str(error)
+                log.error("%s", error)
+            except Exception as error:
+                self._error = f"{spec.title} could not be loaded ({error})."
+                log.exception("%s could not be loaded.", spec.title)
+            finally:
+                self._loading = None
+                self._ready.set()
+            if self._settings.compile and self.present is not None and self.present.backend == "eager":
+                self._compile(self.present)
+
+    def _build(self, spec: zoo.ModelSpec, path: Path) -> Predictor:
+        """From packages if they match exactly, else eager: the same answers, a little slower."""
+        key = zoo.checkpoint_key(spec, path)
+        try:
+            dtype = serving_dtype(self.device)
+            return load_packages(self._settings.packages_dir, spec.name, key, self.device, dtype)
+        except ModelUnavailable as difference:
+            log.info("%s Running eager.", difference)
+            return Predictor.eager(spec.name, path, self.device, serving_dtype(self.device))
+
+    def _compile(self, eager: Predictor) -> None:
+        """Compile in a process of its own, at low priority, and serve from the packages when they are ready."""
+        command = [sys.executable, "-m", "annotator", "compile", eager.model, "--device", self.device.type]
+        self._compiling = subprocess.Popen(
+            command if shutil.which("nice") is None else ["nice", "-n", "10", *command],
+            env={**os.environ, "ANNOTATOR_MODELS_DIR": str(self._settings.models_dir)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        failed = self._compiling.wait() != 0
+        self._compiling = None
+        if failed or self.present is not eager:  # no compiler here, or another model was chosen meanwhile
+            log.info("%s was not compiled; it goes on eager.", eager.model)
+            return
+        packages = self._settings.packages_dir
+        self.present = load_packages(packages, eager.model, eager.key, eager.device, eager.dtype)
+        log.info("%s is compiled; serving from its packages.", eager.model)
+
+    @property
+    def predictor(self) -> Predictor:
+        """The model that serves, waiting for the first one to load. Raises ModelUnavailable if it could not."""
+        self._ready.wait()
+        if self.present is None:
+            raise ModelUnavailable(self._error or "No model is loaded.")
+        return self.present
+
+    @property
+    def status(self) -> ModelStatus:
+        """A snapshot that never waits."""
+        now = self.present
+        name = now.model if now else ""
+        return ModelStatus(
+            name=name,
+            title=zoo.MODELS[name].title if now else "",
+            device=str(self.device),
+            dtype=str(now.dtype).removeprefix("torch.") if now else "",
+            backend=now.backend if now else "",
+            compiling=self._compiling is not None,
+            reason=self._reason,
+            loading=self._loading,
+            error=self._error,
+        )
+
+    def close(self) -> None:
+        """Stop a compilation that is under way."""
+        if self._compiling is not None:
+            self._compiling.terminate()
