@@ -1,0 +1,143 @@
+"""Hands and eyes for the browser tests: what a user does, and what the page shows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+ARGUMENTS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+EXECUTABLE = Path("/usr/bin/chromium")
+PATIENCE_MS = 60_000
+AUTO_MASK_PATIENCE_MS = 300_000
+
+
+class Annotator:
+    """One open page."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+        self.problems: list[str] = []
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+
+    def open(self) -> None:
+        self.page.goto(self.url, wait_until="domcontentloaded")
+        self.ready()
+
+    def reload(self) -> None:
+        self.page.reload(wait_until="domcontentloaded")
+        self.ready()
+
+    def ready(self) -> None:
+        self.page.wait_for_selector('#annotator[data-ready="true"][data-busy="false"]')
+
+    def settled(self) -> None:
+        """Nothing is on its way, and what came has been drawn."""
+        self.page.evaluate("() => new Promise((done) => setTimeout(() => requestAnimationFrame(() => done()), 0))")
+        self.ready()
+        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+
+    def state(self, expression: str) -> Any:
+        """A value of the page's state, such as `annotations.length`."""
+        return self.page.evaluate(f"() => {{ const s = document.querySelector('#annotator').annotator.state(); return s.{expression}; }}")
+
+    def upload(self, *files: tuple[str, bytes], wait: bool = True) -> None:
+        payload = [{"name": name, "mimeType": "image/jpeg", "buffer": data} for name, data in files]
+        self.page.set_input_files('#annotator input[type="file"]', payload)  # type: ignore[arg-type]
+        if wait:
+            self.page.wait_for_function(
+                "(name) => document.querySelector('#annotator').annotator.state().image?.name === name", arg=files[0][0]
+            )
+            self.page.wait_for_selector('#annotator[data-ready="true"][data-embedding="ready"]')
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Where an image point is on the page."""
+        script = "([x, y]) => document.querySelector('#annotator').annotator.imageToPage(x, y)"
+        left, top = self.page.evaluate(script, [x, y])
+        return left, top
+
+    def click(self, x: float, y: float, **options: Any) -> None:
+        self.page.mouse.click(*self.at(x, y), **options)
+        self.settled()
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        self.page.mouse.move(*self.at(*start))
+        self.page.mouse.down()
+        for part in (0.3, 0.7, 1.0):
+            self.page.mouse.move(*self.at(*(a + (b - a) * part for a, b in zip(start, end, strict=True))))
+        self.page.mouse.up()
+        self.settled()
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+            self.settled()
+
+    def mask(self, annotation_id: str | None = None) -> np.ndarray:
+        """The mask drawn for a kept object, or for the one in progress, as bool [height, width] of the image."""
+        script = "(id) => document.querySelector('#annotator').annotator.readMask(id ?? undefined)"
+        runs = self.page.evaluate(script, annotation_id)
+        full = np.zeros((self.state("image.height"), self.state("image.width")), bool)
+        if runs["w"]:
+            values = np.arange(len(runs["runs"])) % 2 == 1
+            crop = np.repeat(values, runs["runs"]).reshape(runs["h"], runs["w"])
+            full[runs["y"] : runs["y"] + runs["h"], runs["x"] : runs["x"] + runs["w"]] = crop
+        return full
+
+    def overlay(self) -> np.ndarray:
+        """The overlay canvas as uint8 [height, width, 4], straight from its pixels."""
+        script = """() => {
+          const canvas = document.querySelector('#annotator canvas.overlay');
+          const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+          return [canvas.width, canvas.height, Array.from(data)];
+        }"""
+        width, height, data = self.page.evaluate(script)
+        return np.array(data, np.uint8).reshape(height, width, 4)
+
+    def show_at_full_size(self, x: int, y: int) -> None:
+        """One screen pixel per image pixel, with the image point (x, y) at the corner of the canvas."""
+        script = "([x, y]) => document.querySelector('#annotator').annotator.viewport.set({scale: 1, x: -x, y: -y})"
+        self.page.evaluate(script, [x, y])
+        self.settled()
+
+    def toast(self, words: str) -> None:
+        self.page.wait_for_selector(f'#annotator .toast:has-text("{words}")')
+
+
+@contextmanager
+def browser_page(url: str, width: int = 1280, height: int = 800, **options: Any) -> Iterator[Annotator]:
+    """A fresh browser profile with the page open."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(EXECUTABLE), args=ARGUMENTS)
+        try:
+            page = browser.new_page(viewport={"width": width, "height": height}, **options)
+            annotator = Annotator(page, url)
+            annotator.open()
+            yield annotator
+            assert annotator.problems == []
+        finally:
+            browser.close()
+
+
+def photo(source: Path, width: int, height: int, orientation: int | None = None, tint: int = 0) -> bytes:
+    """A JPEG of a sample at a size of its own; `tint` makes its pixels, and so its identity, different."""
+    image = Image.open(source).convert("RGB").resize((width, height))
+    pixels = np.asarray(image).astype(np.int16)
+    pixels[..., 2] += tint
+    exif = Image.Exif()
+    if orientation:
+        exif[274] = orientation
+    out = io.BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(out, "JPEG", quality=92, exif=exif)
+    return out.getvalue()

@@ -1,0 +1,315 @@
+"""The page in a real browser against a real server: one behaviour a test, each on an image of its own."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("playwright")
+
+from driver import AUTO_MASK_PATIENCE_MS, EXECUTABLE, Annotator, browser_page, photo
+
+pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's chromium")
+
+SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
+COFFEE = SAMPLES / "skimage_coffee.jpg"
+CAT = SAMPLES / "skimage_chelsea.jpg"
+tints = itertools.count(1)
+
+
+@pytest.fixture
+def page(server_url: str) -> Iterator[Annotator]:
+    with browser_page(server_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def cat(page: Annotator) -> Annotator:
+    """The page with a fresh copy of the cat, 451 x 300."""
+    return with_photo(page)
+
+
+def with_photo(page: Annotator, source: Path = CAT) -> Annotator:
+    tint = next(tints)
+    page.upload((f"{source.stem}-{tint}.jpg", photo(source, 451, 300, tint=tint)))
+    return page
+
+
+def exported(page: Annotator) -> dict[str, Any]:
+    with page.page.expect_download() as download:
+        page.page.click('#annotator .bar .button:has-text("Export")')
+    loaded: dict[str, Any] = json.loads(Path(download.value.path()).read_text())
+    return loaded
+
+
+def test_from_upload_to_coco(page: Annotator) -> None:
+    mask_of = pytest.importorskip("pycocotools.mask")
+    page.upload(("rotated.jpg", photo(COFFEE, 4000, 3000, orientation=6)))
+    assert (page.state("image.width"), page.state("image.height")) == (3000, 4000)
+
+    page.click(1500, 1800)
+    first = page.mask()
+    assert first[1800, 1500]
+    page.click(2900, 100, button="right")
+    assert not page.mask()[100, 2900]
+    page.press("Enter")
+    page.drag((600, 2200), (1800, 3400))
+    assert page.mask().any()
+    page.press("Enter")
+    assert page.state("annotations.length") == 2
+
+    page.page.click('#annotator .bar .button:has-text("Auto-mask")')
+    page.page.wait_for_selector("#annotator .review .primary:not([hidden])", timeout=AUTO_MASK_PATIENCE_MS)
+    page.page.click("#annotator .review .primary")
+    page.page.wait_for_selector("#annotator .review[hidden]", state="attached")
+    page.settled()
+    ids = page.state("annotations.map((a) => a.id)")
+    assert len(ids) > 2
+
+    page.reload()
+    assert page.state("image.name") == "rotated.jpg"
+    assert page.state("annotations.map((a) => a.id)") == ids
+
+    coco = exported(page)
+    image = next(item for item in coco["images"] if item["file_name"] == "rotated.jpg")
+    assert (image["width"], image["height"]) == (3000, 4000)
+    written = [item for item in coco["annotations"] if item["image_id"] == image["id"]]
+    assert len(written) == len(ids)
+    for annotation_id, item in zip(ids, written, strict=True):
+        decoded = mask_of.decode(item["segmentation"]).astype(bool)
+        np.testing.assert_array_equal(page.mask(annotation_id), decoded)
+
+
+def test_the_canvas_pixels_are_the_exported_mask(cat: Annotator) -> None:
+    mask_of = pytest.importorskip("pycocotools.mask")
+    cat.click(200, 150)
+    cat.press("Enter", "Escape")
+    cat.page.click('#annotator [aria-label="View"]')
+    cat.page.select_option("#annotator .view-menu select >> nth=0", "fill")
+    cat.page.keyboard.press("Escape")
+    cat.page.mouse.move(5, 5)
+    cat.show_at_full_size(0, 0)
+    name = cat.state("image.name")
+    coco = exported(cat)
+    image = next(item for item in coco["images"] if item["file_name"] == name)
+    item = next(item for item in coco["annotations"] if item["image_id"] == image["id"])
+    shown = cat.overlay()[:300, :451, 3] > 0
+    np.testing.assert_array_equal(shown, mask_of.decode(item["segmentation"]).astype(bool))
+
+
+def test_candidates_and_prompt_undo(cat: Annotator) -> None:
+    cat.click(200, 150)
+    first = cat.mask()
+    count = cat.state("draft.now.reply.candidates.length")
+    assert count > 1 and cat.page.locator("#annotator .chip").count() == count
+    cat.press("Tab")
+    assert cat.state("draft.now.index") == 1 and not np.array_equal(cat.mask(), first)
+    cat.press("Shift+Tab")
+    assert np.array_equal(cat.mask(), first)
+    cat.click(20, 20, button="right")
+    assert cat.state("draft.now.points.map((p) => p[2])") == [1, 0]
+    assert cat.state("draft.now.base") is not None
+    cat.press("Control+z")
+    assert cat.state("draft.now.points.length") == 1 and np.array_equal(cat.mask(), first)
+    cat.press("Control+z")
+    assert cat.state("draft.now") is None
+    cat.press("Control+Shift+z")
+    assert np.array_equal(cat.mask(), first)
+    cat.press("Escape")
+    assert cat.state("draft.now") is None and cat.state("annotations.length") == 0
+
+
+def test_shift_click_is_negative_and_alt_click_removes(cat: Annotator) -> None:
+    cat.click(200, 150)
+    cat.page.keyboard.down("Shift")
+    cat.click(430, 20)
+    cat.page.keyboard.up("Shift")
+    assert cat.state("draft.now.points.map((p) => p[2])") == [1, 0]
+    cat.page.keyboard.down("Alt")
+    cat.click(430, 20)
+    cat.page.keyboard.up("Alt")
+    assert cat.state("draft.now.points.length") == 1
+
+
+def test_the_journal_is_undone_when_nothing_is_in_progress(cat: Annotator) -> None:
+    cat.click(200, 150)
+    cat.press("n")
+    cat.press("Control+z")
+    assert cat.state("annotations.length") == 0
+    cat.press("Control+Shift+z")
+    assert cat.state("annotations.length") == 1
+    cat.press(".", "Delete")
+    assert cat.state("annotations.length") == 0
+    cat.press("Control+z")
+    assert cat.state("annotations.length") == 1
+
+
+def test_labels_by_field_key_and_list(cat: Annotator) -> None:
+    cat.press("l")
+    name = f"cat {next(tints)}"
+    cat.page.keyboard.type(name)
+    cat.page.keyboard.press("Enter")
+    cat.page.wait_for_selector(f'#annotator .label-row.chosen:has-text("{name}")')
+    cat.click(200, 150)
+    cat.press("Enter")
+    label = cat.state("labelId")
+    assert cat.state("annotations[0].label_id") == label
+    cat.press(".", "1")
+    assert cat.state("annotations[0].label_id") == cat.state("labels[0].id") != label
+    cat.press("Control+z")
+    assert cat.state("annotations[0].label_id") == label
+
+
+def test_typing_in_a_field_triggers_nothing(cat: Annotator) -> None:
+    cat.click(200, 150)
+    cat.page.click('#annotator [aria-label="New label"]')
+    cat.page.keyboard.type("n d a f ? 1 ")
+    assert cat.state("draft.now") is not None and cat.state("annotations.length") == 0
+    assert cat.page.locator("dialog[open]").count() == 0
+
+
+def test_without_a_mouse(page: Annotator) -> None:
+    with_photo(page)
+    assert page.page.evaluate("document.activeElement.className") == "canvas-box"
+    page.press("ArrowUp", "ArrowLeft", "p")
+    assert page.state("draft.now.points.length") == 1
+    page.press("Shift+ArrowRight", "Shift+P")
+    assert page.state("draft.now.points.map((p) => p[2])") == [1, 0]
+    page.press("Tab", "Enter")
+    assert page.state("annotations.length") == 1
+    page.press("r", *["Shift+ArrowDown"] * 3, *["Shift+ArrowRight"] * 3, "r")
+    assert page.state("draft.now.box") is not None
+    page.press("Enter", ".", "Delete", "Control+z")
+    assert page.state("annotations.length") == 2
+    page.press("?")
+    assert page.page.locator("dialog[open]").count() == 1
+    page.press("Escape")
+    assert page.page.evaluate("document.activeElement.className") == "canvas-box"
+
+
+def test_objects_are_hidden_selected_and_deleted_from_the_list(cat: Annotator) -> None:
+    for x in (200, 330):
+        cat.click(x, 150)
+        cat.press("Enter")
+    cat.page.click('#annotator .object >> nth=0 >> [aria-label="Hide"]')
+    assert cat.page.locator("#annotator .object.dim").count() == 1
+    cat.page.click("#annotator .object >> nth=1 >> .name")
+    assert cat.state("selection.length") == 1
+    cat.page.click('#annotator .object >> nth=0 >> [aria-label="Delete"]')
+    cat.settled()
+    assert cat.state("annotations.length") == 1
+    cat.page.click('#annotator .toast .button:has-text("Undo")')
+    cat.page.wait_for_function("() => document.querySelectorAll('#annotator .object').length === 2")
+
+
+def test_bad_uploads_are_named_and_the_page_lives(page: Annotator) -> None:
+    good = (f"good-{next(tints)}.jpg", photo(CAT, 451, 300, tint=next(tints)))
+    page.upload(("words.jpg", b"these are words"), ("empty.png", b""), wait=False)
+    page.toast("words.jpg")
+    page.toast("empty.png")
+    page.upload(good)
+    page.click(200, 150)
+    assert page.mask().any()
+
+
+def test_the_queue_moves_with_a_and_d_and_keeps_unfinished_work(page: Annotator) -> None:
+    first, second = (f"queue-{next(tints)}.jpg" for _ in range(2))
+    page.upload(*((name, photo(CAT, 451, 300, tint=next(tints))) for name in (first, second)))
+    page.page.wait_for_selector(f'#annotator .tile[title^="{second}"]')
+    page.settled()
+    page.click(200, 150)
+    page.press("d")
+    assert page.state("image.name") == second and page.state("draft.now") is None
+    page.press("a")
+    assert page.state("image.name") == first and page.state("draft.now.points.length") == 1
+
+
+def test_a_lost_connection_loses_nothing(cat: Annotator) -> None:
+    cat.click(200, 150)
+    mask = cat.mask()
+    cat.page.context.set_offline(True)
+    cat.page.keyboard.press("Enter")
+    cat.page.wait_for_selector("#annotator .banner:not([hidden])")
+    assert cat.page.locator("#annotator .object.pending").count() == 1
+    cat.page.context.set_offline(False)
+    cat.page.wait_for_selector("#annotator .banner[hidden]", state="attached")
+    cat.ready()
+    cat.reload()
+    assert cat.state("annotations.length") == 1
+    np.testing.assert_array_equal(cat.mask(cat.state("annotations[0].id")), mask)
+
+
+def test_zoom_keeps_the_point_under_the_pointer(cat: Annotator) -> None:
+    spot = cat.at(300, 100)
+    cat.page.mouse.move(*spot)
+    cat.page.mouse.wheel(0, -300)
+    cat.settled()
+    after = cat.at(300, 100)
+    assert max(abs(a - b) for a, b in zip(spot, after, strict=True)) <= 1
+    cat.page.keyboard.down("Space")
+    cat.page.mouse.down()
+    cat.page.mouse.move(spot[0] + 50, spot[1] + 30)
+    cat.page.mouse.up()
+    cat.page.keyboard.up("Space")
+    cat.settled()
+    moved = cat.at(300, 100)
+    assert (round(moved[0] - after[0]), round(moved[1] - after[1])) == (50, 30)
+    assert cat.state("draft.now") is None
+    cat.press("f")
+    assert cat.at(300, 100) != moved
+
+
+def test_auto_mask_stops_and_its_proposals_are_reviewed(cat: Annotator) -> None:
+    cat.press("q")
+    cat.page.wait_for_selector("#annotator .review .primary:not([hidden])", timeout=AUTO_MASK_PATIENCE_MS)
+    proposals = cat.state("review.proposals.length")
+    assert proposals > 0
+    score = cat.page.locator('#annotator .review [aria-label="Score ≥"]')
+    score.fill("1")
+    assert cat.page.locator('#annotator .review .hint:has-text("0 of")').count() == 1
+    score.fill("0")
+    x, y, w, h = cat.state("review.proposals[0].bbox")
+    runs = cat.state("review.proposals[0].mask.runs")
+    inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(h, w)
+    row, column = np.argwhere(inside)[inside.sum() // 2]
+    cat.click(x + column + 0.5, y + row + 0.5)
+    cat.page.wait_for_function("() => document.querySelectorAll('#annotator .object:not(.pending)').length === 1")
+    assert cat.state("annotations[0].source") == "auto"
+    cat.press("Escape")
+    assert cat.state("review") is None and cat.state("annotations.length") == 1
+    cat.press("q")
+    cat.page.click('#annotator .review .button:has-text("Stop")')
+    cat.page.wait_for_function("() => document.querySelector('#annotator').annotator.state().review?.state !== 'running'")
+
+
+@pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
+def test_the_theme_follows_the_system(server_url: str, scheme: str, is_dark: bool) -> None:
+    with browser_page(server_url, color_scheme=scheme) as page:
+        script = "() => getComputedStyle(document.querySelector('#annotator .bar')).backgroundColor.match(/\\d+/g).map(Number)"
+        brightness = sum(page.page.evaluate(script)[:3]) / 3
+        assert (brightness < 128) == is_dark
+
+
+def test_a_phone(server_url: str) -> None:
+    with browser_page(server_url, 390, 844, has_touch=True, is_mobile=True) as page:
+        with_photo(page)
+        assert page.page.evaluate("document.documentElement.scrollWidth") <= 390
+        tap: Callable[[float, float], None] = lambda x, y: page.page.touchscreen.tap(*page.at(x, y))  # noqa: E731
+        tap(200, 150)
+        page.settled()
+        page.page.click('#annotator .rail [aria-label^="Points beside"]')
+        tap(430, 20)
+        page.settled()
+        assert page.state("draft.now.points.map((p) => p[2])") == [1, 0]
+        page.page.click('#annotator .candidate-bar .button:has-text("Keep")')
+        page.settled()
+        assert page.state("annotations.length") == 1
+        for selector in (".rail", ".candidate-bar", ".bar", ".strip"):
+            box = page.page.locator(f"#annotator {selector}").bounding_box()
+            assert box is None or (box["x"] >= 0 and box["x"] + box["width"] <= 390)
