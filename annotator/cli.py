@@ -85,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     compile_model.add_argument("--device", help="auto, cpu or cuda (default: auto)")
     compile_model.add_argument("--dtype", choices=["float16", "float32"], help="default: float16 on cuda, else float32")
 
+    bench = with_model(command("bench", _bench, "Measure this machine against official SAM 2 (needs the checkout)."))
+    bench.add_argument("--repeats", type=int, default=40, help="inputs for CLICK and SPS; a quarter of them for MPS")
+    bench.add_argument("--automask-images", type=int, default=4)
+    bench.add_argument("--points-per-side", type=int, default=32)
+    bench.add_argument("--untrained", action="store_true", help="seeded random weights, 100 automatic masks by design")
+
     evaluate = with_model(command("eval", _evaluate, "Measure a model on photos with masks."))
     evaluate.add_argument("folder", type=Path, metavar="DIR", help="holds images/ and masks/")
     evaluate.add_argument("--untrained", action="store_true", help="random weights: what the figures are without skill")
@@ -260,6 +266,22 @@ def _compile(options: argparse.Namespace, settings: Settings) -> None:
     dtype = getattr(torch, options.dtype) if options.dtype else serving_dtype(device)
     predictor = Predictor.eager(options.model, _fetch(options.model, settings), device, dtype)
     print(compile_packages(predictor, settings.packages_dir))
+
+
+def _bench(options: argparse.Namespace, settings: Settings) -> None:
+    from annotator.sam import zoo
+
+    try:
+        from benchmarks.report import write_report
+        from benchmarks.run import bench
+    except ImportError as error:
+        raise AnnotatorError(f"Run this in the source checkout with the [dev] extra ({error}).") from None
+    model = options.model or "nano"
+    untrained = options.untrained or not zoo.is_present(zoo.spec_of(model), settings.models_dir)
+    path = bench(
+        model, settings, options.repeats, options.automask_images, options.points_per_side, untrained=untrained
+    )
+    print(f"{path}\n{write_report()}")
 
 
 def _evaluate(options: argparse.Namespace, settings: Settings) -> None:

@@ -84,12 +84,12 @@ def change(connection: Connection, label: Label) -> Label:
 
 
 def remove(connection: Connection, label: Label) -> None:
-    """Hide the label. Raises `Conflict` if an annotation has it, be it on a deleted image."""
+    """Hide the label and free its key. Raises `Conflict` if an annotation has it, be it on a deleted image."""
     query = select(func.count()).select_from(annotation_rows).where(annotation_rows.c.label_id == label.id)
     count = connection.scalar(query)
     if count:
         raise Conflict(f"The label {label.name} is used by {count} annotations; delete or relabel them first.")
-    connection.execute(update(labels).where(labels.c.id == label.id).values(deleted=True))
+    connection.execute(update(labels).where(labels.c.id == label.id).values(deleted=True, key=None))
 
 
 def clean_name(name: str, thing: str) -> str:

@@ -113,7 +113,9 @@ events = Table(
     Index("ix_events_image_id_state_id", "image_id", "state", "id"),
 )
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = ()
+Migration = Callable[[Connection], None]
+
+MIGRATIONS: tuple[Migration, ...] = ()
 """The n-th step takes a database from version n to n + 1, counting from 1, in step with the tables above."""
 
 _MIGRATION_LOCK = 0x5A4D2

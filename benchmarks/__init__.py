@@ -1,0 +1,1 @@
+"""Benchmarks: ours against official SAM 2, in the same run."""

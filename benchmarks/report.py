@@ -1,0 +1,89 @@
+"""From result files to `benchmarks/README.md` and a plot: generated, never edited by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent
+TASKS = ("CLICK", "SPS", "MPS", "AMG")
+_COLORS = {"official": "#8a8f98", "eager": "#5b8def", "packaged": "#1f9d72"}
+
+_PREFACE = """# Benchmarks
+
+Generated from `benchmarks/results/*.json` by `annotator bench`. Each table is one run on one machine: official
+sam2 1.1.0 and ours on the same weights, inputs and cores, interleaved input by input. Times are milliseconds from JPEG
+bytes in memory to RLE dictionaries; CLICK starts from the cached embedding. *Faster* is the median of the ratios
+official / ours of the same input. Accuracy is against official eager float32: mean IoU by best matching, recall at
+IoU 0.9, and the share of images on which the number of masks differs.
+
+![Median milliseconds per task](plot.svg)
+"""
+
+
+def write_report() -> Path:
+    """Write README.md and plot.svg from all results; returns the README."""
+    records = [(path, json.loads(path.read_text())) for path in sorted((ROOT / "results").glob("*.json"))]
+    parts = [_PREFACE, *(_section(path, record) for path, record in records)]
+    target = ROOT / "README.md"
+    target.write_text("\n".join(parts))
+    (ROOT / "plot.svg").write_text(_plot([record for _, record in records]))
+    return target
+
+
+def table(record: dict[str, Any]) -> str:
+    """The Markdown table of one run."""
+    lines = [
+        "| task | implementation | n | p50 | p90 | p99 | faster | mIoU | recall@0.9 | count differs |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for task in TASKS:
+        for name, row in record["results"][task].items():
+            accuracy = row["accuracy"]
+            lines.append(
+                f"| {task} | {name} | {row['n']} | {row['p50']:.1f} | {row['p90']:.1f} | {row['p99']:.1f} "
+                f"| {row['speedup_p50']:.2f} x | {accuracy['miou']:.4f} | {accuracy['recall_at_90']:.4f} "
+                f"| {accuracy['count_mismatch']:.0%} |"
+            )
+    return "\n".join(lines)
+
+
+def _section(path: Path, record: dict[str, Any]) -> str:
+    machine, versions = record["machine"], record["versions"]
+    where = machine["gpu"] or f"{machine['processor']}, {machine['cores']} cores, {machine['isa']}"
+    precision = ", ".join(f"{name} {dtype}" for name, dtype in record["precision"].items())
+    first = ", ".join(f"{name} {value:.0f} ms" for name, value in record["first_result_ms"].items())
+    facts = [
+        f"## {record['model']} ({record['weights']} weights), {path.stem[:10]}",
+        f"{where}, {machine['memory_gib']} GiB; Python {machine['python']}, torch {versions['torch']}; {precision}; "
+        f"commit {record['commit']}.",
+        f"Input: {record['input']}; AMG with {record['automask']['points_per_side']} points a side, "
+        f"{record['results']['AMG']['official']['accuracy']['masks_per_image']} masks an image. "
+        f"Packages load in {record['packages_load_ms']:.0f} ms"
+        + (f"; first result in a fresh process, imports included: {first}." if first else "."),
+        f"Reproduce: `{record['command']}`.",
+    ]
+    return "\n\n".join(facts) + "\n\n" + table(record) + "\n"
+
+
+def _plot(records: list[dict[str, Any]]) -> str:
+    """Horizontal bars of p50 per task, each task on its own scale, as SVG."""
+    rows: list[str] = []
+    y = 30
+    for record in records:
+        rows.append(f'<text x="10" y="{y}" class="t">{record["model"]}, {record["weights"]}</text>')
+        y += 12
+        for task in TASKS:
+            entries = record["results"][task]
+            longest = max(row["p50"] for row in entries.values())
+            rows.append(f'<text x="10" y="{y + 26}">{task}</text>')
+            for name, row in entries.items():
+                width = max(2.0, 420 * row["p50"] / longest)
+                rows.append(f'<rect x="80" y="{y}" width="{width:.1f}" height="13" fill="{_COLORS[name]}"/>')
+                rows.append(f'<text x="{86 + width:.1f}" y="{y + 11}">{name} {row["p50"]:.1f} ms</text>')
+                y += 16
+            y += 10
+        y += 24
+    style = "<style>text{font:12px sans-serif;fill:#777}.t{font-weight:bold}</style>"
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 {y}">{style}{"".join(rows)}</svg>\n'

@@ -1,0 +1,275 @@
+"""Run the tasks for every implementation, interleaved, and write one JSON file: `annotator bench`."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from PIL import Image
+
+from annotator.errors import ModelUnavailable
+from annotator.masks import rle as rles
+from annotator.models import pick_device, serving_dtype
+from annotator.sam import zoo
+from annotator.sam.automask import AutomaskSettings
+from annotator.sam.compile import compile_packages, load_packages
+from annotator.sam.predictor import Predictor, PromptBatch
+from annotator.settings import ASSETS_DIR, Settings
+from annotator.types import RLE, FloatArray
+from benchmarks.official import Official, Rle
+from benchmarks.tasks import Baseline, Ours, Runner, decode_image
+
+ROOT = Path(__file__).resolve().parent
+CLICK_SIZE = (1500, 1000)
+MPS_POINTS = 16
+FIXED_MASKS = 100
+"""With untrained weights, thresholds are set so that this many automatic masks survive."""
+
+
+def photos(size: tuple[int, int]) -> list[bytes]:
+    """The sample photos, resized to `size` (width, height), as JPEG bytes."""
+    found = []
+    for path in sorted((ASSETS_DIR / "samples").glob("*.jpg")):
+        buffer = io.BytesIO()
+        Image.open(path).convert("RGB").resize(size).save(buffer, "JPEG", quality=92)
+        found.append(buffer.getvalue())
+    return found
+
+
+def bench(
+    model: str, settings: Settings, repeats: int, automask_images: int, points_per_side: int, untrained: bool
+) -> Path:
+    """Measure and write the results; returns the JSON file."""
+    device = pick_device(settings.device)
+    path = None if untrained else zoo.fetch(zoo.spec_of(model), settings.models_dir)
+    wait: Callable[[], None] = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
+    runners, packaged_load = _runners(model, path, device, settings, wait)
+    images = photos(CLICK_SIZE)
+    amg = _automask_settings(runners["eager"], images[0], points_per_side, untrained)
+    rng = np.random.default_rng(0)
+    width, height = CLICK_SIZE
+    clicks = (rng.random((repeats, 1, 2)) * (width, height)).astype(np.float32)
+    many = (rng.random((repeats, MPS_POINTS, 2)) * (width, height)).astype(np.float32)
+    tasks: dict[str, tuple[int, Callable[[Runner, int], tuple[list[Rle], dict[str, float]]]]] = {
+        "SPS": (repeats, lambda runner, i: runner.points(images[i % len(images)], clicks[i])),
+        "MPS": (max(3, repeats // 4), lambda runner, i: runner.points(images[i % len(images)], many[i])),
+        "AMG": (automask_images, lambda runner, i: runner.automatic(images[i % len(images)], amg)),
+    }
+    results: dict[str, Any] = {}
+    for task, (count, work) in tasks.items():
+        results[task] = _interleave(task, list(runners.values()), count, work)
+    results["CLICK"] = _clicks(list(runners.values()), images, clicks, repeats)
+    record = {
+        "model": model,
+        "weights": "seeded random" if untrained else "checkpoint",
+        "machine": _machine(device),
+        "versions": {name: version(name) for name in ("torch", "sam2", "numpy", "opencv-python-headless")},
+        "commit": _commit(),
+        "command": "annotator bench " + " ".join(sys.argv[2:]),
+        "precision": {name: "float32" if name == "official" else _dtype(runner) for name, runner in runners.items()},
+        "input": f"{len(images)} sample photos as JPEG, {width} x {height}",
+        "automask": {"points_per_side": amg.points_per_side, "iou_threshold": round(amg.iou_threshold, 4)},
+        "packages_load_ms": packaged_load,
+        "first_result_ms": {} if untrained else _first_results(model, settings),
+        "results": results,
+    }
+    kind = "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device).split()[1].lower()
+    target = ROOT / "results" / f"{datetime.now(UTC):%Y-%m-%d}-{kind}-{model}.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(record, indent=1) + "\n")
+    return target
+
+
+def _runners(
+    model: str, path: Path | None, device: torch.device, settings: Settings, wait: Callable[[], None]
+) -> tuple[dict[str, Runner], float]:
+    """Official, ours eager, ours packaged, on the same weights; and the milliseconds loading the packages took."""
+    official = Official(model, path, device)
+    torch.manual_seed(0)
+    eager = Predictor.eager(model, path, device, serving_dtype(device))
+    packages = settings.packages_dir if path is not None else settings.packages_dir / "untrained"
+    try:
+        load_packages(packages, model, eager.key, device, eager.dtype)
+    except ModelUnavailable as reason:
+        print(f"{reason} Compiling.", file=sys.stderr)
+        compile_packages(eager, packages)
+    started = time.perf_counter()
+    packaged = load_packages(packages, model, eager.key, device, eager.dtype)
+    load_ms = (time.perf_counter() - started) * 1e3
+    runners: list[Runner] = [Baseline(official, wait), Ours("eager", eager, wait), Ours("packaged", packaged, wait)]
+    return {each.name: each for each in runners}, load_ms
+
+
+def _automask_settings(eager: Runner, data: bytes, points_per_side: int, untrained: bool) -> AutomaskSettings:
+    if not untrained:
+        return AutomaskSettings(points_per_side=points_per_side)
+    assert isinstance(eager, Ours)
+    image = decode_image(data)
+    (embedding,) = eager.predictor.encode([image])
+    rng = np.random.default_rng(1)
+    xy = (rng.random((16, 2)) * (image.shape[1], image.shape[0])).astype(np.float32)
+    scores = eager.predictor.decode([embedding], PromptBatch.points(xy)).scores[:, 1:].flatten().float()
+    share = min(1.0, FIXED_MASKS / (3 * points_per_side**2))
+    threshold = float(scores.quantile(1 - share))
+    return AutomaskSettings(
+        points_per_side=points_per_side, iou_threshold=threshold, stability_threshold=0.0, nms_threshold=1.0
+    )
+
+
+def _interleave(
+    task: str,
+    runners: Sequence[Runner],
+    count: int,
+    work: Callable[[Runner, int], tuple[list[Rle], dict[str, float]]],
+) -> dict[str, Any]:
+    """Run `count` inputs, each by every runner in rotating order, after one warm-up each (not for AMG: it is long)."""
+    times: dict[str, list[float]] = defaultdict(list)
+    spans: dict[str, list[dict[str, float]]] = defaultdict(list)
+    masks: dict[str, list[list[Rle]]] = defaultdict(list)
+    for i in range(-1 if task != "AMG" else 0, count):
+        for turn in range(len(runners)):
+            runner = runners[(turn + i) % len(runners)]
+            start = time.perf_counter()
+            found, parts = work(runner, max(i, 0))
+            took = (time.perf_counter() - start) * 1e3
+            if i < 0:
+                continue
+            times[runner.name].append(took)
+            spans[runner.name].append(parts)
+            masks[runner.name].append(found)
+        print(f"{task} {max(i, 0) + 1}/{count}", file=sys.stderr)
+    reference = times["official"]
+    return {
+        runner.name: {
+            **percentiles(times[runner.name]),
+            "speedup_p50": round(float(np.median(np.array(reference) / np.array(times[runner.name]))), 3),
+            "spans_p50_ms": _median_spans(spans[runner.name]),
+            "accuracy": agreement(masks["official"], masks[runner.name]),
+        }
+        for runner in runners
+    }
+
+
+def _clicks(runners: Sequence[Runner], images: list[bytes], clicks: FloatArray, count: int) -> dict[str, Any]:
+    def on_prepared(runner: Runner, i: int) -> tuple[list[Rle], dict[str, float]]:
+        return runner.click(clicks[i])
+
+    for runner in runners:
+        runner.prepare_click(images[0])
+    return _interleave("CLICK", runners, count, on_prepared)
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """N, p50, p90, p99 and the interquartile range, in milliseconds."""
+    p25, p50, p75, p90, p99 = np.percentile(values, (25, 50, 75, 90, 99))
+    found = {"n": len(values), "p50": p50, "p90": p90, "p99": p99, "iqr": p75 - p25}
+    return {name: round(float(value), 2) for name, value in found.items()}
+
+
+def _median_spans(spans: list[dict[str, float]]) -> dict[str, float]:
+    return {name: round(float(np.median([each[name] for each in spans])), 2) for name in spans[0]}
+
+
+def agreement(reference: list[list[Rle]], found: list[list[Rle]]) -> dict[str, float]:
+    """Mean IoU by greedy best matching, recall at IoU 0.9, and the share of images whose number of masks differs.
+
+    Two empty masks agree; images whose counts differ are kept in both figures.
+    """
+    ious: list[float] = []
+    differing = 0
+    for wanted, given in zip(reference, found, strict=True):
+        differing += len(wanted) != len(given)
+        left = [_rle(each) for each in given]
+        for mask in (_rle(each) for each in wanted):
+            scores = [1.0 if not (rles.area(mask) or rles.area(each)) else rles.iou(mask, each) for each in left]
+            best = int(np.argmax(scores)) if scores else -1
+            ious.append(scores[best] if scores else 0.0)
+            if scores:
+                left.pop(best)
+    return {
+        "miou": round(float(np.mean(ious)), 5) if ious else 1.0,
+        "recall_at_90": round(float(np.mean([each >= 0.9 for each in ious])), 5) if ious else 1.0,
+        "count_mismatch": round(differing / max(1, len(reference)), 4),
+        "masks_per_image": round(float(np.mean([len(each) for each in found])), 1),
+    }
+
+
+def _rle(entry: Rle) -> RLE:
+    height, width = entry["size"]
+    counts = entry["counts"]
+    if isinstance(counts, str):
+        return rles.from_coco_string(counts, height, width)
+    return rles.from_counts(counts, height, width)
+
+
+def _dtype(runner: Runner) -> str:
+    assert isinstance(runner, Ours)
+    return str(runner.predictor.dtype).removeprefix("torch.")
+
+
+def _first_results(model: str, settings: Settings) -> dict[str, float]:
+    """Milliseconds from starting a fresh interpreter to its first mask, imports and loading included: median of 3."""
+    code = (
+        "import sys; from pathlib import Path; from benchmarks.run import first_result; "
+        "first_result(sys.argv[1], sys.argv[2] == 'packaged')"
+    )
+    found = {}
+    for kind in ("eager", "packaged"):
+        took = []
+        for _ in range(3):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code, model, kind], cwd=ROOT.parent, check=True)
+            took.append((time.perf_counter() - start) * 1e3)
+        found[kind] = round(float(np.median(took)), 1)
+    return found
+
+
+def first_result(model: str, packaged: bool) -> None:
+    """One click on one image in this process."""
+    settings = Settings.from_environment()
+    device = pick_device(settings.device)
+    spec = zoo.spec_of(model)
+    path = zoo.checkpoint_path(spec, settings.models_dir)
+    dtype = serving_dtype(device)
+    predictor = (
+        load_packages(settings.packages_dir, model, zoo.checkpoint_key(spec, path), device, dtype)
+        if packaged
+        else Predictor.eager(model, path, device, dtype)
+    )
+    Ours("", predictor, lambda: None).points(photos(CLICK_SIZE)[0], np.array([[700, 500]], np.float32))
+
+
+def _machine(device: torch.device) -> dict[str, Any]:
+    processor = platform.processor()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        processor = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), processor)
+    return {
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "isa": torch.backends.cpu.get_cpu_capability(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+        "python": platform.python_version(),
+    }
+
+
+def _commit() -> str:
+    run = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return run.stdout.strip() or "unknown"

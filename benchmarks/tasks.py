@@ -1,0 +1,155 @@
+"""The four tasks, each from bytes in memory to RLE dictionaries, for every way of running the model.
+
+SPS: one click. MPS: several independent clicks as one batch. AMG: automatic masks. CLICK: one click on an image whose
+embedding is cached, which is what a user waits for.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from annotator.masks import rle as rles
+from annotator.sam.automask import AutomaskSettings, automask
+from annotator.sam.postprocess import masks_to_rle
+from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
+from annotator.types import FloatArray
+from benchmarks.official import Official, Rle
+
+Spans = dict[str, float]
+
+
+class Runner(Protocol):
+    """One way of running the model. Each task returns RLE dictionaries and its spans in milliseconds."""
+
+    name: str
+
+    def prepare_click(self, data: bytes) -> None:
+        """Encode the image of the CLICK task."""
+
+    def click(self, xy: FloatArray) -> tuple[list[Rle], Spans]:
+        """The best mask of a click on the prepared image."""
+
+    def points(self, data: bytes, xy: FloatArray) -> tuple[list[Rle], Spans]:
+        """SPS and MPS."""
+
+    def automatic(self, data: bytes, settings: AutomaskSettings) -> tuple[list[Rle], Spans]:
+        """AMG."""
+
+
+@dataclass
+class Clock:
+    """Spans of one run; `wait` blocks until the device is idle, so that a span holds its own work."""
+
+    wait: Callable[[], None]
+    spans: Spans = field(default_factory=dict)
+
+    @contextmanager
+    def span(self, name: str) -> Any:
+        """Time a block."""
+        start = time.perf_counter()
+        yield
+        self.wait()
+        self.spans[name] = (time.perf_counter() - start) * 1e3
+
+
+def decode_image(data: bytes) -> npt.NDArray[np.uint8]:
+    """JPEG bytes to RGB, the same for everyone."""
+    return np.array(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+class Ours:
+    """This project's predictor, eager or packaged."""
+
+    def __init__(self, name: str, predictor: Predictor, wait: Callable[[], None]) -> None:
+        self.name, self.predictor, self._wait = name, predictor, wait
+        self._embedding: ImageEmbedding | None = None
+
+    def prepare_click(self, data: bytes) -> None:
+        """Encode once."""
+        (self._embedding,) = self.predictor.encode([decode_image(data)])
+
+    def click(self, xy: FloatArray) -> tuple[list[Rle], Spans]:
+        """Decode on the cached embedding."""
+        clock = Clock(self._wait)
+        assert self._embedding is not None
+        return self._masks(self._embedding, xy, clock), clock.spans
+
+    def points(self, data: bytes, xy: FloatArray) -> tuple[list[Rle], Spans]:
+        """Encode, then decode all clicks as one batch."""
+        clock = Clock(self._wait)
+        embedding = self._encode(data, clock)
+        return self._masks(embedding, xy, clock), clock.spans
+
+    def automatic(self, data: bytes, settings: AutomaskSettings) -> tuple[list[Rle], Spans]:
+        """Automatic masks."""
+        clock = Clock(self._wait)
+        embedding = self._encode(data, clock)
+        with clock.span("masks"):
+            run = automask(self.predictor, embedding, settings)
+            while True:
+                try:
+                    next(run)
+                except StopIteration as stop:
+                    return [rles.to_dict(each.mask) for each in stop.value], clock.spans
+
+    def _encode(self, data: bytes, clock: Clock) -> ImageEmbedding:
+        with clock.span("decode image"):
+            image = decode_image(data)
+        with clock.span("encode"):
+            (embedding,) = self.predictor.encode([image])
+        return embedding
+
+    def _masks(self, embedding: ImageEmbedding, xy: FloatArray, clock: Clock) -> list[Rle]:
+        with clock.span("decode prompt"):
+            answer = self.predictor.decode([embedding], PromptBatch.points(xy))
+            best = answer.scores[:, 1:].argmax(dim=1) + 1
+            logits = answer.logits[np.arange(len(xy)), best]
+        with clock.span("postprocess"):
+            return [rles.to_dict(each) for each in masks_to_rle(logits, embedding.height, embedding.width)]
+
+
+class Baseline:
+    """Official SAM 2, eager float32."""
+
+    name = "official"
+
+    def __init__(self, official: Official, wait: Callable[[], None]) -> None:
+        self._official, self._wait = official, wait
+
+    def prepare_click(self, data: bytes) -> None:
+        """`set_image` once."""
+        self._official.set_image(decode_image(data))
+
+    def click(self, xy: FloatArray) -> tuple[list[Rle], Spans]:
+        """`predict` on the features kept from `set_image`."""
+        clock = Clock(self._wait)
+        with clock.span("decode prompt"):
+            masks = self._official.best_masks(xy)
+        return masks, clock.spans
+
+    def points(self, data: bytes, xy: FloatArray) -> tuple[list[Rle], Spans]:
+        """`set_image` and `predict`."""
+        clock = Clock(self._wait)
+        with clock.span("decode image"):
+            image = decode_image(data)
+        with clock.span("encode"):
+            self._official.set_image(image)
+        with clock.span("decode prompt"):
+            masks = self._official.best_masks(xy)
+        return masks, clock.spans
+
+    def automatic(self, data: bytes, settings: AutomaskSettings) -> tuple[list[Rle], Spans]:
+        """`generate`."""
+        clock = Clock(self._wait)
+        with clock.span("all"):
+            masks = self._official.automask(decode_image(data), settings)
+        return masks, clock.spans
