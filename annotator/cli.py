@@ -163,10 +163,10 @@ def _read_image(path: Path, settings: Settings) -> Any:
 
 
 def _segment(options: argparse.Namespace, settings: Settings) -> None:
+    from annotator.prompts import check_prompt
     from annotator.sam.postprocess import masks_to_rle
     from annotator.sam.predictor import PromptBatch
     from annotator.segmenter import is_ambiguous, recommended_slots
-    from annotator.workspace import check_prompt
 
     if not options.point and options.box is None:
         raise InvalidPrompt("Say what to segment: --point X,Y or --box X0,Y0,X1,Y1.", "point")

@@ -6,7 +6,7 @@ Images are named by their `pixel_key`; `load` brings the pixels and is called on
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +82,7 @@ class Segmenter:
             memory.insert(0, MemoryTier(settings.embedding_host_bytes, self.models.device))
         disk = DiskTier(settings.embedding_disk_bytes, settings.data_dir / "embeddings")
         self.cache = EmbeddingCache(memory, disk)
+        self._prefetching: list[Task[None]] = []
 
     def close(self) -> None:
         """Cancel what waits and release the device."""
@@ -95,11 +96,22 @@ class Segmenter:
 
     def encode(self, pixel_key: str, load: Load) -> Task[None]:
         """Have the image encoded in the background, after all clicks."""
+        return self.engine.submit(Priority.ENCODE, self._encoding(pixel_key, load), f"encode:{pixel_key}")
 
+    def _encoding(self, pixel_key: str, load: Load) -> Callable[[], None]:
         def work() -> None:
-            self._embedding(self.models.predictor, pixel_key, load)
+            if not self.has_embedding(pixel_key):
+                self._embedding(self.models.predictor, pixel_key, load)
 
-        return self.engine.submit(Priority.ENCODE, work, f"encode:{pixel_key}")
+        return work
+
+    def prefetch(self, images: Mapping[str, Load]) -> None:
+        """Have these images encoded when nothing else waits; what an earlier call still has to do is dropped."""
+        for task in self._prefetching:
+            task.cancel()
+        self._prefetching = [
+            self.engine.submit(Priority.BACKGROUND, self._encoding(key, load)) for key, load in images.items()
+        ]
 
     def prompt(
         self,

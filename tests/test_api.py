@@ -338,3 +338,51 @@ def test_the_openapi_page_describes_every_route(client: TestClient) -> None:
     assert "/api/images/{image_id}/prompt" in paths
     assert client.get("/docs").status_code == 200
     assert json.dumps(paths).count('"summary"') >= 30
+
+
+def test_a_detail_view_answers_in_image_coordinates(client: TestClient, image: dict[str, Any]) -> None:
+    view = {"x": 100, "y": 50, "width": 200, "height": 150}
+    answer = click(client, image, (200, 120, 1), view=view)
+    for each in answer["candidates"]:
+        mask = each["mask"]
+        if mask["runs"]:
+            assert 100 <= mask["x"] <= mask["x"] + mask["w"] <= 300
+            assert 50 <= mask["y"] <= mask["y"] + mask["h"] <= 200
+    outside = client.post(f"/api/images/{image['id']}/prompt", json={"points": [[10, 10, 1]], "view": view})
+    assert outside.status_code == 422
+    beyond = {"points": [[200, 120, 1]], "view": {**view, "width": 400}}
+    assert client.post(f"/api/images/{image['id']}/prompt", json=beyond).json()["field"] == "view"
+
+
+def test_an_exported_file_can_be_imported_and_bad_entries_are_named(
+    client: TestClient, project: int, label: int
+) -> None:
+    data = (SAMPLES / "skimage_coffee.jpg").read_bytes()
+    (image,) = upload(client, project, ("import-me.jpg", data)).json()["images"]
+    mask = {"x": 5, "y": 6, "w": 7, "h": 8, "runs": [0, 56]}
+    keep(client, image, label, mask)
+    exported = client.get(f"/api/projects/{project}/export/coco", params={"image_id": image["id"]}).json()
+    exported["annotations"].append({**exported["annotations"][0], "id": 2, "segmentation": {"size": [1, 1]}})
+    exported["categories"][0]["name"] = "newcomer"
+    file = {"file": ("coco.json", json.dumps(exported))}
+    reply = client.post(f"/api/projects/{project}/import/coco", files=file).json()
+    assert reply["kept"] == 1
+    assert len(reply["problems"]) == 1
+    document = client.get(f"/api/images/{image['id']}/document").json()
+    assert [a["mask"] for a in document["annotations"]] == [mask, mask]
+    assert "newcomer" in {each["name"] for each in client.get(f"/api/projects/{project}/labels").json()}
+    assert client.post(f"/api/projects/{project}/import/coco", files={"file": ("x", b"no json")}).status_code == 422
+
+
+def test_upcoming_images_are_encoded_in_the_background(client: TestClient, project: int) -> None:
+    added = [
+        upload(client, project, (f"{name}.jpg", (SAMPLES / f"{name}.jpg").read_bytes())).json()["images"][0]
+        for name in ("skimage_astronaut", "skimage_rocket")
+    ]
+    client.post(f"/api/images/{added[0]['id']}/open", json={"upcoming": [added[1]["id"]]})
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if client.get(f"/api/images/{added[1]['id']}").json()["embedding"] == "ready":
+            return
+        time.sleep(0.05)
+    raise AssertionError("the next image was not encoded")

@@ -19,6 +19,7 @@ LAYERS = [
     ["web.api", "web.ui"],
     ["web.schemas", "web.auth"],
     ["workspace"],
+    ["annotations", "prompts"],
     ["jobs"],
     ["store", "segmenter"],
     ["journal"],

@@ -10,12 +10,13 @@ from fastapi import APIRouter, Depends, File, Query, Request, Response, UploadFi
 from fastapi.responses import JSONResponse
 
 from annotator import __version__, types
-from annotator.errors import AnnotatorError, InvalidImage, NotFound
+from annotator.errors import AnnotatorError, InvalidImage, InvalidMask, NotFound
+from annotator.prompts import Refinement, View
 from annotator.sam import zoo
 from annotator.settings import ASSETS_DIR
 from annotator.web import schemas as s
 from annotator.web.auth import User
-from annotator.workspace import SAMPLES, Refinement, Workspace
+from annotator.workspace import SAMPLES, Workspace
 
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 
@@ -260,9 +261,9 @@ def thumbnail(record: OwnImage, space: Space) -> Response:
 
 
 @router.post("/images/{image_id}/open")
-def open_image(record: OwnImage, space: Space) -> s.Document:
-    """The image's document; its encode starts in the background."""
-    space.open(record)
+def open_image(record: OwnImage, user: User, space: Space, body: s.Opening | None = None) -> s.Document:
+    """The image's document; its encode, and after it that of the upcoming ones, starts in the background."""
+    space.open(record, [image_of(each, user, space) for each in (body.upcoming if body else [])])
     return _document(space, record)
 
 
@@ -286,7 +287,8 @@ def prompt(body: s.PromptRequest, record: OwnImage, user: User, space: Space) ->
     """Masks for the points and box of one object."""
     refine = Refinement(body.refine.token, body.refine.index) if body.refine else None
     hover = f"{user}:{body.client}:{record.id}" if body.kind == "hover" else None
-    answer = s.PromptAnswer.of(*space.prompt(record, body.prompt(), refine, body.annotation_id, hover))
+    view = View(**body.view.model_dump()) if body.view else None
+    answer = s.PromptAnswer.of(*space.prompt(record, body.prompt(), refine, body.annotation_id, hover, view))
     spans = answer.timing.model_dump(exclude_none=True)
     header = ", ".join(f"{name};dur={value:.2f}" for name, value in spans.items())
     return Response(answer.model_dump_json(), media_type="application/json", headers={"Server-Timing": header})
@@ -300,7 +302,7 @@ def keep(new: s.NewAnnotation, record: OwnImage, space: Space) -> s.Kept:
     """Keep an object."""
     mask = new.mask.rle(record.height, record.width)
     prompts = new.prompts.model_dump()
-    kept, journal = space.keep(record, new.label_id, mask, new.score, new.source, prompts, new.request_id)
+    kept, journal = space.annotations.keep(record, new.label_id, mask, new.score, new.source, prompts, new.request_id)
     return s.Kept(annotation=s.Annotation.of(kept), history=s.History.of(journal))
 
 
@@ -308,34 +310,34 @@ def keep(new: s.NewAnnotation, record: OwnImage, space: Space) -> s.Kept:
 def update(annotation_id: str, change: s.AnnotationChange, record: OwnImage, space: Space) -> s.Kept:
     """Relabel or correct an object."""
     fields = change.fields(record.height, record.width)
-    kept, journal = space.update(record, annotation_id, fields, change.request_id)
+    kept, journal = space.annotations.update(record, annotation_id, fields, change.request_id)
     return s.Kept(annotation=s.Annotation.of(kept), history=s.History.of(journal))
 
 
 @router.delete("/images/{image_id}/annotations/{annotation_id}")
 def delete(annotation_id: str, record: OwnImage, space: Space, request_id: str | None = None) -> s.Deleted:
     """Delete an object."""
-    return s.Deleted(history=s.History.of(space.delete(record, [annotation_id], request_id)))
+    return s.Deleted(history=s.History.of(space.annotations.delete(record, [annotation_id], request_id)))
 
 
 @router.post("/images/{image_id}/annotations/merge")
 def merge(body: s.Merge, record: OwnImage, space: Space) -> s.Document:
     """Merge objects."""
-    space.merge(record, body.ids, body.request_id)
+    space.annotations.merge(record, body.ids, body.request_id)
     return _document(space, record)
 
 
 @router.post("/images/{image_id}/annotations/{annotation_id}/split")
 def split(annotation_id: str, body: s.Split, record: OwnImage, space: Space) -> s.Document:
     """Split an object into its parts."""
-    space.split(record, annotation_id, body.request_id)
+    space.annotations.split(record, annotation_id, body.request_id)
     return _document(space, record)
 
 
 @router.post("/images/{image_id}/annotations/{annotation_id}/clean")
 def clean(annotation_id: str, body: s.Clean, record: OwnImage, space: Space) -> s.Document:
     """Fill holes and drop specks of an object."""
-    space.clean(record, annotation_id, body.fill_holes, body.drop_specks, body.request_id)
+    space.annotations.clean(record, annotation_id, body.fill_holes, body.drop_specks, body.request_id)
     return _document(space, record)
 
 
@@ -394,11 +396,21 @@ def cancel_job(job_id: str, user: User, space: Space) -> dict[str, Any]:
 def accept(body: s.AcceptProposals, record: OwnImage, space: Space) -> s.Document:
     """Keep proposals as objects."""
     run = space.jobs.get(body.job_id)
-    space.accept_proposals(record, run, body.indices, body.label_id, body.request_id)
+    space.annotations.accept(record, run, body.indices, body.label_id, body.request_id)
     return _document(space, record)
 
 
-# --- export ---
+# --- files of other tools ---
+
+
+@router.post("/projects/{project_id}/import/coco")
+def import_coco(file: Annotated[UploadFile, File()], project: OwnProject, space: Space) -> s.Imported:
+    """Add the objects of a COCO file to the images of the same names; each bad entry is reported, the rest kept."""
+    data = file.file.read(space.settings.max_upload_bytes + 1)
+    if len(data) > space.settings.max_upload_bytes:
+        raise InvalidMask(f"The file is larger than {space.settings.max_upload_bytes >> 20} MiB.")
+    kept, problems = space.import_coco(project, data)
+    return s.Imported(kept=kept, problems=problems[:1000])
 
 
 @router.get("/projects/{project_id}/export/coco")

@@ -148,6 +148,13 @@ class ImageChange(BaseModel):
     status: ImageStatus
 
 
+class Imported(BaseModel):
+    """What an import brought: objects kept, and one sentence per entry that could not be used."""
+
+    kept: int
+    problems: list[str]
+
+
 class Sample(BaseModel):
     """A shipped photo."""
 
@@ -243,6 +250,21 @@ class Refinement(BaseModel):
     index: int
 
 
+class View(BaseModel):
+    """A part of the image in whole pixels, seen by the model at full resolution."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class Opening(BaseModel):
+    """Images likely to be opened next, to be encoded in the background."""
+
+    upcoming: Annotated[list[str], Field(max_length=4)] = []
+
+
 class PromptRequest(Prompts):
     """One object's prompts. `refine` or `annotation_id` give a mask to start from."""
 
@@ -250,6 +272,7 @@ class PromptRequest(Prompts):
     annotation_id: str | None = None
     kind: Literal["click", "hover"] = "click"
     client: Annotated[str, Field(max_length=64)] = ""
+    view: View | None = None
 
 
 class Candidate(BaseModel):

@@ -1,0 +1,142 @@
+"""Keeping and correcting objects: every use case is one step of the image's journal."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from annotator.errors import InvalidMask, NotFound
+from annotator.jobs import AutomaskJob
+from annotator.masks import edit
+from annotator.masks import rle as rles
+from annotator.sam.automask import Proposal
+from annotator.store import Store
+from annotator.types import RLE, Annotation, Change, History, ImageRecord, Source
+
+
+class Annotations:
+    """The objects of images. A `request_id` makes a request repeatable: seen before, it changes nothing again."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def keep(
+        self,
+        record: ImageRecord,
+        label_id: int,
+        mask: RLE,
+        score: float | None,
+        source: Source,
+        prompts: dict[str, Any],
+        request_id: str | None,
+    ) -> tuple[Annotation, History]:
+        """Add an object. With a `request_id` seen before, nothing is added again."""
+        # The id follows from the request, so that a repeated request finds what the first one made.
+        seed = f"{record.id}:{request_id or uuid.uuid4().hex}"
+        new_id = uuid.uuid5(uuid.NAMESPACE_OID, seed).hex
+        annotation = self.made(record, label_id, mask, score, source, prompts, new_id)
+        history = self._store.commit(record.id, "keep object", [Change(None, annotation)], request_id)
+        return self._store.annotation(record.id, annotation.id), history
+
+    def made(
+        self,
+        record: ImageRecord,
+        label_id: int,
+        mask: RLE,
+        score: float | None,
+        source: Source,
+        prompts: dict[str, Any],
+        annotation_id: str,
+    ) -> Annotation:
+        """An annotation, not yet committed. Raises NotFound for an unknown label, InvalidMask for an empty mask."""
+        if label_id not in {label.id for label in self._store.labels(record.project_id)}:
+            raise NotFound("This label does not exist in the project.")
+        area = rles.area(mask)
+        if not area:
+            raise InvalidMask("The mask is empty; there is nothing to keep.")
+        return Annotation(
+            annotation_id, record.id, label_id, mask, area, rles.bbox(mask), score, source=source, prompts=prompts
+        )
+
+    def update(
+        self, record: ImageRecord, annotation_id: str, changes: dict[str, Any], request_id: str | None
+    ) -> tuple[Annotation, History]:
+        """Set `label_id`, `mask`, `prompts` or `score` of an object."""
+        before = self._store.annotation(record.id, annotation_id)
+        fields = {**{name: getattr(before, name) for name in ("label_id", "mask", "score", "source", "prompts")}}
+        after = self.made(record, **{**fields, **changes}, annotation_id=annotation_id)
+        kind = "correct object" if "mask" in changes else "relabel object"
+        history = self._store.commit(record.id, kind, [Change(before, after)], request_id)
+        return self._store.annotation(record.id, annotation_id), history
+
+    def delete(self, record: ImageRecord, annotation_ids: Iterable[str], request_id: str | None) -> History:
+        """Remove objects, in one step of the history."""
+        changes = [Change(self._store.annotation(record.id, each), None) for each in annotation_ids]
+        return self._store.commit(record.id, "delete object", changes, request_id)
+
+    def merge(self, record: ImageRecord, annotation_ids: Sequence[str], request_id: str | None) -> History:
+        """Replace objects by their union, under the first one's label."""
+        parts = [self._store.annotation(record.id, each) for each in dict.fromkeys(annotation_ids)]
+        if len(parts) < 2:
+            raise InvalidMask("Select at least two objects to merge.")
+        first, *rest = parts
+        mask = first.mask
+        for each in rest:
+            mask = edit.union(mask, each.mask)
+        merged = replace(first, mask=mask, area=rles.area(mask), bbox=rles.bbox(mask), score=None, source="edit")
+        changes = [Change(first, merged), *(Change(each, None) for each in rest)]
+        return self._store.commit(record.id, "merge objects", changes, request_id)
+
+    def split(self, record: ImageRecord, annotation_id: str, request_id: str | None) -> History:
+        """Replace an object by its connected parts; the largest keeps the object's identity."""
+        before = self._store.annotation(record.id, annotation_id)
+        largest, *others = edit.split(before.mask)
+        if not others:
+            raise InvalidMask("This object is in one piece; there is nothing to split.")
+        return self._store.commit(
+            record.id,
+            "split object",
+            [
+                Change(before, self._remade(before, largest, before.id)),
+                *(Change(None, self._remade(before, part, uuid.uuid4().hex)) for part in others),
+            ],
+            request_id,
+        )
+
+    def clean(
+        self, record: ImageRecord, annotation_id: str, fill_holes: int, drop_specks: int, request_id: str | None
+    ) -> History:
+        """Fill holes and drop specks of at most so many pixels."""
+        before = self._store.annotation(record.id, annotation_id)
+        mask = edit.drop_specks(edit.fill_holes(before.mask, fill_holes), drop_specks)
+        if not rles.area(mask):
+            raise InvalidMask("Nothing would be left of this object.")
+        change = Change(before, self._remade(before, mask, before.id))
+        return self._store.commit(record.id, "clean object", [change], request_id)
+
+    @staticmethod
+    def _remade(before: Annotation, mask: RLE, annotation_id: str) -> Annotation:
+        return replace(
+            before, id=annotation_id, mask=mask, area=rles.area(mask), bbox=rles.bbox(mask), source="edit", prompts={}
+        )
+
+    def accept(
+        self, record: ImageRecord, job: AutomaskJob, indices: Sequence[int], label_id: int, request_id: str | None
+    ) -> History:
+        """Keep proposals of a finished run as objects, in one step of the history."""
+        if job.image_id != record.id:
+            raise NotFound("These automatic masks belong to another image.")
+        chosen: list[Proposal] = []
+        for index in dict.fromkeys(indices):
+            if not 0 <= index < len(job.proposals):
+                raise NotFound(f"There is no proposal {index}.")
+            chosen.append(job.proposals[index])
+        changes = []
+        for each in chosen:
+            x, y = each.point
+            prompts = {"points": [[x, y, 1]], "box": None}
+            made = self.made(record, label_id, each.mask, each.score, "auto", prompts, uuid.uuid4().hex)
+            changes.append(Change(None, made))
+        return self._store.commit(record.id, "accept automatic masks", changes, request_id)
