@@ -139,6 +139,8 @@ def from_counts(counts: npt.ArrayLike, height: int, width: int) -> RLE:
     """
     _check_size(height, width)
     runs = _runs(counts, height * width)
+    if runs[1:].all():
+        return RLE(height, width, runs.astype(np.uint32))
     return from_flips(np.cumsum(runs)[: runs.size // 2 * 2], height, width)
 
 
