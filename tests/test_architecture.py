@@ -15,6 +15,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # From the top of the design's list to its bottom; a module may import what stands below it.
 LAYERS = [
     ["cli", "__main__"],
+    ["commands"],
     ["web.server"],
     ["web.api", "web.ui"],
     ["web.schemas", "web.auth"],

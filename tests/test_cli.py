@@ -113,3 +113,12 @@ def test_eval_can_fail_untrained_weights_score_near_nothing(photos: Path, capsys
 def test_eval_of_an_empty_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", str(tmp_path), "--model", "nano"]) == 2
     assert "no images" in capsys.readouterr().err
+
+
+def test_embed_makes_the_servers_first_click_need_no_encode(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["embed", str(SAMPLES), "--model", "nano", "--data-dir", str(tmp_path)]
+    assert main(arguments) == 0
+    assert "4 encoded, 0 were there" in capsys.readouterr().err
+    assert len(list((tmp_path / "embeddings").glob("*.safetensors"))) == 4
+    assert main(arguments) == 0
+    assert "0 encoded, 4 were there" in capsys.readouterr().err

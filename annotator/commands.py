@@ -1,0 +1,243 @@
+"""What the commands of `annotator` do, except serving. Each takes the parsed options and the settings."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from annotator.errors import AnnotatorError, InvalidImage, InvalidPrompt
+from annotator.settings import Settings
+from annotator.types import RLE, Annotation, ImageRecord, Label, Prompt
+
+if TYPE_CHECKING:
+    from annotator.images import DecodedImage
+    from annotator.sam.predictor import Predictor
+
+_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
+
+
+def _predictor(settings: Settings, untrained: bool = False) -> Predictor:
+    from annotator.models import pick_device, serving_dtype
+    from annotator.sam import zoo
+    from annotator.sam.predictor import Predictor
+
+    device = pick_device(settings.device)
+    name = settings.model
+    if name == "auto":
+        name, reason = zoo.default_model(str(device), settings.models_dir)
+        print(f"Model: {name} ({reason}).", file=sys.stderr)
+    path = None if untrained else _fetch(name, settings)
+    return Predictor.eager(name, path, device, serving_dtype(device))
+
+
+def _read_image(path: Path, settings: Settings) -> DecodedImage:
+    from annotator import images
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidImage(f"{path} cannot be read ({error.strerror}).") from None
+    return images.decode(data, path.name, settings.max_pixels)
+
+
+def segment(options: argparse.Namespace, settings: Settings) -> None:
+    """One object's mask, as COCO."""
+    from annotator.prompts import check_prompt
+    from annotator.sam.postprocess import masks_to_rle
+    from annotator.sam.predictor import PromptBatch
+    from annotator.segmenter import is_ambiguous, recommended_slots
+
+    if not options.point and options.box is None:
+        raise InvalidPrompt("Say what to segment: --point X,Y or --box X0,Y0,X1,Y1.", "point")
+    image = _read_image(options.image, settings)
+    prompt = Prompt(tuple(options.point), options.box)
+    check_prompt(prompt, image.height, image.width)
+    predictor = _predictor(settings)
+    answer = predictor.decode(predictor.encode([image.pixels]), PromptBatch.single(prompt))
+    slot = recommended_slots(answer, 0, is_ambiguous(prompt))[0]
+    (mask,) = masks_to_rle(answer.logits[0, [slot]], image.height, image.width)
+    score = float(answer.scores[0, slot].clamp(0, 1))
+    _write_coco(options.output, [(options.image, mask.height, mask.width, [(mask, score)])])
+    print(f"{int(mask.counts[1::2].sum())} pixels, score {score:.2f} -> {options.output}", file=sys.stderr)
+
+
+def automask(options: argparse.Namespace, settings: Settings) -> None:
+    """Automatic masks of many images, as one COCO file; unreadable files are named and skipped."""
+    from tqdm import tqdm
+
+    from annotator.sam.automask import AutomaskSettings
+    from annotator.sam.automask import automask as propose
+
+    paths = list(_image_paths(options.paths))
+    if not paths:
+        raise InvalidImage("There are no images under the given paths.")
+    chosen = AutomaskSettings(points_per_side=options.points_per_side)
+    predictor = _predictor(settings)
+    entries = []
+    for path in tqdm(paths, unit="image", disable=None):
+        try:
+            image = _read_image(path, settings)
+        except InvalidImage as error:
+            tqdm.write(f"skipped: {error}", file=sys.stderr)
+            continue
+        (embedding,) = predictor.encode([image.pixels])
+        run = propose(predictor, embedding, chosen)
+        while True:
+            try:
+                next(run)
+            except StopIteration as stop:
+                proposals = stop.value
+                break
+        entries.append((path, image.height, image.width, [(each.mask, each.score) for each in proposals]))
+    if not entries:
+        raise InvalidImage("None of the files could be read.")
+    _write_coco(options.output, entries)
+    print(
+        f"{sum(len(masks) for *_, masks in entries)} masks of {len(entries)} images -> {options.output}",
+        file=sys.stderr,
+    )
+
+
+def embed(options: argparse.Namespace, settings: Settings) -> None:
+    """Fill the server's disk tier with the embeddings of images or folders."""
+    from tqdm import tqdm
+
+    from annotator.embeddings import DiskTier, embedding_key
+
+    paths = _image_paths(options.paths)
+    if not paths:
+        raise InvalidImage("There are no images under the given paths.")
+    tier = DiskTier(settings.embedding_disk_bytes, settings.data_dir / "embeddings")
+    predictor = _predictor(settings)
+    encoded = known = 0
+    for path in tqdm(paths, unit="image", disable=None):
+        try:
+            image = _read_image(path, settings)
+        except InvalidImage as error:
+            tqdm.write(f"skipped: {error}", file=sys.stderr)
+            continue
+        key = embedding_key(image.pixel_key, predictor.key, predictor.dtype)
+        if key in tier:
+            known += 1
+            continue
+        (embedding,) = predictor.encode([image.pixels])
+        tier.put(key, embedding)
+        encoded += 1
+    print(f"{encoded} encoded, {known} were there already, {len(paths) - encoded - known} skipped.", file=sys.stderr)
+
+
+def _image_paths(paths: Sequence[Path]) -> list[Path]:
+    """Files as given, folders searched for images."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found.extend(sorted(each for each in path.rglob("*") if each.suffix.lower() in _IMAGE_SUFFIXES))
+        else:
+            found.append(path)
+    return found
+
+
+def models(options: argparse.Namespace, settings: Settings) -> None:
+    """List the models and where they are, or fetch one."""
+    from annotator.sam import zoo
+
+    if options.fetch:
+        print(_fetch(options.fetch, settings))
+        return
+    for spec in zoo.MODELS.values():
+        path = zoo.checkpoint_path(spec, settings.models_dir)
+        where = str(path) if path.is_file() else f"not here; {spec.size_bytes / 1e6:.0f} MB from {spec.repository}"
+        print(f"{spec.name:10} {spec.title:16} {where}")
+
+
+def _fetch(name: str, settings: Settings) -> Path:
+    from tqdm import tqdm
+
+    from annotator.sam import zoo
+
+    spec = zoo.spec_of(name)
+    with tqdm(desc=spec.filename, unit="B", unit_scale=True, disable=zoo.is_present(spec, settings.models_dir)) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        return zoo.fetch(spec, settings.models_dir, progress)
+
+
+def compile_model(options: argparse.Namespace, settings: Settings) -> None:
+    """Make the packages the server would make on its first start."""
+    import torch
+
+    from annotator.models import pick_device, serving_dtype
+    from annotator.sam.compile import compile_packages
+    from annotator.sam.predictor import Predictor
+
+    device = pick_device(settings.device)
+    dtype = getattr(torch, options.dtype) if options.dtype else serving_dtype(device)
+    predictor = Predictor.eager(options.model, _fetch(options.model, settings), device, dtype)
+    print(compile_packages(predictor, settings.packages_dir))
+
+
+def bench(options: argparse.Namespace, settings: Settings) -> None:
+    """Measure against official SAM 2 and write the report."""
+    from annotator.sam import zoo
+
+    try:
+        from benchmarks.report import write_report
+        from benchmarks.run import bench as measure
+    except ImportError as error:
+        raise AnnotatorError(f"Run this in the source checkout with the [dev] extra ({error}).") from None
+    model = options.model or "nano"
+    untrained = options.untrained or not zoo.is_present(zoo.spec_of(model), settings.models_dir)
+    path = measure(
+        model, settings, options.repeats, options.automask_images, options.points_per_side, untrained=untrained
+    )
+    print(f"{path}\n{write_report()}")
+
+
+def evaluate(options: argparse.Namespace, settings: Settings) -> None:
+    """Print a table per source and, as the last line, the figures as JSON."""
+    from tqdm import tqdm
+
+    from annotator.sam.evaluate import by_source, summary
+    from annotator.sam.evaluate import evaluate as images
+
+    predictor = _predictor(settings, options.untrained)
+    results = [each for image in tqdm(images(predictor, options.folder), unit="image", disable=None) for each in image]
+    if not results:
+        raise AnnotatorError(f"{options.folder} holds no region of at least 0.5 % of its image.")
+    whole = summary(results)
+    print(f"{'source':10}{'regions':>8}{'mIoU@1':>8}{'mIoU@3':>8}{'NoC@80':>8}{'corr':>7}{'gap':>7}")
+    for name, row in [*by_source(results).items(), ("all", whole)]:
+        print(
+            f"{name:10}{row['regions']:8.0f}{row['miou_1']:8.3f}{row['miou_3']:8.3f}{row['noc80']:8.2f}"
+            f"{row['score_correlation']:7.2f}{row['best_of_three_gap']:7.3f}"
+        )
+    print(json.dumps({key: round(value, 4) for key, value in whole.items()}))
+
+
+def _write_coco(path: Path, entries: Sequence[tuple[Path, int, int, list[tuple[RLE, float]]]]) -> None:
+    """One category, 'object'; `entries` are (file, height, width, masks with scores)."""
+    from annotator.formats import coco
+    from annotator.masks import rle as rles
+
+    records = [
+        ImageRecord(str(index), 0, str(file), "", "", width, height)
+        for index, (file, height, width, _) in enumerate(entries)
+    ]
+    annotations = [
+        Annotation(f"{index}/{number}", str(index), 1, mask, rles.area(mask), rles.bbox(mask), score)
+        for index, (*_, masks) in enumerate(entries)
+        for number, (mask, score) in enumerate(masks)
+        if rles.area(mask)
+    ]
+    content = coco.build(records, [Label(1, 0, "object", "#000000")], annotations)
+    try:
+        path.write_text(json.dumps(content))
+    except OSError as error:
+        raise AnnotatorError(f"{path} cannot be written ({error.strerror}).") from None
