@@ -1,0 +1,105 @@
+"""A project of 1,000 images with 20 objects each: how long opening, moving on and exporting take.
+
+python -m benchmarks.scale --images 1000 --objects 20
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import numpy as np
+import psutil
+from fastapi.testclient import TestClient
+
+from annotator.masks import rle as rles
+from annotator.segmenter import Segmenter
+from annotator.settings import ASSETS_DIR, Settings
+from annotator.store import Store
+from annotator.types import RLE, Annotation, Change, ImageRecord
+from annotator.web.server import create_app
+from annotator.workspace import Workspace
+
+
+def main() -> None:
+    """Build the project through the store, then use it through the routes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--objects", type=int, default=20)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data_dir=Path(folder), model="nano", compile=False)
+        space = Workspace(settings, Store(settings.store_url), Segmenter(settings))
+        took = _build(space, options.images, options.objects)
+        with TestClient(create_app(space, settings, page=False)) as client:
+            figures = {"build_s": round(took, 1), **_use(client, space)}
+    print(json.dumps(figures, indent=1))
+
+
+def _build(space: Workspace, images: int, objects: int) -> float:
+    started = time.perf_counter()
+    project = space.home("local")
+    (label,) = space.store.labels(project.id)
+    rng = np.random.default_rng(0)
+    first = space.add_image(project, "first.jpg", (ASSETS_DIR / "samples" / "skimage_coffee.jpg").read_bytes())
+    for number in range(images):
+        record = ImageRecord(
+            uuid.uuid4().hex, project.id, f"{number}.jpg", first.content_key, first.pixel_key, first.width, first.height
+        )
+        space.store.add_image(record)
+        changes = []
+        for _ in range(objects):
+            mask = _disc(rng, first.height, first.width)
+            made = Annotation(uuid.uuid4().hex, record.id, label.id, mask, rles.area(mask), rles.bbox(mask), 0.9)
+            changes.append(Change(None, made))
+        space.store.commit(record.id, "accept automatic masks", changes)
+    return time.perf_counter() - started
+
+
+def _disc(rng: np.random.Generator, height: int, width: int) -> RLE:
+    radius = int(rng.integers(5, 60))
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    left, top = int(rng.integers(0, width - 2 * radius - 1)), int(rng.integers(0, height - 2 * radius - 1))
+    return rles.encode_at(x * x + y * y <= radius * radius, left, top, height, width)
+
+
+def _use(client: TestClient, space: Workspace) -> dict[str, float]:
+    project = client.get("/api/status").json()["project_id"]
+    figures: dict[str, float] = {}
+    space.segmenter.models.predictor  # noqa: B018  wait for the model
+    listing = _timed(lambda: client.get(f"/api/projects/{project}/images", params={"limit": 200}), 5)
+    ids = [each["id"] for each in client.get(f"/api/projects/{project}/images?limit=1000").json()["images"]]
+    process = psutil.Process()
+    moves = []
+    memory = []
+    for image_id in ids[:220]:
+        start = time.perf_counter()
+        assert client.post(f"/api/images/{image_id}/open").status_code == 200
+        moves.append((time.perf_counter() - start) * 1e3)
+        memory.append(process.memory_info().rss / 2**20)
+    start = time.perf_counter()
+    reply = client.get(f"/api/projects/{project}/export/coco")
+    exported = time.perf_counter() - start
+    figures["list_200_ms_p50"] = round(float(np.median(listing)), 1)
+    figures["open_ms_p50"], figures["open_ms_p90"] = (round(float(v), 1) for v in np.percentile(moves, (50, 90)))
+    figures["memory_mib_after_20_moves"], figures["memory_mib_after_220_moves"] = round(memory[19]), round(memory[-1])
+    figures["export_s"], figures["export_mb"] = round(exported, 2), round(len(reply.content) / 1e6, 1)
+    figures["exported_objects"] = len(reply.json()["annotations"])
+    return figures
+
+
+def _timed(work: object, repeats: int) -> list[float]:
+    took = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()  # type: ignore[operator]
+        took.append((time.perf_counter() - start) * 1e3)
+    return took
+
+
+if __name__ == "__main__":
+    main()
