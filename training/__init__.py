@@ -1,0 +1,1 @@
+"""Training of the bundled checkpoint: scenes, loop, evaluation, export. See README.md."""

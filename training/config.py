@@ -11,9 +11,11 @@ class Phase:
 
     until: float  # the share of the run's budget at which it ends, 0..1
     size: int  # side of the square input in pixels, a multiple of 192
-    images: int  # images a step
+    images: int  # images a step, in each process
     prompts: int  # prompts an image
     drawn: float  # share of wholly drawn scenes; the rest starts from a photo
+    corrected: float  # share of steps that also train a corrective click
+    balance: float  # share of the BCE that weighs a region and its surroundings alike
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,9 @@ class Config:
 
     seed: int = 20
     phases: tuple[Phase, ...] = (
-        Phase(until=0.06, size=192, images=8, prompts=8, drawn=0.85),
-        Phase(until=0.50, size=192, images=8, prompts=8, drawn=0.40),
-        Phase(until=1.00, size=384, images=4, prompts=8, drawn=0.25),
+        Phase(until=0.20, size=192, images=4, prompts=6, drawn=0.85, corrected=0.5, balance=0.6),
+        Phase(until=0.60, size=192, images=4, prompts=6, drawn=0.40, corrected=0.5, balance=0.2),
+        Phase(until=1.00, size=384, images=2, prompts=6, drawn=0.25, corrected=0.8, balance=0.1),
     )
     # How often a photo of each source starts a scene.
     sources: dict[str, float] = field(

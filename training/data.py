@@ -59,7 +59,7 @@ class Scenes(IterableDataset[Sample]):
         if rng.random() < 0.55:
             return colour_texture(rng, width, height)
         photo = self.plain[int(rng.integers(len(self.plain)))]
-        rows, columns = window(rng, *photo.labels.shape, least=0.02, stretch=1.5)
+        rows, columns = window(rng, photo.labels.shape[0], photo.labels.shape[1], least=0.02, stretch=1.5)
         if rng.random() < 0.6:  # a small patch: one material rather than a whole picture
             h, w = (rows.stop - rows.start) // 3 + 8, (columns.stop - columns.start) // 3 + 8
             rows, columns = slice(rows.start, rows.start + h), slice(columns.start, columns.start + w)

@@ -14,15 +14,21 @@ def shrink(masks: Tensor, stride: int) -> Tensor:
     return F.avg_pool2d(masks[:, None].float(), stride)[:, 0]
 
 
-def mask_loss(config: Config, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """BCE + dice of logits N x M x h x w against soft targets N x h x w, pixels weighted 0..1: N x M."""
+def mask_loss(config: Config, logits: Tensor, target: Tensor, weight: Tensor, balance: float) -> Tensor:
+    """BCE + dice of logits N x M x h x w against soft targets N x h x w, pixels weighted 0..1: N x M.
+
+    `balance` (0..1) is the share of the BCE that counts the region and its surroundings alike, whatever their sizes:
+    without it, "nothing" is so good an answer to small regions that the network is slow to leave it.
+    """
     truth, weight = target[:, None], weight[:, None]
-    count = weight.sum((2, 3)).clamp(min=1)
-    bce = (F.softplus(logits) - logits * truth) * weight
+    inside, outside = truth * weight, (1 - truth) * weight
+    parts = [(1 - balance, weight), (balance / 2, inside), (balance / 2, outside)]
+    share = sum(part * w / w.sum((2, 3), keepdim=True).clamp(min=1) for part, w in parts)
+    bce = (F.softplus(logits) - logits * truth) * share
     chance = logits.sigmoid() * weight
     overlap = (chance * truth).sum((2, 3))
-    dice = 1 - (2 * overlap + 1) / (chance.sum((2, 3)) + (truth * weight).sum((2, 3)) + 1)
-    return config.bce * bce.sum((2, 3)) / count + config.dice * dice
+    dice = 1 - (2 * overlap + 1) / (chance.sum((2, 3)) + inside.sum((2, 3)) + 1)
+    return config.bce * bce.sum((2, 3)) + config.dice * dice
 
 
 @torch.no_grad()
@@ -35,13 +41,20 @@ def true_iou(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
 
 def answer_loss(
-    config: Config, logits: Tensor, scores: Tensor, target: Tensor, weight: Tensor, single: float, multi: float
+    config: Config,
+    logits: Tensor,
+    scores: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    single: float,
+    multi: float,
+    balance: float,
 ) -> tuple[Tensor, Tensor]:
     """The loss of one answer (logits N x 4 x h x w, scores N x 4), and the true IoU of its four masks, N x 4.
 
     `single` weighs the single mask (slot 0), `multi` the best of the three candidates.
     """
-    each = mask_loss(config, logits, target, weight)
+    each = mask_loss(config, logits, target, weight, balance)
     best = each[:, 1:].min(1).values.mean() + config.all_slots * each[:, 1:].mean()
     iou = true_iou(logits, target, weight)
     score = F.binary_cross_entropy(scores.float().clamp(1e-4, 1 - 1e-4), iou)

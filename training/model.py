@@ -1,4 +1,4 @@
-"""The network: building it from its YAML file, its first weights, and encode/decode for a batch of images and prompts."""
+"""The network: built from its YAML file, its first weights, and encode/decode for a batch of images and prompts."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def set_size(model: SAM2Base, size: int) -> None:
 def initialise(model: SAM2Base, gain: float) -> None:
     """First weights that make the decoder listen to the prompt.
 
-    With random projections every click gives the same mask for thousands of steps. Equal query and key projections turn
-    each cross attention into a similarity: through the shared position code a click attends to its surroundings, and its
-    surroundings to the click, from the first step on.
+    With random projections every click gives the same mask for thousands of steps. Equal query and key projections
+    turn each cross attention into a similarity: through the shared position code a click attends to its surroundings,
+    and its surroundings to the click, from the first step on.
     """
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear) and "sam_" not in name:

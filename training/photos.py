@@ -70,7 +70,9 @@ def window(rng: Rng, height: int, width: int, least: float, stretch: float) -> t
 def resize(image: Image, width: int, height: int) -> Image:
     """Resize with averaging when shrinking, linearly when growing."""
     shrinking = width * height < image.shape[0] * image.shape[1]
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR).astype(np.uint8)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR).astype(
+        np.uint8
+    )
 
 
 def crop(rng: Rng, photo: Photo, size: int, min_area: float) -> tuple[Image, NDArray[np.uint8], NDArray[np.bool_]]:
@@ -101,25 +103,31 @@ def cutout(rng: Rng, photo: Photo, side: int) -> tuple[Image, NDArray[np.uint8]]
     scale = side / max(w, h)
     out = max(int(w * scale), 4), max(int(h * scale), 4)
     image = resize(photo.image[y : y + h, x : x + w], *out)
-    cut = cv2.resize(mask[y : y + h, x : x + w], out, interpolation=cv2.INTER_LINEAR if scale < 1 else cv2.INTER_NEAREST)
+    cut = cv2.resize(
+        mask[y : y + h, x : x + w], out, interpolation=cv2.INTER_LINEAR if scale < 1 else cv2.INTER_NEAREST
+    )
     if rng.random() < 0.5:
         image, cut = image[:, ::-1], cut[:, ::-1]
     return np.ascontiguousarray(image), np.ascontiguousarray(cut).astype(np.uint8)
 
 
+def soften(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """A Gaussian blur."""
+    return cv2.GaussianBlur(image, (0, 0), sigma).astype(np.float32)
+
+
 def jitter(rng: Rng, image: Image) -> Image:
     """Random brightness, contrast, tint, now and then grey, blurred, noisy or coarse."""
-    out = image.astype(np.float32)
-    out = (out - 127) * rng.uniform(0.7, 1.3) + 127 + rng.uniform(-25, 25) + rng.normal(0, 8, 3)
+    lit = (image - 127.0) * rng.uniform(0.7, 1.3) + 127 + rng.uniform(-25, 25) + rng.normal(0, 8, 3)
     if rng.random() < 0.08:
-        out = np.repeat(out.mean(2, keepdims=True), 3, axis=2)
-    out = out.astype(np.float32)
+        lit = np.repeat(lit.mean(2, keepdims=True), 3, axis=2)
+    out: NDArray[np.float32] = lit.astype(np.float32)
     kind = rng.random()
     if kind < 0.15:
-        out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.4, 1.3)))
+        out = soften(out, rng.uniform(0.4, 1.3))
     elif kind < 0.3:
         small = cv2.resize(out, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        out = cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        out = cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR).astype(np.float32)
     if rng.random() < 0.25:
-        out = out + rng.normal(0, rng.uniform(2, 10), image.shape[:2] + (1,)).astype(np.float32)
+        out = out + rng.normal(0, rng.uniform(2, 10), (*image.shape[:2], 1)).astype(np.float32)
     return np.clip(out, 0, 255).astype(np.uint8)

@@ -12,18 +12,17 @@ from training.config import Config
 from training.photos import Rng
 
 
-def centre_of(mask: NDArray[np.uint8]) -> tuple[float, float]:
-    """The (x, y) of the pixel farthest from the border of a mask H x W (0/1); the image's edge is a border."""
-    depth = cv2.distanceTransform(cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0), cv2.DIST_L2, 5)
-    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-    return float(x - 1), float(y - 1)
-
-
-def depth_of(mask: NDArray[np.uint8]) -> tuple[float, float, float]:
-    """The centre of a mask as `centre_of` gives it, and its distance from the border."""
-    depth = cv2.distanceTransform(cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0), cv2.DIST_L2, 5)
+def deepest(mask: NDArray[np.uint8]) -> tuple[float, float, float]:
+    """The (x, y) of a mask's pixel (H x W, 0/1) farthest from the border, and how far; the image's edge is a border."""
+    framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    depth = cv2.distanceTransform(framed, cv2.DIST_L2, 5)
     y, x = np.unravel_index(int(depth.argmax()), depth.shape)
     return float(x - 1), float(y - 1), float(depth[y, x])
+
+
+def centre_of(mask: NDArray[np.uint8]) -> tuple[float, float]:
+    """The (x, y) of the pixel farthest from the border of a mask."""
+    return deepest(mask)[:2]
 
 
 def anywhere_in(rng: Rng, mask: NDArray[np.uint8]) -> tuple[float, float]:
@@ -38,14 +37,14 @@ def correction(
 ) -> tuple[float, float, int]:
     """The next click after an answer (all H x W): (x, y, label).
 
-    It falls in the deeper of the missed and the wrongly taken area, at its deepest point, or anywhere in it when `rng` is
-    given. A perfect answer gets one more positive click.
+    It falls in the deeper of the missed and the wrongly taken area, at its deepest point, or anywhere in it when `rng`
+    is given. A perfect answer gets one more positive click.
     """
     missed, taken = target & ~answer, answer & ~target
     if ignore is not None:
         missed, taken = missed & ~ignore, taken & ~ignore
-    mx, my, missed_depth = depth_of(missed.view(np.uint8))
-    tx, ty, taken_depth = depth_of(taken.view(np.uint8))
+    mx, my, missed_depth = deepest(missed.view(np.uint8))
+    tx, ty, taken_depth = deepest(taken.view(np.uint8))
     if missed_depth == 0 and taken_depth == 0:
         return (*centre_of(target.astype(np.uint8)), 1)
     label = int(missed_depth >= taken_depth)
@@ -54,9 +53,7 @@ def correction(
     return (mx, my, 1) if label else (tx, ty, 0)
 
 
-def first_prompts(
-    rng: Rng, config: Config, masks: Tensor, centre: Tensor, box: Tensor
-) -> tuple[Tensor, Tensor]:
+def first_prompts(rng: Rng, config: Config, masks: Tensor, centre: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
     """First prompts of one step, all clicks or all boxes.
 
     masks N x S x S, centre N x 2, box N x 4. Returns points N x K x 2 and labels N x K, K = 1 (click) or 2 (box).

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.photos import Image, Rng
+from training.photos import Image, Rng, soften
 
 Mask = NDArray[np.uint8]
 Texture = Callable[[Rng, int, int], Image]  # (rng, width, height) -> image
@@ -39,6 +40,11 @@ class Scene:
         return full
 
 
+def to_bytes(image: NDArray[np.floating[Any]]) -> Image:
+    """Pixel values cut to 0..255."""
+    return np.asarray(np.clip(image, 0, 255), np.uint8)
+
+
 def colour_texture(rng: Rng, width: int, height: int) -> Image:
     """A drawn texture: a colour with a gradient and, mostly, stripes, checks, blotches or grain in a second colour."""
     base = rng.uniform(0, 255, 3)
@@ -59,15 +65,14 @@ def colour_texture(rng: Rng, width: int, height: int) -> Image:
     else:
         blend = np.zeros((height, width), np.float32)
     slope = (along - along.mean()) / max(width, height) * rng.normal(0, 50)
-    out = base + (second - base) * blend[..., None] + slope[..., None]
-    return np.clip(out, 0, 255).astype(np.uint8)
+    return to_bytes(base + (second - base) * blend[..., None] + slope[..., None])
 
 
 def blotches(rng: Rng, width: int, height: int, scale: float) -> NDArray[np.float32]:
     """Smooth noise in 0..1 (height x width) with features of about `scale` pixels."""
     grid = rng.random((int(height / scale) + 3, int(width / scale) + 3)).astype(np.float32)
-    fine = cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip((fine - 0.5) * rng.uniform(1, 4) + 0.5, 0, 1).astype(np.float32)
+    fine = cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32)
+    return np.asarray(np.clip((fine - 0.5) * rng.uniform(1, 4) + 0.5, 0, 1), np.float32)
 
 
 def outline(rng: Rng, width: int, height: int) -> Mask:
@@ -87,7 +92,9 @@ def outline(rng: Rng, width: int, height: int) -> Mask:
         t = np.sort(rng.uniform(0, 2 * np.pi, n))
         points = centre + np.stack([np.cos(t), np.sin(t)], 1) * rng.uniform(0.5, 1, (n, 1)) * centre
     elif kind < 0.85:  # a turned rectangle
-        box = cv2.boxPoints((tuple(centre), (width * rng.uniform(0.4, 0.95), height * rng.uniform(0.4, 0.95)), rng.normal(0, 25)))
+        box = cv2.boxPoints(
+            (tuple(centre), (width * rng.uniform(0.4, 0.95), height * rng.uniform(0.4, 0.95)), rng.normal(0, 25))
+        )
         points = np.asarray(box)
     else:  # a thick bent line
         bends = rng.uniform(0.08, 0.92, (4, 2)) * [width, height]
@@ -103,10 +110,12 @@ def paint(rng: Rng, scene: Scene, top: int, left: int, mask: Mask, image: Image,
     h, w = mask.shape
     alpha = mask.astype(np.float32)
     if rng.random() < 0.7:
-        alpha = cv2.GaussianBlur(alpha, (0, 0), float(rng.uniform(0.4, 1.0)))
+        alpha = soften(alpha, rng.uniform(0.4, 1.0))
     pixels = image.astype(np.float32)
     if rng.random() < 0.5:
-        slope = np.linspace(rng.uniform(0.55, 1.0), rng.uniform(0.9, 1.25), w if rng.random() < 0.5 else h).astype(np.float32)
+        slope = np.linspace(rng.uniform(0.55, 1.0), rng.uniform(0.9, 1.25), w if rng.random() < 0.5 else h).astype(
+            np.float32
+        )
         pixels = pixels * (slope[None, :, None] if len(slope) == w else slope[:, None, None])
     if rng.random() < 0.25:  # round: darker towards the border
         depth = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
@@ -117,12 +126,12 @@ def paint(rng: Rng, scene: Scene, top: int, left: int, mask: Mask, image: Image,
         y0, x0 = max(top + dy, 0), max(left + dx, 0)
         y1, x1 = min(top + dy + h, size), min(left + dx + w, size)
         if y1 > y0 and x1 > x0:
-            dark = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), float(rng.uniform(1, 4)))
+            dark = soften(mask.astype(np.float32), rng.uniform(1, 4))
             dark = dark[y0 - top - dy : y1 - top - dy, x0 - left - dx : x1 - left - dx, None] * rng.uniform(0.2, 0.6)
             scene.image[y0:y1, x0:x1] = (scene.image[y0:y1, x0:x1] * (1 - dark)).astype(np.uint8)
     under = scene.image[top : top + h, left : left + w].astype(np.float32)
     blended = under + (pixels - under) * alpha[..., None]
-    scene.image[top : top + h, left : left + w] = np.clip(blended, 0, 255).astype(np.uint8)
+    scene.image[top : top + h, left : left + w] = to_bytes(blended)
 
 
 def clip_to(scene: Scene, top: int, left: int, mask: Mask) -> tuple[int, int, slice, slice]:
@@ -156,7 +165,9 @@ def draw_thing(rng: Rng, scene: Scene, texture: Texture) -> None:
     first = len(scene.masks)
     for k in range(pieces):
         pw, ph = (w, h) if k == 0 else (max(int(w * rng.uniform(0.3, 0.7)), 6), max(int(h * rng.uniform(0.3, 0.7)), 6))
-        py, px = (top, left) if k == 0 else (top + int(rng.uniform(-0.3, 0.8) * h), left + int(rng.uniform(-0.3, 0.8) * w))
+        py, px = (
+            (top, left) if k == 0 else (top + int(rng.uniform(-0.3, 0.8) * h), left + int(rng.uniform(-0.3, 0.8) * w))
+        )
         if px >= size or py >= size or px + pw <= 0 or py + ph <= 0:
             continue
         mask = outline(rng, pw, ph)

@@ -1,8 +1,8 @@
 """Train the bundled model. All settings are in `training/config.py`; this is the loop.
 
-    python -m training.train --minutes 100                          a new run (CPU, or one GPU when there is one)
-    python -m training.train --resume --minutes 100                 go on where it stopped (also after a crash)
-    python -m training.train --init assets/nano.pt --minutes 100    a new run from published weights only
+python -m training.train --minutes 100                          a new run (CPU, or one GPU when there is one)
+python -m training.train --resume --minutes 100                 go on where it stopped (also after a crash)
+python -m training.train --init assets/nano.pt --minutes 100    a new run from published weights only
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import copy
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections import defaultdict
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -21,6 +21,8 @@ import torch
 from sam2.build_sam import _load_checkpoint
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor, nn
+from torch import distributed as dist
+from torch.multiprocessing.spawn import spawn
 from torch.optim import AdamW
 
 from training import model as net
@@ -49,11 +51,24 @@ def rate(config: Config, step: int, progress: float) -> float:
 
 def parameter_groups(model: SAM2Base, weight_decay: float) -> list[dict[str, object]]:
     """Weights of linear layers and convolutions decay; biases, norms, embeddings and tokens do not."""
-    layers = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
-    decayed = [m.weight for m in model.modules() if isinstance(m, layers) and m.weight.requires_grad]
-    ids = {id(p) for p in decayed}
+    linear = [m.weight for m in model.modules() if isinstance(m, nn.Linear) and m.weight.requires_grad]
+    decayed = linear + [m.weight for m in model.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+    ids = {id(w) for w in decayed}
     rest = [p for p in model.parameters() if p.requires_grad and id(p) not in ids]
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+
+
+@torch.no_grad()
+def share(model: SAM2Base, spent: float) -> float:
+    """Average the gradients, and the time spent, over all processes of the run; the average time is returned."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in trained]
+    flat = torch.cat([*(g.flatten() for g in grads), torch.tensor([spent], device=model.device)])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    for parameter, mean in zip(trained, torch.split(flat, [*(g.numel() for g in grads), 1]), strict=False):
+        parameter.grad = mean.view_as(parameter)
+    return float(flat[-1])
 
 
 @torch.no_grad()
@@ -64,8 +79,10 @@ def update_ema(ema: SAM2Base, model: SAM2Base, decay: float, step: int) -> None:
         average.lerp_(current, 1 - decay)
 
 
-def train_step(model: SAM2Base, config: Config, batch: Sample, rng: np.random.Generator) -> dict[str, Tensor]:
-    """Forward and backward of one batch: a first prompt, maybe silent clicks, then a corrective click.
+def train_step(
+    model: SAM2Base, config: Config, batch: Sample, phase: Phase, rng: np.random.Generator
+) -> dict[str, Tensor]:
+    """Forward and backward of one batch: a first prompt; by chance, silent clicks and a corrective one.
 
     Gradients are left in the parameters. Returns the figures to log.
     """
@@ -92,10 +109,13 @@ def train_step(model: SAM2Base, config: Config, batch: Sample, rng: np.random.Ge
 
         logits, scores = answer(None)
         single = 1.0 if box else config.single_first
-        loss, iou = answer_loss(config, logits, scores, target, weight, single, multi=1.0)
+        loss, iou = answer_loss(config, logits, scores, target, weight, single, 1.0, phase.balance)
         log |= {"loss_1": loss.detach(), "best_1": iou[:, 1:].max(1).values.mean()}
         log |= {"picked_1": iou[:, 1:].gather(1, scores[:, 1:].argmax(1, keepdim=True)).mean()}
         log |= {"score_error": (scores.detach() - iou).abs().mean()}
+        if rng.random() >= phase.corrected:
+            torch.autograd.backward(loss)
+            return log
         silent = int(rng.choice(len(config.silent), p=config.silent))
         for click in range(silent + 1):
             with torch.no_grad():
@@ -107,110 +127,149 @@ def train_step(model: SAM2Base, config: Config, batch: Sample, rng: np.random.Ge
             given = previous if rng.random() < config.feedback else None
             with torch.set_grad_enabled(click == silent):
                 logits, scores = answer(given)
-        later, iou = answer_loss(config, logits, scores, target, weight, single=1.0, multi=config.multi_later)
+        later, iou = answer_loss(config, logits, scores, target, weight, 1.0, config.multi_later, phase.balance)
         log |= {"loss_n": later.detach(), "single_n": iou[:, 0].mean()}
-    (loss + later).backward()
+    torch.autograd.backward(loss + later)
     return log
 
 
-def batches(photos: list[Photo], config: Config, phase: Phase, step: int, workers: int) -> Iterator[Sample]:
-    """An endless iterator over the batches of a phase."""
-    return iter(loader(photos, config, phase, step, workers))
+class Run:
+    """The state of a run: networks, optimizer, progress, and its folder."""
+
+    def __init__(self, args: argparse.Namespace, config: Config) -> None:
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.manual_seed(config.seed)
+        self.folder: Path = args.run
+        self.out: Path = args.out
+        self.model = net.build(args.config)
+        net.initialise(self.model, config.qk_gain)
+        _load_checkpoint(self.model, args.init)
+        self.model.to(device).train()
+        self.ema = copy.deepcopy(self.model).eval().requires_grad_(False)
+        groups = parameter_groups(self.model, config.weight_decay)
+        self.optimizer = AdamW(groups, lr=config.lr, betas=config.betas)
+        self.step, self.spent = 0, 0.0  # steps and seconds, earlier pieces included
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if args.resume:
+            self.load(device)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file that holds everything needed to go on."""
+        return self.folder / "last.pt"
+
+    def load(self, device: torch.device) -> None:
+        """Go on from the checkpoint."""
+        state = torch.load(self.checkpoint, map_location=device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.spent = state["step"], state["spent"]
+
+    def save(self) -> None:
+        """Write checkpoint and averaged weights; a crash leaves the old or the new ones, never half of them."""
+        part = self.checkpoint.with_suffix(".part")
+        state = {"model": self.model, "ema": self.ema, "optimizer": self.optimizer}
+        torch.save({k: v.state_dict() for k, v in state.items()} | {"step": self.step, "spent": self.spent}, part)
+        part.replace(self.checkpoint)
+        export(self.ema, self.out)
+
+    def write(self, **figures: object) -> None:
+        """Append a record to the log."""
+        record = json.dumps({"step": self.step, "minutes": round(self.spent / 60, 1), **figures})
+        print(record, flush=True)
+        with (self.folder / "log.jsonl").open("a") as file:
+            file.write(record + "\n")
+
+    def check(self, photos: list[Photo], clicks: int, limit: int | None) -> None:
+        """Evaluate the averaged weights and log the figures."""
+        total, groups = evaluate(self.ema, photos, clicks, limit)
+        self.write(val=total, miou_1={source: figures["miou_1"] for source, figures in groups.items()})
+
+    def resize(self, size: int) -> None:
+        """Change the input size."""
+        for network in (self.model, self.ema):
+            net.set_size(network, size)
 
 
-def save(path: Path, state: dict[str, object]) -> None:
-    """Write a checkpoint so that a crash leaves the old or the new one, never half of one."""
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
-
-
-def train(args: argparse.Namespace, config: Config) -> None:
-    """The whole run."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.manual_seed(config.seed)
-    args.run.mkdir(parents=True, exist_ok=True)
-    model = net.build(args.config)
-    net.initialise(model, config.qk_gain)
-    _load_checkpoint(model, args.init)
-    model.to(device).train()
-    ema = copy.deepcopy(model).eval().requires_grad_(False)
-    optimizer = AdamW(parameter_groups(model, config.weight_decay), lr=config.lr, betas=config.betas)
-    step, spent = 0, 0.0  # steps and seconds of the whole run, earlier pieces included
-    checkpoint = args.run / "last.pt"
-    if args.resume and checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        model.load_state_dict(state["model"])
-        ema.load_state_dict(state["ema"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, spent = state["step"], state["spent"]
-
+def train(rank: int, args: argparse.Namespace, config: Config) -> None:
+    """The whole run, or one of its processes; the first one logs and saves."""
+    if args.processes > 1:
+        torch.set_num_threads(max(torch.get_num_threads() // args.processes, 1))
+        dist.init_process_group(
+            "gloo", init_method=f"tcp://127.0.0.1:{args.port}", rank=rank, world_size=args.processes
+        )
+    run = Run(args, config)
+    model = run.model
     photos = read_all(args.data / "segments" / "train")
     held_out = read_all(args.data / "segments" / "val")
     budget = args.minutes * 60
     current, stream = -1, iter(())
-    rng = np.random.default_rng([config.seed, step, 1])
-    sums: dict[str, float] = {}
+    seed = run.step * args.processes + rank  # every piece of a run and every process draws its own scenes
+    rng = np.random.default_rng([config.seed, seed, 1])
+    sums: dict[str, list[float]] = defaultdict(list)
     last = saved = checked = time.monotonic()
 
-    def keep() -> None:
-        save(checkpoint, {
-            "model": model.state_dict(), "ema": ema.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "spent": spent,
-        })  # fmt: skip
-        export(ema, args.out)
-
-    def check(clicks: int, limit: int | None) -> None:
-        total, groups = evaluate(ema, held_out, clicks, limit)
-        write({"step": step, "minutes": round(spent / 60, 1), "val": total, "sources": {k: v["miou_1"] for k, v in groups.items()}})
-
-    def write(record: dict[str, object]) -> None:
-        print(json.dumps(record), flush=True)
-        with (args.run / "log.jsonl").open("a") as file:
-            file.write(json.dumps(record) + "\n")
-
-    while spent < budget:
-        progress = spent / budget
+    while run.spent < budget:
+        progress = run.spent / budget
         if (index := phase_at(config, progress)) != current:
-            current, stream = index, batches(photos, config, config.phases[index], step, args.workers)
-            for network in (model, ema):
-                net.set_size(network, config.phases[index].size)
-        for group in optimizer.param_groups:
-            group["lr"] = rate(config, step, progress)
-        figures = train_step(model, config, next(stream), rng)
-        figures["norm"] = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        update_ema(ema, model, config.ema, step)
-        step += 1
+            current = index
+            stream = iter(loader(photos, config, config.phases[index], seed + index, args.workers))
+            run.resize(config.phases[index].size)
+        for group in run.optimizer.param_groups:
+            group["lr"] = rate(config, run.step, progress)
+        figures = train_step(model, config, next(stream), config.phases[index], rng)
         now = time.monotonic()
-        spent, last = spent + now - last, now
+        run.spent, last = run.spent + now - last, now
+        if args.processes > 1:
+            run.spent = share(model, run.spent)
+        figures["norm"] = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        run.optimizer.step()
+        model.zero_grad(set_to_none=True)
+        update_ema(run.ema, model, config.ema, run.step)
+        run.step += 1
+        if rank:
+            continue
         for key, value in figures.items():
-            sums[key] = sums.get(key, 0.0) + float(value) / config.log_steps
-        if step % config.log_steps == 0:
-            write({"step": step, "minutes": round(spent / 60, 1), "size": model.image_size, **{k: round(v, 4) for k, v in sums.items()}})
-            sums = {}
+            sums[key].append(float(value))
+        if run.step % config.log_steps == 0:
+            run.write(size=model.image_size, **{k: round(sum(v) / len(v), 4) for k, v in sums.items()})
+            sums.clear()
         if now - saved > config.checkpoint_minutes * 60:
-            keep()
-            saved = time.monotonic()
+            run.save()
+            saved = now
         if now - checked > config.evaluate_minutes * 60:
-            check(clicks=3, limit=2)
-            checked = time.monotonic()
-    keep()
-    check(clicks=8, limit=None)
+            run.check(held_out, clicks=3, limit=2)
+            checked = now
+    if rank == 0:
+        run.save()
+        run.check(held_out, clicks=8, limit=None)
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with segments/train and segments/val")
+    parser.add_argument(
+        "--data", type=Path, default=Path("../shared/data"), help="folder with segments/train and segments/val"
+    )
     parser.add_argument("--config", type=Path, default=Path("assets/nano.yaml"), help="architecture")
-    parser.add_argument("--run", type=Path, default=Path("training/runs/nano"), help="folder for checkpoints and the log")
-    parser.add_argument("--out", type=Path, default=Path("training/runs/nano/nano.pt"), help="where the averaged weights go")
+    parser.add_argument(
+        "--run", type=Path, default=Path("training/runs/nano"), help="folder for checkpoints and the log"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("training/runs/nano/nano.pt"), help="where the averaged weights go"
+    )
     parser.add_argument("--init", type=Path, help="start from the weights of this checkpoint")
     parser.add_argument("--resume", action="store_true", help="go on from the run folder's last checkpoint")
     parser.add_argument("--minutes", type=float, default=100, help="budget of the whole run, earlier pieces included")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw scenes (16 beside a fast GPU)")
-    train(parser.parse_args(), Config())
+    parser.add_argument("--processes", type=int, default=1, help="processes that share each step (two on a busy CPU)")
+    parser.add_argument("--port", type=int, default=29511, help="where several processes meet")
+    args = parser.parse_args()
+    if args.processes > 1:
+        spawn(train, (args, Config()), args.processes)  # type: ignore[no-untyped-call]
+    else:
+        train(0, args, Config())
 
 
 if __name__ == "__main__":
