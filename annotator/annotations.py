@@ -64,6 +64,8 @@ class Annotations:
         self, record: ImageRecord, annotation_id: str, changes: dict[str, Any], request_id: str | None
     ) -> tuple[Annotation, History]:
         """Set `label_id`, `mask`, `prompts` or `score` of an object."""
+        if self._store.has_seen(record.id, request_id):
+            return self._store.annotation(record.id, annotation_id), self._store.history(record.id)
         before = self._store.annotation(record.id, annotation_id)
         fields = {**{name: getattr(before, name) for name in ("label_id", "mask", "score", "source", "prompts")}}
         after = self.made(record, **{**fields, **changes}, annotation_id=annotation_id)
@@ -73,11 +75,15 @@ class Annotations:
 
     def delete(self, record: ImageRecord, annotation_ids: Iterable[str], request_id: str | None) -> History:
         """Remove objects, in one step of the history."""
+        if self._store.has_seen(record.id, request_id):
+            return self._store.history(record.id)
         changes = [Change(self._store.annotation(record.id, each), None) for each in annotation_ids]
         return self._store.commit(record.id, "delete object", changes, request_id)
 
     def merge(self, record: ImageRecord, annotation_ids: Sequence[str], request_id: str | None) -> History:
         """Replace objects by their union, under the first one's label."""
+        if self._store.has_seen(record.id, request_id):
+            return self._store.history(record.id)
         parts = [self._store.annotation(record.id, each) for each in dict.fromkeys(annotation_ids)]
         if len(parts) < 2:
             raise InvalidMask("Select at least two objects to merge.")
@@ -91,6 +97,8 @@ class Annotations:
 
     def split(self, record: ImageRecord, annotation_id: str, request_id: str | None) -> History:
         """Replace an object by its connected parts; the largest keeps the object's identity."""
+        if self._store.has_seen(record.id, request_id):
+            return self._store.history(record.id)
         before = self._store.annotation(record.id, annotation_id)
         largest, *others = edit.split(before.mask)
         if not others:
@@ -109,6 +117,8 @@ class Annotations:
         self, record: ImageRecord, annotation_id: str, fill_holes: int, drop_specks: int, request_id: str | None
     ) -> History:
         """Fill holes and drop specks of at most so many pixels."""
+        if self._store.has_seen(record.id, request_id):
+            return self._store.history(record.id)
         before = self._store.annotation(record.id, annotation_id)
         mask = edit.drop_specks(edit.fill_holes(before.mask, fill_holes), drop_specks)
         if not rles.area(mask):
@@ -126,6 +136,8 @@ class Annotations:
         self, record: ImageRecord, job: AutomaskJob, indices: Sequence[int], label_id: int, request_id: str | None
     ) -> History:
         """Keep proposals of a finished run as objects, in one step of the history."""
+        if self._store.has_seen(record.id, request_id):
+            return self._store.history(record.id)
         if job.image_id != record.id:
             raise NotFound("These automatic masks belong to another image.")
         chosen: list[Proposal] = []

@@ -200,6 +200,11 @@ class Store:
                 journal.record(connection, image, kind, changes, request_id)
             return journal.standing(connection, image_id)
 
+    def has_seen(self, image_id: str, request_id: str | None) -> bool:
+        """Whether the image's journal holds a step of this request."""
+        with self._reading() as connection:
+            return journal.seen(connection, image_id, request_id)
+
     def undo(self, image_id: str) -> History:
         """Take the last step of the image's journal back. Raises `Conflict` if there is none."""
         return self._step(image_id, undo=True)

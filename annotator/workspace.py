@@ -216,7 +216,7 @@ class Workspace:
             document = json.loads(data)
         except (ValueError, RecursionError):
             raise InvalidMask("This file is not JSON.") from None
-        records = {record.id: record for record in self._all_images(project, None)}
+        records = {record.id: record for record in self._all_images(project)}
         entries, problems = coco.parse(document, list(records.values()))
         labels = {label.name: label.id for label in self.store.labels(project.id)}
         found: dict[str, list[Change]] = defaultdict(list)
@@ -233,15 +233,18 @@ class Workspace:
 
     def export_coco(self, project: Project, image_id: str | None = None) -> dict[str, Any]:
         """A COCO dictionary of the project, or of one image; every mask is decoded back and compared first."""
-        records = list(self._all_images(project, image_id))
-        wanted = {record.id for record in records}
-        annotations = (each for each in self.store.iter_annotations(project.id) if each.image_id in wanted)
+        # Objects first: what is added to the project meanwhile then only adds images and labels without objects.
+        if image_id is None:
+            annotations = list(self.store.iter_annotations(project.id))
+            records = list(self._all_images(project))
+        else:
+            annotations = self.store.annotations(image_id)
+            records = [self.store.image(image_id)]
+            if records[0].project_id != project.id:
+                raise NotFound("There is no such image in this project.")
         return coco.build(records, self.store.labels(project.id), annotations)
 
-    def _all_images(self, project: Project, image_id: str | None) -> Iterable[ImageRecord]:
-        if image_id is not None:
-            yield self.store.image(image_id)
-            return
+    def _all_images(self, project: Project) -> Iterable[ImageRecord]:
         offset, total = 0, 1
         while offset < total:
             total, page = self.store.images(project.id, offset=offset, limit=500)

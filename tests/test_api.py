@@ -122,8 +122,7 @@ def test_a_correcting_click_refines_the_chosen_candidate(client: TestClient, ima
 
 def test_undo_and_redo_walk_through_everything(client: TestClient, image: dict[str, Any], label: int) -> None:
     url = f"/api/images/{image['id']}"
-    first = click(client, image, (100, 100, 1))["candidates"][0]["mask"]
-    second = click(client, image, (300, 200, 1))["candidates"][0]["mask"]
+    first, second = ({"x": x, "y": 5, "w": 3, "h": 4, "runs": [0, 12]} for x in (7, 70))
     ids = [keep(client, image, label, mask).json()["annotation"]["id"] for mask in (first, second)]
     client.delete(f"{url}/annotations/{ids[0]}")
     assert [a["id"] for a in client.get(f"{url}/document").json()["annotations"]] == ids[1:]
@@ -140,7 +139,7 @@ def test_undo_and_redo_walk_through_everything(client: TestClient, image: dict[s
 
 
 def test_a_repeated_request_adds_nothing_twice(client: TestClient, image: dict[str, Any], label: int) -> None:
-    mask = click(client, image, (100, 100, 1))["candidates"][0]["mask"]
+    mask = {"x": 7, "y": 5, "w": 3, "h": 4, "runs": [0, 12]}
     replies = [keep(client, image, label, mask, request_id="0123456789").json() for _ in range(2)]
     assert replies[0] == replies[1]
     assert len(client.get(f"/api/images/{image['id']}/document").json()["annotations"]) == 1
@@ -386,3 +385,28 @@ def test_upcoming_images_are_encoded_in_the_background(client: TestClient, proje
             return
         time.sleep(0.05)
     raise AssertionError("the next image was not encoded")
+
+
+def test_every_kind_of_change_can_be_repeated_when_its_reply_was_lost(
+    client: TestClient, image: dict[str, Any], label: int
+) -> None:
+    url = f"/api/images/{image['id']}/annotations"
+    squares = [{"x": x, "y": 10, "w": 20, "h": 20, "runs": [0, 400]} for x in (10, 100, 200)]
+    ids = [keep(client, image, label, mask).json()["annotation"]["id"] for mask in squares]
+    requests: list[tuple[str, str, dict[str, Any] | None]] = [
+        ("POST", f"{url}/merge", {"ids": ids[:2], "request_id": "merge-it"}),
+        ("POST", f"{url}/{ids[0]}/split", {"request_id": "split-it"}),
+        ("POST", f"{url}/{ids[0]}/clean", {"fill_holes": 5, "request_id": "clean-it"}),
+        ("PATCH", f"{url}/{ids[2]}", {"score": 0.5, "request_id": "change-it"}),
+        ("DELETE", f"{url}/{ids[2]}?request_id=delete-it", None),
+    ]
+    for method, path, body in requests:
+        first, second = (client.request(method, path, json=body) for _ in range(2))
+        assert first.status_code == second.status_code == 200, (path, second.text)
+        assert first.json()["history"] == second.json()["history"], path
+
+
+def test_one_project_cannot_export_an_image_of_another(client: TestClient, image: dict[str, Any]) -> None:
+    other = client.post("/api/projects", json={"name": "other"}).json()["id"]
+    reply = client.get(f"/api/projects/{other}/export/coco", params={"image_id": image["id"]})
+    assert reply.status_code == 404
