@@ -8,13 +8,15 @@ import gradio as gr
 
 TITLE = "Annotator"
 
-# The import must stay dynamic: Gradio drops `type="module"` from scripts. The template holds no `${}`: a changed rendering
-# would patch the element and wipe the canvas.
+# The import must stay dynamic: Gradio drops `type="module"` from scripts. The template holds no `${}`: a changed
+# rendering would patch the element and wipe the canvas.
 _TEMPLATE = '<div id="annotator" data-ready="false"></div>'
 _ON_LOAD = """
 import("/static/main.js")
   .then((module) => module.mount(element.querySelector("#annotator")))
-  .catch((error) => { element.querySelector("#annotator").textContent = "The page could not start: " + error.message; });
+  .catch((error) => {
+    element.querySelector("#annotator").textContent = "The page could not start: " + error.message;
+  });
 """
 
 _HEAD = """
@@ -42,4 +44,5 @@ def build_ui() -> gr.Blocks:
     """The page: one element that the canvas module fills."""
     with gr.Blocks(title=TITLE, fill_height=True, fill_width=True, analytics_enabled=False) as blocks:
         gr.HTML(html_template=_TEMPLATE, js_on_load=_ON_LOAD, apply_default_css=False, elem_id="annotator-frame")
-    return blocks
+    page: gr.Blocks = blocks
+    return page

@@ -1,0 +1,147 @@
+"""Routes of images: upload, samples, pixels, opening, deleting."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Query, Response, UploadFile
+
+from annotator import types
+from annotator.errors import AnnotatorError, InvalidImage, NotFound
+from annotator.settings import ASSETS_DIR
+from annotator.web import object_schemas as o
+from annotator.web import schemas as s
+from annotator.web.auth import User
+from annotator.web.deps import (
+    OwnImage,
+    OwnProject,
+    Space,
+    counted_image,
+    document_schema,
+    image_of,
+    image_schema,
+    project_of,
+)
+from annotator.workspace import SAMPLES
+
+_FOREVER = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+
+router = APIRouter()
+
+
+# --- images ---
+
+
+@router.get("/projects/{project_id}/images")
+def project_images(
+    project: OwnProject,
+    space: Space,
+    status: types.ImageStatus | None = None,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> s.ImagePage:
+    """The project's images in the order they came."""
+    total, records = space.store.images(project.id, status, offset, limit)
+    counts = space.store.annotation_counts(project.id)
+    return s.ImagePage(total=total, images=[image_schema(space, each, counts.get(each.id, 0)) for each in records])
+
+
+@router.post("/projects/{project_id}/images")
+def upload(files: Annotated[list[UploadFile], File()], project: OwnProject, space: Space) -> s.Uploaded:
+    """Take many files; each one that cannot be taken is named with its reason."""
+    taken: list[s.Image] = []
+    refused: list[s.UploadError] = []
+    for file in files:
+        name = file.filename or "image"
+        try:
+            data = file.file.read(space.settings.max_upload_bytes + 1)
+            taken.append(image_schema(space, space.add_image(project, name, data), 0))
+        except AnnotatorError as error:
+            refused.append(s.UploadError(name=name, error=str(error)))
+    if not taken:
+        raise InvalidImage(" ".join(each.error for each in refused[:5]) or "No file was sent.")
+    return s.Uploaded(images=taken, errors=refused)
+
+
+@router.get("/samples")
+def samples(user: User) -> list[s.Sample]:
+    """The shipped photos."""
+    return [
+        s.Sample(name=name, title=title, thumbnail_url=f"/api/samples/{name}/thumbnail")
+        for name, title in SAMPLES.items()
+    ]
+
+
+@router.get("/samples/{name}/thumbnail", response_class=Response)
+def sample_thumbnail(name: str, user: User) -> Response:
+    """A shipped photo as it is; they are small."""
+    if name not in SAMPLES:
+        raise NotFound("There is no such sample.")
+    return Response((ASSETS_DIR / "samples" / f"{name}.jpg").read_bytes(), media_type="image/jpeg", headers=_FOREVER)
+
+
+@router.post("/projects/{project_id}/samples")
+def add_sample(choice: s.SampleChoice, project: OwnProject, space: Space) -> s.Image:
+    """Add a shipped photo to the project."""
+    return counted_image(space, space.add_sample(project, choice.name))
+
+
+@router.get("/images/{image_id}")
+def image(record: OwnImage, space: Space) -> s.Image:
+    """One image."""
+    return counted_image(space, record)
+
+
+@router.patch("/images/{image_id}")
+def change_image(change: s.ImageChange, record: OwnImage, space: Space) -> s.Image:
+    """Set the status."""
+    space.store.set_status(record.id, change.status)
+    return counted_image(space, space.store.image(record.id))
+
+
+@router.delete("/images/{image_id}")
+def delete_image(record: OwnImage, space: Space) -> dict[str, Any]:
+    """Take an image out of the project; /restore brings it back with its objects."""
+    space.store.delete_image(record.id)
+    return {}
+
+
+@router.post("/images/{image_id}/restore")
+def restore_image(image_id: str, user: User, space: Space) -> s.Image:
+    """Bring a deleted image back."""
+    record = space.store.image(image_id, deleted=True)
+    project_of(record.project_id, user, space)
+    space.store.restore_image(image_id)
+    return counted_image(space, space.store.image(image_id))
+
+
+@router.get("/images/{image_id}/pixels", response_class=Response)
+def pixels(record: OwnImage, space: Space) -> Response:
+    """The image, upright, as the browser shows it."""
+    data, media_type = space.files.display(record.content_key)
+    return Response(data, media_type=media_type, headers=_FOREVER)
+
+
+@router.get("/images/{image_id}/thumbnail", response_class=Response)
+def thumbnail(record: OwnImage, space: Space) -> Response:
+    """A JPEG of at most 160 x 160 pixels."""
+    return Response(space.files.thumbnail(record.content_key), media_type="image/jpeg", headers=_FOREVER)
+
+
+@router.post("/images/{image_id}/open")
+def open_image(record: OwnImage, user: User, space: Space, body: s.Opening | None = None) -> o.Document:
+    """The image's document; its encode, and after it that of the upcoming ones, starts in the background."""
+    space.open(record, [image_of(each, user, space) for each in (body.upcoming if body else [])])
+    return document_schema(space, record)
+
+
+@router.get("/images/{image_id}/document")
+def document(record: OwnImage, space: Space) -> o.Document:
+    """The image's document."""
+    return document_schema(space, record)
+
+
+@router.get("/images/{image_id}/history")
+def history(record: OwnImage, space: Space) -> o.History:
+    """Where the image stands in its journal; cheap, to notice changes of other tabs."""
+    return o.History.of(space.store.history(record.id))

@@ -1,0 +1,143 @@
+"""Routes of prompts, objects, their history, and automatic masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from annotator import types
+from annotator.prompts import Refinement, View
+from annotator.web import object_schemas as o
+from annotator.web.auth import User
+from annotator.web.deps import (
+    OwnImage,
+    Space,
+    document_schema,
+    image_of,
+)
+from annotator.workspace import Workspace
+
+router = APIRouter()
+
+
+# --- prompting ---
+
+
+@router.post("/images/{image_id}/prompt", response_model=o.PromptAnswer)
+def prompt(body: o.PromptRequest, record: OwnImage, user: User, space: Space) -> Response:
+    """Masks for the points and box of one object."""
+    refine = Refinement(body.refine.token, body.refine.index) if body.refine else None
+    hover = f"{user}:{body.client}:{record.id}" if body.kind == "hover" else None
+    view = View(**body.view.model_dump()) if body.view else None
+    answer = o.PromptAnswer.of(*space.prompt(record, body.prompt(), refine, body.annotation_id, hover, view))
+    spans = answer.timing.model_dump(exclude_none=True)
+    header = ", ".join(f"{name};dur={value:.2f}" for name, value in spans.items())
+    return Response(answer.model_dump_json(), media_type="application/json", headers={"Server-Timing": header})
+
+
+# --- annotations ---
+
+
+@router.post("/images/{image_id}/annotations")
+def keep(new: o.NewAnnotation, record: OwnImage, space: Space) -> o.Kept:
+    """Keep an object."""
+    mask = new.mask.rle(record.height, record.width)
+    prompts = new.prompts.model_dump()
+    kept, journal = space.annotations.keep(record, new.label_id, mask, new.score, new.source, prompts, new.request_id)
+    return o.Kept(annotation=o.Annotation.of(kept), history=o.History.of(journal))
+
+
+@router.patch("/images/{image_id}/annotations/{annotation_id}")
+def update(annotation_id: str, change: o.AnnotationChange, record: OwnImage, space: Space) -> o.Kept:
+    """Relabel or correct an object."""
+    fields = change.fields(record.height, record.width)
+    kept, journal = space.annotations.update(record, annotation_id, fields, change.request_id)
+    return o.Kept(annotation=o.Annotation.of(kept), history=o.History.of(journal))
+
+
+@router.delete("/images/{image_id}/annotations/{annotation_id}")
+def delete(annotation_id: str, record: OwnImage, space: Space, request_id: str | None = None) -> o.Deleted:
+    """Delete an object."""
+    return o.Deleted(history=o.History.of(space.annotations.delete(record, [annotation_id], request_id)))
+
+
+@router.post("/images/{image_id}/annotations/merge")
+def merge(body: o.Merge, record: OwnImage, space: Space) -> o.Document:
+    """Merge objects."""
+    space.annotations.merge(record, body.ids, body.request_id)
+    return document_schema(space, record)
+
+
+@router.post("/images/{image_id}/annotations/{annotation_id}/split")
+def split(annotation_id: str, body: o.Split, record: OwnImage, space: Space) -> o.Document:
+    """Split an object into its parts."""
+    space.annotations.split(record, annotation_id, body.request_id)
+    return document_schema(space, record)
+
+
+@router.post("/images/{image_id}/annotations/{annotation_id}/clean")
+def clean(annotation_id: str, body: o.Clean, record: OwnImage, space: Space) -> o.Document:
+    """Fill holes and drop specks of an object."""
+    space.annotations.clean(record, annotation_id, body.fill_holes, body.drop_specks, body.request_id)
+    return document_schema(space, record)
+
+
+def _walk(step: Callable[[str], types.History], record: types.ImageRecord, space: Workspace) -> o.Document:
+    step(record.id)
+    return document_schema(space, record)
+
+
+@router.post("/images/{image_id}/undo")
+def undo(record: OwnImage, space: Space) -> o.Document:
+    """Take the last change of this image back."""
+    return _walk(space.store.undo, record, space)
+
+
+@router.post("/images/{image_id}/redo")
+def redo(record: OwnImage, space: Space) -> o.Document:
+    """Repeat the change that was taken back last."""
+    return _walk(space.store.redo, record, space)
+
+
+# --- automatic masks ---
+
+
+@router.post("/images/{image_id}/automask")
+def start_automask(body: o.AutomaskRequest, record: OwnImage, space: Space) -> o.JobStarted:
+    """Start proposing masks."""
+    return o.JobStarted(job_id=space.start_automask(record, body.points_per_side, body.region).id)
+
+
+@router.get("/jobs/{job_id}")
+def job(job_id: str, user: User, space: Space, since: Annotated[int, Query(ge=0)] = 0) -> o.Job:
+    """How far a run is, and its proposals from number `since` on."""
+    run = space.jobs.get(job_id)
+    image_of(run.image_id, user, space)
+    state = run.state  # before the proposals: they are complete once it is "done"
+    found = list(enumerate(run.proposals))[since:]
+    return o.Job(
+        state=state,
+        done=run.progress.done,
+        total=run.progress.total,
+        error=run.error,
+        proposals=[o.AutomaskProposal.of(index, each) for index, each in found],
+    )
+
+
+@router.delete("/jobs/{job_id}")
+def cancel_job(job_id: str, user: User, space: Space) -> dict[str, Any]:
+    """Cancel a run."""
+    run = space.jobs.get(job_id)
+    image_of(run.image_id, user, space)
+    run.cancel()
+    return {}
+
+
+@router.post("/images/{image_id}/automask/accept")
+def accept(body: o.AcceptProposals, record: OwnImage, space: Space) -> o.Document:
+    """Keep proposals as objects."""
+    run = space.jobs.get(body.job_id)
+    space.annotations.accept(record, run, body.indices, body.label_id, body.request_id)
+    return document_schema(space, record)
