@@ -29,7 +29,7 @@ from annotator.prompts import Refinement, View, check_prompt, check_view, seen
 from annotator.sam.automask import AutomaskSettings, Progress
 from annotator.sam.preprocess import mask_to_logits
 from annotator.segmenter import Answer, Segmenter
-from annotator.settings import ASSETS_DIR, Settings
+from annotator.settings import ASSETS_DIR, MIB, Settings
 from annotator.store import Store
 from annotator.types import (
     Annotation,
@@ -42,7 +42,7 @@ from annotator.types import (
     Prompt,
 )
 
-_DECODED_IMAGES = 4
+_DECODED_BYTES = 256 * MIB
 _REMEMBERED_ANSWERS = 128
 _MAX_POINTS_PER_SIDE = 64
 _MAX_PREFETCH = 4
@@ -130,7 +130,7 @@ class Workspace:
     def _remember_pixels(self, key: str, pixels: UInt8Array) -> None:
         with self._lock:
             self._pixels[key] = pixels
-            while len(self._pixels) > _DECODED_IMAGES:
+            while len(self._pixels) > 1 and sum(each.nbytes for each in self._pixels.values()) > _DECODED_BYTES:
                 self._pixels.popitem(last=False)
 
     # --- prompting ---
