@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,11 @@ def test_importing_the_package_is_quick_and_pulls_in_no_torch() -> None:
         for _ in range(3)
     )
     assert took < 0.3
+
+
+def test_an_installation_holds_every_static_file_and_what_the_program_reads_of_assets() -> None:
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    static = {path for pattern in patterns["annotator_static"] for path in (ROOT / "static").glob(pattern)}
+    assert {path for path in (ROOT / "static").rglob("*") if path.is_file()} <= static
+    assets = {path.name for pattern in patterns["annotator_assets"] for path in (ROOT / "assets").glob(pattern)}
+    assert {"nano.pt", "nano.yaml", "skimage_chelsea.jpg"} <= assets
