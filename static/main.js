@@ -57,7 +57,7 @@ export function mount(root) {
   const statusBar = createStatusBar({ store });
   const photo = createPhoto(() => renderer?.invalidate());
   const api = createApi({ fetch: fetch.bind(window), onConnection: (online) => session.connection(online) });
-  const outbox = createOutbox({ send: api.send, storage: localStorage });
+  const outbox = createOutbox({ send: api.send, storage: localStorage, onCount: (unsent) => store.set({ unsent }) });
   const labels = createLabels({ store, api, toast });
   const prompting = createPrompting({ store, api, toast });
   const objects = createObjects({ store, api, outbox, toast, chooseLabel: labels.fallback });
@@ -126,13 +126,13 @@ function toggleTheme() {
 
 /**
  * What scripts and tests may ask the page. `data-ready` is "true" when an image is drawn or the page waits for one,
- * `data-busy` while a prompt is on its way, `data-embedding` when the open image is encoded.
+ * `data-busy` while a prompt or a change is on its way, `data-embedding` when the open image is encoded.
  * @param {{root: HTMLElement, store: any, viewport: any, box: HTMLElement}} parts
  */
 function createHook({ root, store, viewport, box }) {
-  store.watch(["booted", "image", "photoReady", "busy", "annotations"], (/** @type {any} */ state) => {
+  store.watch(["booted", "image", "photoReady", "busy", "unsent"], (/** @type {any} */ state) => {
     root.dataset.ready = String(state.booted && (state.image === null || state.photoReady));
-    root.dataset.busy = String(state.busy > 0 || state.annotations.some((/** @type {any} */ item) => item.pending));
+    root.dataset.busy = String(state.busy > 0 || state.unsent > 0);
     root.dataset.embedding = state.image?.embedding ?? "none";
   });
   return {

@@ -114,10 +114,12 @@ export function createObjects({ store, api, outbox, toast, chooseLabel }) {
     await outbox.idle();
     const word = store.get().history[direction];
     if (!word) return toast(`There is nothing to ${direction}.`);
+    store.set({ busy: store.get().busy + 1 });
     await reporting(`Could not ${direction}`, async () => {
       show(await api.post(`${path()}/${direction}`));
       toast(`${direction === "undo" ? "Undone" : "Redone"}: ${word}`, { quiet: true });
     });
+    store.set({ busy: store.get().busy - 1 });
   }
 
   const selected = () => {

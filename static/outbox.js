@@ -9,9 +9,10 @@ const PREFIX = "annotator.outbox.";
  */
 
 /**
- * @param {{send: (method: string, path: string, options: any) => Promise<any>, storage: Storage}} options
+ * @param {{send: (method: string, path: string, options: any) => Promise<any>, storage: Storage,
+ *   onCount?: (unsent: number) => void}} options
  */
-export function createOutbox({ send, storage }) {
+export function createOutbox({ send, storage, onCount = () => {} }) {
   const key = PREFIX + requestId();
   /** @type {{entry: Entry, resolve: (reply: any) => void, reject: (error: unknown) => void}[]} */
   const queue = [];
@@ -20,6 +21,7 @@ export function createOutbox({ send, storage }) {
   let idleWaiters = [];
 
   function save() {
+    onCount(queue.length);
     try {
       if (queue.length) storage.setItem(key, JSON.stringify(queue.map((item) => item.entry)));
       else storage.removeItem(key);

@@ -46,14 +46,15 @@ export function createPhoto(changed) {
      * @param {CanvasRenderingContext2D} context
      * @param {import("./viewport.js").View} view
      * @param {number} ratio device pixels per CSS pixel
+     * @param {boolean} moving  speed before beauty
      */
-    draw(context, view, ratio) {
+    draw(context, view, ratio, moving) {
       if (!full) return;
       const scale = view.scale * ratio;
       const source = small && scale * full.width <= small.width ? small : full;
       context.setTransform(1, 0, 0, 1, 0, 0);
       context.imageSmoothingEnabled = scale < 3;
-      context.imageSmoothingQuality = "medium";
+      context.imageSmoothingQuality = moving ? "low" : "medium";
       context.drawImage(source, view.x * ratio, view.y * ratio, full.width * scale, full.height * scale);
     },
   };

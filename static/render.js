@@ -9,6 +9,9 @@ import { shownMask } from "./state.js";
 
 const DRAWN = ["annotations", "labels", "labelId", "selection", "hidden", "draft", "review", "hover", "view", "scratch", "tool", "brush", "photoReady"];
 
+/** The view counts as moving until it has stood still for so long. */
+const SETTLE_MS = 120;
+
 /**
  * @param {{photoCanvas: HTMLCanvasElement, overlayCanvas: HTMLCanvasElement, photo: any, viewport: any, store: any,
  *   onPainted: (now: number) => void}} context
@@ -22,8 +25,9 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
   let photoStale = true;
   let overlayStale = true;
   let scheduled = false;
-  /** What the layer of kept objects was drawn from. @type {any[]} */
-  let keptFrom = [];
+  let movedAt = -SETTLE_MS;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let settling;
 
   function schedule() {
     if (scheduled) return;
@@ -40,9 +44,11 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
   }
 
   function drawPhoto() {
+    clearTimeout(settling);
+    if (moving()) settling = setTimeout(settle, SETTLE_MS);
     below.setTransform(1, 0, 0, 1, 0, 0);
     below.clearRect(0, 0, photoCanvas.width, photoCanvas.height);
-    photo.draw(below, viewport.view, ratio);
+    photo.draw(below, viewport.view, ratio, moving());
   }
 
   function drawOverlay() {
@@ -50,11 +56,11 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     above.setTransform(1, 0, 0, 1, 0, 0);
     above.clearRect(0, 0, overlayCanvas.width, overlayCanvas.height);
     if (!state.photoReady) return;
-    refreshKept(state);
-    kept.copyTo(above, state.view.style === "outline" ? 0 : state.view.opacity * (state.review ? 0.5 : 1));
-    if (state.review) drawProposals(state);
+    drawKept(state);
+    drawProposals(state);
     const pixel = 1 / viewport.view.scale;
     useImageSpace(above, viewport.view, ratio);
+    drawHoveredProposal(state, pixel);
     const color = objectColor(state, state.labelId, state.annotations.length);
     if (state.hover) drawMask(above, state.hover, { color, fill: 0.22, lines: [["#fff", 1.5]], pixel, dash: [5, 4] });
     const mask = shownMask(state.draft.now);
@@ -71,37 +77,40 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     return { color, fill, lines: view.style === "fill" && !strong ? [] : lines };
   }
 
+  const frameNow = () => ({ view: viewport.view, size: { width: overlayCanvas.width, height: overlayCanvas.height }, ratio });
+  const moving = () => performance.now() - movedAt < SETTLE_MS;
+
   /** @param {any} state */
-  function refreshKept(state) {
-    const { annotations, labels, selection, hidden, view, draft } = state;
+  function drawKept(state) {
+    const { annotations, labels, selection, hidden, view, draft, review } = state;
     const corrected = draft.now?.annotationId ?? null;
-    const from = [annotations, labels, selection, hidden, view, corrected, viewport.view, overlayCanvas.width, overlayCanvas.height];
-    if (from.every((value, i) => value === keptFrom[i])) return;
-    keptFrom = from;
-    const shapes = annotations.map((/** @type {any} */ item, /** @type {number} */ i) => {
-      const selected = selection.includes(item.id);
-      const silent = hidden.has(item.id) || item.id === corrected || (view.only && !selected);
-      return silent ? null : { mask: item.mask, area: item.area, ...maskStyle(state, objectColor(state, item.label_id, i), selected) };
-    });
-    kept.draw(inSight(shapes.filter(Boolean)), overlayCanvas, viewport.view, ratio);
+    const shapes = () =>
+      annotations.flatMap((/** @type {any} */ item, /** @type {number} */ i) => {
+        const selected = selection.includes(item.id);
+        const silent = hidden.has(item.id) || item.id === corrected || (view.only && !selected);
+        return silent ? [] : [{ mask: item.mask, area: item.area, ...maskStyle(state, objectColor(state, item.label_id, i), selected) }];
+      });
+    const opacity = view.style === "outline" ? 0 : view.opacity * (review ? 0.5 : 1);
+    kept.show(above, frameNow(), { from: [annotations, labels, selection, hidden, view, corrected], shapes, opacity, moving: moving() });
   }
 
   /** @param {any} state */
   function drawProposals({ review }) {
-    const shapes = visibleProposals(review).map(({ mask, area, index }) => {
-      const color = distinct(index);
-      const hovered = index === review.hover;
-      return { mask, area, color, fill: 1, lines: /** @type {[string, number][]} */ (hovered ? [["#fff", 5], [color, 2]] : [[color, 1.5]]) };
-    });
-    proposed.draw(inSight(shapes), overlayCanvas, viewport.view, ratio);
-    proposed.copyTo(above, 0.4);
+    if (!review) return;
+    const shapes = () =>
+      visibleProposals(review).map(({ mask, area, index }) => {
+        const color = distinct(index);
+        return { mask, area, color, fill: 1, lines: /** @type {[string, number][]} */ ([[color, 1.5]]) };
+      });
+    proposed.show(above, frameNow(), { from: [review.proposals, review.gone, review.filter], shapes, opacity: 0.4, moving: moving() });
   }
 
-  /** @param {{mask: import("./rle.js").Mask}[]} shapes */
-  function inSight(shapes) {
-    const [left, top] = viewport.toImage(0, 0);
-    const [right, bottom] = viewport.toImage(viewport.screen.width, viewport.screen.height);
-    return shapes.filter(({ mask: { x, y, w, h } }) => x <= right && y <= bottom && x + w >= left && y + h >= top);
+  /** @param {any} state @param {number} pixel */
+  function drawHoveredProposal({ review }, pixel) {
+    const hovered = review && visibleProposals(review).find((item) => item.index === review.hover);
+    if (!hovered) return;
+    const color = distinct(hovered.index);
+    drawMask(above, hovered.mask, { color, fill: 0.4, lines: [["#fff", 5], [color, 2]], pixel });
   }
 
   /** @param {any} state @param {string} color */
@@ -117,15 +126,24 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     if (scratch.cursor) drawCross(above, ...toScreen(scratch.cursor[0], scratch.cursor[1]), 16);
   }
 
-  function invalidate() {
+  function staleOverlay() {
+    overlayStale = true;
+    schedule();
+  }
+
+  /** The view stands still: everything once more, at its best. */
+  function settle() {
     photoStale = overlayStale = true;
     schedule();
   }
 
-  store.watch(DRAWN, () => {
-    overlayStale = true;
-    schedule();
-  });
+  /** The view or the photo changed. */
+  function invalidate() {
+    movedAt = performance.now();
+    settle();
+  }
+
+  store.watch(DRAWN, staleOverlay);
 
   return {
     invalidate,

@@ -202,7 +202,10 @@ export function initialState() {
     /** @type {"add" | "remove" | "box" | "brush" | "eraser" | "lasso"} */ tool: "add",
     /** What the hand is drawing just now: box, lasso, line, pointer, cursor, corner. @type {any} */ scratch: {},
     brush: 16,
+    /** Requests on their way that the user waits for. */
     busy: 0,
+    /** Changes the server has not acknowledged yet. */
+    unsent: 0,
     online: true,
     /** @type {any} */ timing: null,
     view: VIEW,

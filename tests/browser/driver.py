@@ -95,21 +95,28 @@ class Annotator:
             full[runs["y"] : runs["y"] + runs["h"], runs["x"] : runs["x"] + runs["w"]] = crop
         return full
 
-    def overlay(self) -> np.ndarray:
-        """The overlay canvas as uint8 [height, width, 4], straight from its pixels."""
-        script = """() => {
+    def drawn(self, width: int, height: int) -> np.ndarray:
+        """Where the overlay's upper left corner is not clear, straight from the canvas: bool [height, width]."""
+        script = """([width, height]) => {
           const canvas = document.querySelector('#annotator canvas.overlay');
-          const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-          return [canvas.width, canvas.height, Array.from(data)];
+          const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+          return Array.from({ length: width * height }, (_, i) => (data[4 * i + 3] ? '1' : '0')).join('');
         }"""
-        width, height, data = self.page.evaluate(script)
-        return np.array(data, np.uint8).reshape(height, width, 4)
+        text = self.page.evaluate(script, [width, height])
+        return (np.frombuffer(text.encode(), np.uint8) == ord("1")).reshape(height, width)
 
     def show_at_full_size(self, x: int, y: int) -> None:
         """One screen pixel per image pixel, with the image point (x, y) at the corner of the canvas."""
         script = "([x, y]) => document.querySelector('#annotator').annotator.viewport.set({scale: 1, x: -x, y: -y})"
         self.page.evaluate(script, [x, y])
         self.settled()
+
+    def auto_mask(self) -> int:
+        """Runs auto-mask to its end; how many proposals wait for review."""
+        self.press("q")
+        script = "() => { const { review } = document.querySelector('#annotator').annotator.state(); return review?.state !== 'running'; }"
+        self.page.wait_for_function(script, timeout=AUTO_MASK_PATIENCE_MS)
+        return int(self.state("review?.proposals.length ?? 0"))
 
     def toast(self, words: str) -> None:
         self.page.wait_for_selector(f'#annotator .toast:has-text("{words}")')
