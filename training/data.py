@@ -89,22 +89,27 @@ class Scenes(IterableDataset[Sample]):
         """One sample, or None when the scene holds no region worth asking for."""
         size, prompts = self.phase.size, self.phase.prompts
         scene = drawn(rng, size, self.texture) if rng.random() < self.phase.drawn else self.collage(rng)
-        valid = ~scene.ignore
-        least = max(self.config.min_area * size * size, 12)
-        masks = [m for m in scene.masks if int((m.astype(bool) & valid).sum()) >= least]
-        if not masks:
-            return None
-        order = rng.permutation(len(masks))
-        chosen = [masks[order[k % len(order)]] for k in range(prompts)]
-        centres = [centre_of(m) for m in chosen]
-        boxes = [cv2.boundingRect(m) for m in chosen]
-        return {
-            "image": torch.from_numpy(jitter(rng, scene.image)),
-            "masks": torch.from_numpy(np.stack(chosen)),
-            "ignore": torch.from_numpy(scene.ignore),
-            "centre": torch.tensor(centres, dtype=torch.float32),
-            "box": torch.tensor([(x, y, x + w - 1, y + h - 1) for x, y, w, h in boxes], dtype=torch.float32),
-        }
+        return pack(rng, scene, prompts, self.config.min_area)
+
+
+def pack(rng: Rng, scene: Scene, prompts: int, min_area: float) -> Sample | None:
+    """A sample of `prompts` random regions of a scene; None when it holds no region worth asking for."""
+    valid = ~scene.ignore
+    least = max(min_area * valid.size, 12)
+    masks = [m for m in scene.masks if int((m.astype(bool) & valid).sum()) >= least]
+    if not masks:
+        return None
+    order = rng.permutation(len(masks))
+    chosen = [masks[order[k % len(order)]] for k in range(prompts)]
+    centres = [centre_of(m) for m in chosen]
+    boxes = [cv2.boundingRect(m) for m in chosen]
+    return {
+        "image": torch.from_numpy(jitter(rng, scene.image)),
+        "masks": torch.from_numpy(np.stack(chosen)),
+        "ignore": torch.from_numpy(scene.ignore),
+        "centre": torch.tensor(centres, dtype=torch.float32),
+        "box": torch.tensor([(x, y, x + w - 1, y + h - 1) for x, y, w, h in boxes], dtype=torch.float32),
+    }
 
 
 def loader(photos: list[Photo], config: Config, phase: Phase, start: int, workers: int) -> DataLoader[Sample]:

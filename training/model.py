@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from sam2.modeling.sam2_base import SAM2Base
@@ -89,10 +90,24 @@ def normalise(images: Tensor) -> Tensor:
 
 
 def encode(model: SAM2Base, images: Tensor) -> Features:
-    """Normalised images B x 3 x S x S to features."""
-    levels = model.forward_image(images)["backbone_fpn"]
-    embedding = levels[2] + model.no_mem_embed.view(1, -1, 1, 1)
-    return Features(embedding, (levels[0], levels[1]))
+    """Normalised images B x 3 x S x S to features.
+
+    The same as the model's `forward_image`, except that the two 1x1 convolutions of each fine level (the neck's to 256
+    channels, the decoder's back to few) are multiplied into one, which spares the wide maps in between.
+    """
+    levels = model.image_encoder.trunk(images)  # strides 4, 8, 16, 32
+    neck = [conv.conv for conv in reversed(model.image_encoder.neck.convs)]
+    coarse = F.interpolate(neck[3](levels[3]), scale_factor=2.0, mode="nearest")
+    embedding = neck[2](levels[2]) + coarse + model.no_mem_embed.view(1, -1, 1, 1)
+    decoder = model.sam_mask_decoder
+    return Features(embedding, (fused(neck[0], decoder.conv_s0, levels[0]), fused(neck[1], decoder.conv_s1, levels[1])))
+
+
+def fused(first: nn.Conv2d, second: nn.Conv2d, x: Tensor) -> Tensor:
+    """`second(first(x))` for two 1x1 convolutions, as one."""
+    outer = second.weight.flatten(1)
+    bias = outer @ cast(Tensor, first.bias) + cast(Tensor, second.bias)
+    return F.conv2d(x, (outer @ first.weight.flatten(1))[:, :, None, None], bias)
 
 
 def decode(

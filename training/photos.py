@@ -38,15 +38,23 @@ class Photo:
         return [int(i) for i, n in zip(ids, counts, strict=True) if i and n >= min_area * self.labels.size]
 
 
+def read_image(path: Path) -> Image:
+    """An RGB image, H x W x 3."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f"{path} is missing or no image")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
 def read(folder: Path, name: str) -> Photo:
     """Read one photo and its mask."""
-    image = cv2.imread(str(folder / "images" / f"{name}.jpg"), cv2.IMREAD_COLOR)
+    image = read_image(folder / "images" / f"{name}.jpg")
     mask = cv2.imread(str(folder / "masks" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
-    if image is None or mask is None or image.shape[:2] != mask.shape[:2]:
-        raise ValueError(f"{name}: photo or mask is missing, unreadable, or their sizes differ")
+    if mask is None or image.shape[:2] != mask.shape[:2]:
+        raise ValueError(f"{name}: the mask is missing, unreadable, or not of the photo's size")
     ignore = (mask == IGNORE) if mask.dtype == np.uint8 else np.zeros(mask.shape, bool)
     labels = np.where(ignore, 0, mask).astype(np.uint16)
-    return Photo(name, cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8), labels, ignore)
+    return Photo(name, image, labels, ignore)
 
 
 def read_all(folder: Path) -> list[Photo]:
