@@ -25,7 +25,7 @@ class Config:
     seed: int = 20
     phases: tuple[Phase, ...] = (
         Phase(until=0.20, size=192, images=4, prompts=6, drawn=0.85, corrected=0.5, balance=0.6),
-        Phase(until=0.60, size=192, images=4, prompts=6, drawn=0.40, corrected=0.5, balance=0.2),
+        Phase(until=0.70, size=192, images=4, prompts=6, drawn=0.40, corrected=0.5, balance=0.2),
         Phase(until=1.00, size=384, images=2, prompts=6, drawn=0.25, corrected=0.8, balance=0.1),
     )
     # How often a photo of each source starts a scene.
@@ -36,7 +36,7 @@ class Config:
     min_area: float = 0.004  # regions smaller than this share of the scene are not asked for
 
     qk_gain: float = 1.6
-    lr: float = 7e-4
+    lr: float = 1e-3
     lr_end: float = 1e-6
     warmup_steps: int = 200
     cooldown: float = 0.55  # share of the budget, at its end, over which the rate falls (half a cosine)
@@ -54,6 +54,7 @@ class Config:
     bce: float = 2.0
     dice: float = 1.0
     score: float = 0.5
+    affinity: float = 0.5  # weight of the loss that acts on the encoder directly
     all_slots: float = 0.05  # weight of the mean over the three candidates beside the best of them
     single_first: float = 0.25  # weight of the single mask on the first click (full on a box and on later clicks)
     multi_later: float = 0.5  # weight of the candidates after the first click

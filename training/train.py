@@ -30,7 +30,7 @@ from training.config import Config, Phase
 from training.data import Sample, loader
 from training.evaluate import evaluate
 from training.export import export
-from training.losses import answer_loss, shrink
+from training.losses import affinity_loss, answer_loss, shrink
 from training.photos import Photo, read_all
 from training.prompts import first_prompts, next_clicks
 
@@ -101,7 +101,8 @@ def train_step(
     log: dict[str, Tensor] = {}
     with half:
         pixels = net.normalise(batch["image"].to(device, non_blocking=True))
-        features = net.encode(model, pixels).select(owner)
+        shared = net.encode(model, pixels)
+        features = shared.select(owner)
 
         def answer(previous: Tensor | None) -> tuple[Tensor, Tensor]:
             logits, scores = net.decode(model, features, points.to(device), labels.to(device), previous)
@@ -110,7 +111,10 @@ def train_step(
         logits, scores = answer(None)
         single = 1.0 if box else config.single_first
         loss, iou = answer_loss(config, logits, scores, target, weight, single, 1.0, phase.balance)
-        log |= {"loss_1": loss.detach(), "best_1": iou[:, 1:].max(1).values.mean()}
+        regions = target.view(images, prompts, *target.shape[1:])
+        affinity = affinity_loss((shared.embedding, *shared.high_res), regions, weight[::prompts])
+        loss = loss + config.affinity * affinity
+        log |= {"affinity": affinity.detach(), "loss_1": loss.detach(), "best_1": iou[:, 1:].max(1).values.mean()}
         log |= {"picked_1": iou[:, 1:].gather(1, scores[:, 1:].argmax(1, keepdim=True)).mean()}
         log |= {"score_error": (scores.detach() - iou).abs().mean()}
         if rng.random() >= phase.corrected:
