@@ -65,11 +65,22 @@ class ModelHost:
             name, reason = zoo.default_model(str(self.device), settings.models_dir)
         self.switch(name, reason)
 
-    def switch(self, name: str, reason: str = "chosen in the page") -> None:
-        """Fetch if needed, build, then serve `name`; until then, and if it fails, the present model goes on serving."""
+    def switch(self, name: str, reason: str = "chosen in the page") -> threading.Thread:
+        """Fetch if needed, build, then serve `name`; until then, and if it fails, the present model goes on serving.
+
+        Returns the thread that does it.
+        """
         spec = zoo.spec_of(name)
         self._loading = (name, 0.0)
-        threading.Thread(target=self._switch, args=(spec, reason), name=f"load-{name}", daemon=True).start()
+        thread = threading.Thread(target=self._switch, args=(spec, reason), name=f"load-{name}", daemon=True)
+        thread.start()
+        return thread
+
+    def switch_and_wait(self, name: str) -> None:
+        """`switch`, returning when the model serves. Raises ModelUnavailable if it cannot."""
+        self.switch(name).join()
+        if self.present is None or self.present.model != name:
+            raise ModelUnavailable(self._error or f"{name} could not be loaded.")
 
     def _switch(self, spec: zoo.ModelSpec, reason: str) -> None:
         def progress(done: int, total: int) -> None:
@@ -90,8 +101,9 @@ class ModelHost:
             finally:
                 self._loading = None
                 self._ready.set()
-            if self._settings.compile and self.present is not None and self.present.backend == "eager":
-                self._compile(self.present)
+            now = self.present
+            if self._settings.compile and self._compiling is None and now is not None and now.backend == "eager":
+                threading.Thread(target=self._compile, args=(now,), name=f"compile-{now.model}", daemon=True).start()
 
     def _build(self, spec: zoo.ModelSpec, path: Path) -> Predictor:
         """From packages if they match exactly, else eager: the same answers, a little slower."""

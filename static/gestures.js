@@ -10,7 +10,8 @@ const RIGHT = 2;
  * @typedef {{x: number, y: number, negative: boolean, alt: boolean, ctrl: boolean, touch: boolean, at: number}} Spot  CSS pixels of
  *   the box; `negative`: right button or Shift; `at`: time stamp of the event
  * @typedef {object} Handlers
- * @property {(spot: Spot) => void} tap
+ * @property {(spot: Spot) => void} press  the pointer went down; it may become a tap or a drag
+ * @property {(spot: Spot) => void} tap  where it went down, at the time it went up
  * @property {(spot: Spot) => void} double
  * @property {(spot: Spot) => boolean} begin  a drag starts here; false lets it pan
  * @property {(spot: Spot) => boolean} immediate  whether a drag starts with the press itself
@@ -63,6 +64,7 @@ export function listenToGestures(box, handlers) {
     } else {
       press = { start: here, mode: "undecided" };
       if (handlers.immediate(here) && handlers.begin(here)) press.mode = "draw";
+      else handlers.press(here);
     }
     box.classList.toggle("panning", press.mode === "pan");
   });
@@ -108,8 +110,8 @@ export function listenToGestures(box, handlers) {
   box.addEventListener("pointerup", (event) => {
     if (!pointers.delete(event.pointerId) || !press) return;
     const here = spot(event);
-    here.negative ||= press.start.negative;
-    if (press.mode === "undecided") handlers.tap(here);
+    here.negative = press.start.negative;
+    if (press.mode === "undecided") handlers.tap({ ...press.start, at: here.at });
     else if (press.mode === "draw") handlers.end(here);
     if (pointers.size === 0) press = null;
     else press.mode = "done";

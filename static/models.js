@@ -1,6 +1,7 @@
 /** Which model answers. */
 
 const POLL_MS = 500;
+const COMPILE_POLL_MS = 3000;
 
 /**
  * @param {{store: any, api: any, toast: (text: string, options?: any) => any}} context
@@ -30,5 +31,15 @@ export function createModels({ store, api, toast }) {
       progress.close();
     }
   }
+
+  /** While the model is compiled in the background, says so, and notices when it is done. */
+  async function followCompiling() {
+    while (store.get().status?.model.compiling) {
+      await new Promise((resolve) => setTimeout(resolve, COMPILE_POLL_MS));
+      const status = await api.get("/status", { retry: "never" }).catch(() => null);
+      if (status) store.set({ status });
+    }
+  }
+  store.watch(["booted"], (/** @type {any} */ { booted }) => booted && void followCompiling());
   return { choose };
 }

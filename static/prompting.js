@@ -15,30 +15,40 @@ export function createPrompting({ store, api, toast }) {
   const parked = new Map();
   /** When the prompt of a step was made, by step id. @type {Map<number, number>} */
   const started = new Map();
+  /** The answer to a press that is not a click yet. @type {{key: string, reply: Promise<any>} | null} */
+  let anticipated = null;
   let slowReplies = 0;
 
   const draft = () => store.get().draft;
   const setDraft = (/** @type {import("./state.js").Draft} */ next) => store.set({ draft: next, hover: null });
   const busy = (/** @type {number} */ by) => store.set({ busy: store.get().busy + by });
 
+  /** @param {import("./state.js").Step} step */
+  const bodyOf = (step) => ({
+    points: step.points,
+    box: step.box,
+    refine: step.base,
+    annotation_id: step.base ? null : step.annotationId,
+    kind: "click",
+  });
+
   /**
    * @param {string} imageId
    * @param {import("./state.js").Step} step
+   * @returns {Promise<import("./state.js").Reply>}
    */
   async function fetchReply(imageId, step) {
-    const body = {
-      points: step.points,
-      box: step.box,
-      refine: step.base,
-      annotation_id: step.base ? null : step.annotationId,
-      kind: "click",
-    };
+    const path = `/images/${imageId}/prompt`;
+    const body = bodyOf(step);
+    const key = path + JSON.stringify(body);
+    const early = anticipated?.key === key ? anticipated.reply : null;
+    anticipated = null;
     try {
-      return await api.post(`/images/${imageId}/prompt`, body);
+      return await (early ?? api.post(path, body));
     } catch (error) {
       // The answer to be refined may be forgotten by now; the prompts alone still say what is meant.
       if (!step.base || error.status === 0 || error.status >= 500) throw error;
-      return await api.post(`/images/${imageId}/prompt`, { ...body, refine: null, annotation_id: step.annotationId });
+      return await api.post(path, { ...body, refine: null, annotation_id: step.annotationId });
     }
   }
 
@@ -49,7 +59,8 @@ export function createPrompting({ store, api, toast }) {
     busy(1);
     try {
       const reply = await fetchReply(image.id, step);
-      const fields = { reply, answered: true, index: 0, edited: null };
+      const found = reply.candidates.findIndex((candidate) => candidate.mask.w > 0);
+      const fields = { reply, answered: true, index: Math.max(0, found), edited: null };
       if (store.get().image?.id === image.id) store.set({ draft: patchStep(draft(), step.id, fields) });
       else if (parked.has(image.id)) parked.set(image.id, patchStep(/** @type {any} */ (parked.get(image.id)), step.id, fields));
     } catch (error) {
@@ -72,7 +83,7 @@ export function createPrompting({ store, api, toast }) {
   }
 
   const hover = createLatest(
-    async (/** @type {{imageId: string, x: number, y: number, sign: number}} */ wish) => {
+    async (/** @type {{imageId: string, x: number, y: number}} */ wish) => {
       const begin = performance.now();
       const body = { points: [[wish.x, wish.y, 1]], box: null, refine: null, annotation_id: null, kind: "hover" };
       const reply = await api.post(`/images/${wish.imageId}/prompt`, body, { retry: "never" });
@@ -90,7 +101,29 @@ export function createPrompting({ store, api, toast }) {
     return slowReplies > 3 || link?.saveData || SLOW_LINKS.has(link?.effectiveType);
   };
 
+  const onImage = (/** @type {number} */ x, /** @type {number} */ y) => {
+    const { image } = store.get();
+    return image && x >= 0 && y >= 0 && x < image.width && y < image.height;
+  };
+  const pointsWith = (/** @type {number[]} */ point) => [...(draft().now?.points ?? []), point];
+
   return {
+    /**
+     * A pointer went down where a point may follow: asks already, so that the answer is there when it goes up.
+     * @param {number} x image
+     * @param {number} y
+     * @param {0 | 1} label
+     */
+    anticipate(x, y, label) {
+      if (!onImage(x, y)) return;
+      hover.cancel();
+      const step = withPrompts(draft(), { points: pointsWith([x, y, label]) }, { refine: true }).now;
+      const path = `/images/${store.get().image.id}/prompt`;
+      const body = bodyOf(/** @type {any} */ (step));
+      const reply = api.post(path, body);
+      reply.catch(() => {});
+      anticipated = { key: path + JSON.stringify(body), reply };
+    },
     /**
      * @param {number} x image
      * @param {number} y
@@ -98,11 +131,10 @@ export function createPrompting({ store, api, toast }) {
      * @param {number} at
      */
     addPoint(x, y, label, at) {
-      const { image } = store.get();
-      if (!image || x < 0 || y < 0 || x >= image.width || y >= image.height) return;
-      const points = draft().now?.points ?? [];
-      if (points.length >= MAX_POINTS) return toast(`An object takes at most ${MAX_POINTS} points.`);
-      change({ points: [...points, [x, y, label]] }, { refine: true, at });
+      if (!onImage(x, y)) return;
+      const points = pointsWith([x, y, label]);
+      if (points.length > MAX_POINTS) return toast(`An object takes at most ${MAX_POINTS} points.`);
+      change({ points }, { refine: true, at });
     },
     /**
      * @param {number[]} box
@@ -164,8 +196,7 @@ export function createPrompting({ store, api, toast }) {
     hover(x, y) {
       const { image, view, draft: current, review, tool } = store.get();
       const wanted = view.hover && image?.embedding === "ready" && !current.now && !review && tool === "add" && !linkIsSlow();
-      const inside = image && x >= 0 && y >= 0 && x < image.width && y < image.height;
-      if (wanted && inside) hover.ask({ imageId: image.id, x, y, sign: 1 });
+      if (wanted && onImage(x, y)) hover.ask({ imageId: image.id, x, y });
       else this.endHover();
     },
     endHover() {

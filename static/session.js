@@ -1,5 +1,6 @@
 /** Which image is open, what else is in the queue, and how images get in. */
 
+const PREFETCH = 3;
 const PAGE = 200;
 const REMEMBERED = "annotator.image";
 const POLL_EMBEDDING_MS = 500;
@@ -38,7 +39,7 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
     const known = store.get().images.find((/** @type {any} */ image) => image.id === id);
     store.set({ image: known ?? null, photoReady: false, annotations: [], selection: [], hidden: new Set(), review: null, timing: null });
     try {
-      const opened = api.post(`/images/${id}/open`);
+      const opened = api.post(`/images/${id}/open`, { upcoming: upcoming(id) });
       const drawn = known ? photo.load(known.url) : opened.then((/** @type {any} */ document) => photo.load(document.image.url));
       drawn.catch(() => {});
       const document = await opened;
@@ -58,6 +59,13 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
       store.set({ image: null });
       toast(`The image could not be opened: ${error.message}`, { kind: "error" });
     }
+  }
+
+  /** The images the server should encode next. @param {string} id @returns {string[]} */
+  function upcoming(id) {
+    const { images } = store.get();
+    const at = images.findIndex((/** @type {any} */ image) => image.id === id);
+    return at < 0 ? [] : images.slice(at + 1, at + 1 + PREFETCH).map((/** @type {any} */ image) => image.id);
   }
 
   /** Fetches the pixels of the next image into the browser's cache. @param {string} id */

@@ -67,7 +67,16 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
     store.set({ draft: { ...NO_DRAFT, now: newStep({ edited, answered: true }) } });
   }
 
+  /** @param {import("./gestures.js").Spot} spot @returns {0 | 1} */
+  const labelOf = (spot) => (spot.negative || store.get().tool === "remove" ? 0 : 1);
+
   listenToGestures(box, {
+    press(spot) {
+      const { photoReady, review: reviewing } = store.get();
+      if (!photoReady || reviewing || spot.touch || spot.alt || spot.ctrl) return;
+      const [x, y] = image(spot);
+      prompting.anticipate(x, y, labelOf(spot));
+    },
     tap(spot) {
       const state = store.get();
       if (!state.photoReady) return;
@@ -76,7 +85,7 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
       if (state.review) return spot.negative ? review.dropHovered() : review.keepAt(x, y);
       if (spot.alt) return removePrompt(x, y);
       if (spot.ctrl) return select(x, y, true);
-      prompting.addPoint(x, y, spot.negative || state.tool === "remove" ? 0 : 1, spot.at);
+      prompting.addPoint(x, y, labelOf(spot), spot.at);
     },
     double(spot) {
       const { review: reviewing, draft } = store.get();

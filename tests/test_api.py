@@ -27,7 +27,13 @@ SAMPLES = Path(__file__).resolve().parent.parent / "assets" / "samples"
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return Settings(data_dir=tmp_path_factory.mktemp("data"), model="nano", compile=False, max_upload_bytes=20 << 20)
+    return Settings(
+        data_dir=tmp_path_factory.mktemp("data"),
+        models_dir=tmp_path_factory.mktemp("models"),
+        model="nano",
+        compile=False,
+        max_upload_bytes=20 << 20,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -410,3 +416,15 @@ def test_one_project_cannot_export_an_image_of_another(client: TestClient, image
     other = client.post("/api/projects", json={"name": "other"}).json()["id"]
     reply = client.get(f"/api/projects/{other}/export/coco", params={"image_id": image["id"]})
     assert reply.status_code == 404
+
+
+def test_a_model_that_cannot_be_had_is_one_sentence_and_the_present_one_goes_on(
+    client: TestClient, image: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    reply = client.put("/api/model", json={"name": "base_plus"})
+    assert reply.status_code == 503
+    assert "could not be downloaded" in reply.json()["error"]
+    assert client.get("/api/status").json()["model"]["name"] == "nano"
+    click(client, image, (10, 10, 1))
+    assert client.put("/api/model", json={"name": "huge"}).status_code == 503

@@ -48,8 +48,8 @@ def status(user: User, space: Space) -> s.Status:
 
 @router.put("/model")
 def switch_model(choice: s.SwitchModel, user: User, space: Space) -> s.Status:
-    """Serve another model, downloading it first if needed; progress is in /status."""
-    space.segmenter.models.switch(choice.name)
+    """Serve another model, downloading it first if needed: answers when it serves; progress is in /status."""
+    space.segmenter.models.switch_and_wait(choice.name)
     return status(user, space)
 
 

@@ -1,6 +1,7 @@
 /** The bar over the canvas while an object is in progress: candidates with scores, keep, drop. */
 
 import { el, iconButton } from "../dom.js";
+import { shownMask } from "../state.js";
 
 /**
  * @param {{store: any, prompting: any, commands: Record<string, () => void>, done: () => void}} context
@@ -21,10 +22,10 @@ export function createCandidateBar({ store, prompting, commands, done }) {
     bar.hidden = !step;
     if (!step) return;
     const list = step.edited && !step.reply ? [] : (step.reply?.candidates ?? []);
-    words.textContent = step.annotationId ? "Correcting" : step.answered ? (step.edited ? "Edited" : "") : "Segmenting …";
+    words.textContent = progressOf(step);
     words.hidden = !words.textContent;
     chips.hidden = list.length === 0;
-    keep.disabled = !step.answered;
+    keep.disabled = !step.answered || !shownMask(step)?.w;
     chips.replaceChildren(
       ...list.map((/** @type {any} */ candidate, /** @type {number} */ index) => {
         const chosen = !step.edited && index === step.index;
@@ -39,4 +40,12 @@ export function createCandidateBar({ store, prompting, commands, done }) {
     );
   });
   return bar;
+}
+
+/** @param {import("../state.js").Step} step */
+function progressOf(step) {
+  if (!step.answered) return "Segmenting …";
+  if (!shownMask(step)?.w) return "Nothing found: add a point";
+  if (step.annotationId) return "Correcting";
+  return step.edited ? "Edited" : "";
 }

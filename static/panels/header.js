@@ -87,7 +87,7 @@ function modelPicker({ store, models }) {
   store.watch(["status"], (/** @type {any} */ { status }) => {
     if (!status) return;
     const { model } = status;
-    name.textContent = model.name;
+    name.textContent = model.compiling ? `${model.name} · compiling` : model.name;
     button.title = `${model.name} on ${model.device}: ${model.reason}`;
     panel.replaceChildren(
       el("p", { class: "reason" }, el("b", {}, model.name), ` on ${model.device}, ${model.dtype}, ${model.backend}. ${sentence(model.reason)}`),
