@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -131,6 +132,8 @@ def _serve(options: argparse.Namespace, settings: Settings) -> None:
             probe.bind((options.host, options.port))
         except OSError as error:
             raise AnnotatorError(f"Port {options.port} on {options.host} cannot be used ({error.strerror}).") from None
+    if options.host not in settings.allowed_hosts.split(",") and "ANNOTATOR_ALLOWED_HOSTS" not in os.environ:
+        settings = replace(settings, allowed_hosts="*")  # the operator opened it to the network
     app = make_app(settings)
     print(f"Open http://{options.host}:{options.port} in a browser. Data is kept in {settings.data_dir}.", flush=True)
     uvicorn.run(app, host=options.host, port=options.port, log_level="warning")

@@ -69,14 +69,15 @@ def automask(options: argparse.Namespace, settings: Settings) -> None:
     """Automatic masks of many images, as one COCO file; unreadable files are named and skipped."""
     from tqdm import tqdm
 
+    from annotator.sam import zoo
     from annotator.sam.automask import AutomaskSettings
     from annotator.sam.automask import automask as propose
 
     paths = list(_image_paths(options.paths))
     if not paths:
         raise InvalidImage("There are no images under the given paths.")
-    chosen = AutomaskSettings(points_per_side=options.points_per_side)
     predictor = _predictor(settings)
+    chosen = AutomaskSettings.of(zoo.spec_of(predictor.model), options.points_per_side)
     entries = []
     for path in tqdm(paths, unit="image", disable=None):
         try:

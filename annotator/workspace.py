@@ -26,6 +26,7 @@ from annotator.images import UInt8Array
 from annotator.jobs import AutomaskJob, Jobs
 from annotator.masks import rle as rles
 from annotator.prompts import Refinement, View, check_prompt, check_view, seen
+from annotator.sam import zoo
 from annotator.sam.automask import AutomaskSettings, Progress
 from annotator.sam.preprocess import mask_to_logits
 from annotator.segmenter import Answer, Segmenter
@@ -46,6 +47,7 @@ _DECODED_BYTES = 256 * MIB
 _REMEMBERED_ANSWERS = 128
 _MAX_POINTS_PER_SIDE = 64
 _MAX_PREFETCH = 4
+_SPECK = 1e-4  # of the image: holes and specks up to this size are removed from automatic masks
 SAMPLES = {
     "skimage_chelsea": "Cat",
     "skimage_coffee": "Coffee",
@@ -203,7 +205,9 @@ class Workspace:
         def on_progress(progress: Progress) -> None:
             job.progress = progress
 
-        settings = AutomaskSettings(points_per_side=points_per_side)
+        spec = zoo.spec_of(self.segmenter.models.predictor.model)
+        specks = int(record.width * record.height * _SPECK)
+        settings = AutomaskSettings.of(spec, points_per_side, specks)
         load = partial(self.pixels, record)
         job.follow(self.segmenter.automask(record.pixel_key, load, settings, region, on_progress))
         return job

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from annotator.masks import edit
 from annotator.masks import rle as rles
 from annotator.sam.automask import AutomaskSettings, Progress, Proposal, automask, point_grid
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 
-LENIENT = AutomaskSettings(points_per_side=12, iou_threshold=0.5, stability_threshold=0.8)
+LENIENT = AutomaskSettings(points_per_side=12, iou_threshold=0.2, stability_threshold=0.6)
 
 
 def run(generator: Generator[Progress, None, list[Proposal]]) -> tuple[list[Progress], list[Proposal]]:
@@ -107,3 +109,14 @@ def test_proposals_describe_their_masks(predictor: Predictor, cat: np.ndarray) -
 def test_the_grid_covers_the_image_or_the_region_evenly() -> None:
     assert point_grid(2, 100, 200).tolist() == [[50, 25], [150, 25], [50, 75], [150, 75]]
     assert point_grid(1, 100, 200, (10, 20, 30, 60)).tolist() == [[20, 40]]
+
+
+def test_specks_and_holes_are_removed_from_what_is_left(predictor: Predictor, cat: np.ndarray) -> None:
+    (embedding,) = predictor.encode([cat])
+    _, rough = run(automask(predictor, embedding, LENIENT))
+    _, clean = run(automask(predictor, embedding, replace(LENIENT, min_region_area=200)))
+    assert len(rough) == len(clean)
+    for before, after in zip(rough, clean, strict=True):
+        expected = edit.drop_specks(edit.fill_holes(before.mask, 200), 200)
+        assert after.mask == (expected if rles.area(expected) else before.mask)
+        assert after.area == rles.area(after.mask)

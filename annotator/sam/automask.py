@@ -7,16 +7,18 @@ filtered on the decoder's low-resolution answer, and only what survives is upsam
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from annotator.masks import edit
 from annotator.masks import rle as rles
 from annotator.masks.geometry import nms
 from annotator.sam.postprocess import STABILITY_OFFSET, upsample_window, window_to_rle
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
+from annotator.sam.zoo import ModelSpec
 from annotator.types import RLE, Box, FloatArray
 
 
@@ -30,6 +32,18 @@ class AutomaskSettings:
     stability_threshold: float = 0.95
     stability_offset: float = STABILITY_OFFSET
     nms_threshold: float = 0.7
+    min_region_area: int = 0
+    """Holes and specks of at most so many pixels are removed from the masks that are left."""
+
+    @classmethod
+    def of(cls, spec: ModelSpec, points_per_side: int = 32, min_region_area: int = 0) -> AutomaskSettings:
+        """The settings that suit a model."""
+        return cls(
+            points_per_side=points_per_side,
+            iou_threshold=spec.automask_iou,
+            stability_threshold=spec.automask_stability,
+            min_region_area=min_region_area,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +90,16 @@ def automask(
     # Official boxes are inclusive pixel extents, x0, y0, x1, y1, so they are one pixel smaller than ours.
     boxes = np.array([(x, y, x + w - 1, y + h - 1) for x, y, w, h in (each.bbox for each in found)], np.float32)
     scores = np.array([each.score for each in found], np.float32)
-    return [found[i] for i in nms(boxes, scores, settings.nms_threshold)]
+    kept = [found[i] for i in nms(boxes, scores, settings.nms_threshold)]
+    return [_cleaned(each, settings.min_region_area) for each in kept] if settings.min_region_area else kept
+
+
+def _cleaned(proposal: Proposal, area: int) -> Proposal:
+    """Without small holes and specks; as it was if nothing else would be left."""
+    mask = edit.drop_specks(edit.fill_holes(proposal.mask, area), area)
+    if not rles.area(mask):
+        return proposal
+    return replace(proposal, mask=mask, area=rles.area(mask), bbox=rles.bbox(mask))
 
 
 def _survivors(

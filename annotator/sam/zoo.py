@@ -27,7 +27,11 @@ _TIMEOUT_S = 10
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """One checkpoint. `config` is sam2's own YAML name, or a file of ours under `assets/`; `sha256` is of the file."""
+    """One checkpoint. `config` is sam2's own YAML name, or a file of ours under `assets/`; `sha256` is of the file.
+
+    `automask_iou` and `automask_stability` are the thresholds automatic masks pass: official ones, unless the scores of
+    a model are on another scale.
+    """
 
     name: str
     title: str
@@ -36,6 +40,8 @@ class ModelSpec:
     repository: str = ""
     sha256: str = ""
     size_bytes: int = 0
+    automask_iou: float = 0.8
+    automask_stability: float = 0.95
 
     @property
     def bundled(self) -> bool:

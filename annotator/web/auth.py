@@ -19,6 +19,12 @@ def current_user(request: Request) -> str:
 User = Annotated[str, Depends(current_user)]
 
 
+def is_known_host(request: Request, allowed: str) -> bool:
+    """True if the request names one of the `allowed` hosts (with commas, '*' for any), whatever the port."""
+    name = urlsplit(f"//{request.headers.get('host', '')}").hostname
+    return allowed == "*" or name in allowed.split(",")
+
+
 def is_foreign_origin(request: Request) -> bool:
     """True for a state-changing request that a page of another site sent through the user's browser."""
     origin = request.headers.get("origin")

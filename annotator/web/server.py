@@ -17,7 +17,7 @@ from annotator.segmenter import Segmenter
 from annotator.settings import MIB, STATIC_DIR, Settings
 from annotator.store import Store
 from annotator.web.api import router
-from annotator.web.auth import is_foreign_origin
+from annotator.web.auth import is_foreign_origin, is_known_host
 from annotator.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,8 @@ def create_app(workspace: Workspace, settings: Settings, page: bool = True) -> F
 
     @app.middleware("http")
     async def guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        if not is_known_host(request, settings.allowed_hosts):
+            return _error(403, "This server does not answer to that name; see ANNOTATOR_ALLOWED_HOSTS.")
         if is_foreign_origin(request):
             return _error(403, "This request came from another site's page and was refused.")
         length = request.headers.get("content-length", "0")

@@ -1,0 +1,117 @@
+"""Which automatic masks are useful? Precision and recall against labelled regions, for several thresholds.
+
+    python -m benchmarks.automask_quality DIR --prefix coco_ --model nano
+
+DIR holds images/ and masks/ as for `annotator eval`. Each image is segmented once with low thresholds; higher ones are
+applied to the same proposals. A proposal is right if it overlaps a region of at least 0.5 % of the image, not yet taken
+by a better-scored proposal, at the given IoU. Unlabelled ground counts against precision.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from annotator.masks import rle as rles
+from annotator.masks.geometry import nms
+from annotator.sam import zoo
+from annotator.sam.automask import AutomaskSettings, Proposal, automask
+from annotator.sam.evaluate import IGNORE, MIN_REGION
+from annotator.sam.predictor import Predictor
+from annotator.settings import Settings
+from annotator.types import RLE
+
+OFFICIAL = (0.8, 0.95)
+GRID = (16, 32)
+SCORES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+STABILITIES = (0.7, 0.8, 0.85, 0.9, 0.95)
+
+
+def regions(path: Path) -> list[RLE]:
+    """The labelled regions of a mask file that are large enough to count."""
+    ids = np.asarray(Image.open(path))
+    masks = [ids == each for each in np.unique(ids) if each and (ids.dtype != np.uint8 or each != IGNORE)]
+    return [rles.encode(mask) for mask in masks if mask.mean() >= MIN_REGION]
+
+
+def propose(predictor: Predictor, image: Path, settings: AutomaskSettings) -> list[Proposal]:
+    """Everything above the settings' thresholds, before overlaps are removed."""
+    (embedding,) = predictor.encode([np.array(Image.open(image).convert("RGB"))])
+    run = automask(predictor, embedding, replace(settings, nms_threshold=1.0))
+    while True:
+        try:
+            next(run)
+        except StopIteration as stop:
+            found: list[Proposal] = stop.value
+            return found
+
+
+def filtered(proposals: list[Proposal], score: float, stability: float, overlap: float) -> list[Proposal]:
+    """What higher thresholds would have left."""
+    left = [each for each in proposals if each.score > score and each.stability >= stability]
+    if not left:
+        return []
+    boxes = np.array([(x, y, x + w - 1, y + h - 1) for x, y, w, h in (each.bbox for each in left)], np.float32)
+    return [left[i] for i in nms(boxes, np.array([each.score for each in left], np.float32), overlap)]
+
+
+def hits(proposals: list[Proposal], truth: list[RLE], threshold: float) -> int:
+    """Proposals, best first, that take a region of their own at this IoU."""
+    free = list(truth)
+    count = 0
+    for each in proposals:
+        scores = [rles.iou(each.mask, region) for region in free]
+        if scores and max(scores) >= threshold:
+            free.pop(int(np.argmax(scores)))
+            count += 1
+    return count
+
+
+def main() -> None:
+    """Print a table for the best settings of each grid and the official ones; JSON last."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--prefix", default="coco_")
+    parser.add_argument("--model", default="nano")
+    options = parser.parse_args()
+    settings = Settings.from_environment()
+    spec = zoo.spec_of(options.model)
+    predictor = Predictor.eager(options.model, zoo.checkpoint_path(spec, settings.models_dir))
+    images = sorted((options.folder / "images").glob(f"{options.prefix}*.jpg"))
+    truth = [regions(options.folder / "masks" / f"{path.stem}.png") for path in images]
+    rows = []
+    for grid in GRID:
+        loose = AutomaskSettings(points_per_side=grid, iou_threshold=min(SCORES), stability_threshold=min(STABILITIES))
+        started = time.perf_counter()
+        found = [propose(predictor, path, loose) for path in images]
+        seconds = (time.perf_counter() - started) / len(images)
+        for score, stability in itertools.product(SCORES, STABILITIES):
+            kept = [filtered(each, score, stability, loose.nms_threshold) for each in found]
+            row = {"grid": grid, "score": score, "stability": stability, "seconds": round(seconds, 2)}
+            proposed, wanted = sum(map(len, kept)), sum(map(len, truth))
+            for threshold in (0.5, 0.75):
+                right = sum(hits(each, region, threshold) for each, region in zip(kept, truth, strict=True))
+                row[f"precision_{threshold}"] = round(right / max(1, proposed), 3)
+                row[f"recall_{threshold}"] = round(right / max(1, wanted), 3)
+            row["masks_per_image"] = round(proposed / len(images), 1)
+            rows.append(row)
+    print(json.dumps({"images": len(images), "regions": sum(map(len, truth)), "rows": rows}, indent=None))
+    chosen = sorted(rows, key=lambda row: -_f1(row))[:6] + [r for r in rows if (r["score"], r["stability"]) == OFFICIAL]
+    for row in chosen:
+        print({**row, "f1_0.5": round(_f1(row), 3)})
+
+
+def _f1(row: dict[str, float]) -> float:
+    precision, recall = row["precision_0.5"], row["recall_0.5"]
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+if __name__ == "__main__":
+    main()
