@@ -32,6 +32,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         models_dir=tmp_path_factory.mktemp("models"),
         model="nano",
         compile=False,
+        allowed_hosts="test",
         max_upload_bytes=20 << 20,
     )
 
@@ -303,6 +304,12 @@ def test_requests_from_another_sites_page_are_refused(client: TestClient, projec
     assert same.status_code == 200
 
 
+def test_a_name_rebound_to_this_server_is_refused(client: TestClient) -> None:
+    reply = client.get("/api/status", headers={"Host": "evil.test:7860"})
+    assert reply.status_code == 403
+    assert "ALLOWED_HOSTS" in reply.json()["error"]
+
+
 def test_a_deleted_image_can_be_restored_with_its_objects(
     client: TestClient, project: int, image: dict[str, Any], label: int
 ) -> None:
@@ -326,7 +333,7 @@ def test_thumbnails_pixels_and_samples_are_images(client: TestClient, project: i
 def test_everything_is_still_there_after_a_restart(settings: Settings, client: TestClient, project: int) -> None:
     before = client.get(f"/api/projects/{project}/images").json()
     again = Workspace(settings, Store(settings.store_url), Segmenter(settings))
-    with TestClient(create_app(again, settings, page=False)) as restarted:
+    with TestClient(create_app(again, settings, page=False), base_url="http://test") as restarted:
         after = restarted.get(f"/api/projects/{project}/images").json()
         drop = {"embedding"}  # the model may still be loading
         assert [{k: v for k, v in i.items() if k not in drop} for i in after["images"]] == [
