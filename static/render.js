@@ -120,7 +120,7 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     if (scratch.box) drawBox(above, scratch.box, toScreen);
     if (scratch.lasso) drawLasso(above, scratch.lasso, toScreen);
     if (tool === "brush" || tool === "eraser") {
-      const { line = [], pointer: at = null } = scratch;
+      const [line, at] = [scratch.line ?? [], scratch.pointer ?? null];
       drawBrush(above, { line, at, radius: brush, color, erase: tool === "eraser", scale: viewport.view.scale }, toScreen);
     } else if (view.crosshair && scratch.pointer) drawCross(above, ...toScreen(scratch.pointer[0], scratch.pointer[1]), 4000);
     if (scratch.cursor) drawCross(above, ...toScreen(scratch.cursor[0], scratch.cursor[1]), 16);

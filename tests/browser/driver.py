@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +13,28 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-ARGUMENTS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
+COFFEE = SAMPLES / "skimage_coffee.jpg"
+CAT = SAMPLES / "skimage_chelsea.jpg"
+tints = itertools.count(1)
+"""Numbers never used before, to make photos and names that are new to the server."""
+
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 EXECUTABLE = Path("/usr/bin/chromium")
 PATIENCE_MS = 60_000
 AUTO_MASK_PATIENCE_MS = 300_000
+STATE = "document.querySelector('#annotator').annotator.state()"
+NEXT_TASK = "() => new Promise((done) => setTimeout(done))"
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
 
 
 class Annotator:
@@ -44,21 +60,23 @@ class Annotator:
 
     def settled(self) -> None:
         """Nothing is on its way, and what came has been drawn."""
-        self.page.evaluate("() => new Promise((done) => setTimeout(() => requestAnimationFrame(() => done()), 0))")
+        self.page.evaluate(NEXT_TASK)
         self.ready()
-        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+        self.page.evaluate(TWO_FRAMES)
 
     def state(self, expression: str) -> Any:
         """A value of the page's state, such as `annotations.length`."""
-        return self.page.evaluate(f"() => {{ const s = document.querySelector('#annotator').annotator.state(); return s.{expression}; }}")
+        return self.page.evaluate(f"() => {STATE}.{expression}")
+
+    def until(self, condition: str, timeout: int = PATIENCE_MS) -> None:
+        """Waits for a condition on the page's state, such as `review === null`."""
+        self.page.wait_for_function(f"() => {STATE}.{condition}", timeout=timeout)
 
     def upload(self, *files: tuple[str, bytes], wait: bool = True) -> None:
         payload = [{"name": name, "mimeType": "image/jpeg", "buffer": data} for name, data in files]
         self.page.set_input_files('#annotator input[type="file"]', payload)  # type: ignore[arg-type]
         if wait:
-            self.page.wait_for_function(
-                "(name) => document.querySelector('#annotator').annotator.state().image?.name === name", arg=files[0][0]
-            )
+            self.until(f"image?.name === '{files[0][0]}'")
             self.page.wait_for_selector('#annotator[data-ready="true"][data-embedding="ready"]')
 
     def at(self, x: float, y: float) -> tuple[float, float]:
@@ -114,8 +132,7 @@ class Annotator:
     def auto_mask(self) -> int:
         """Runs auto-mask to its end; how many proposals wait for review."""
         self.press("q")
-        script = "() => { const { review } = document.querySelector('#annotator').annotator.state(); return review?.state !== 'running'; }"
-        self.page.wait_for_function(script, timeout=AUTO_MASK_PATIENCE_MS)
+        self.until("review?.state !== 'running'", AUTO_MASK_PATIENCE_MS)
         return int(self.state("review?.proposals.length ?? 0"))
 
     def toast(self, words: str) -> None:
@@ -132,7 +149,7 @@ def browser_page(url: str, width: int = 1280, height: int = 800, **options: Any)
             annotator = Annotator(page, url)
             annotator.open()
             yield annotator
-            assert annotator.problems == []
+            assert not annotator.problems, annotator.problems
         finally:
             browser.close()
 
@@ -148,3 +165,10 @@ def photo(source: Path, width: int, height: int, orientation: int | None = None,
     out = io.BytesIO()
     Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(out, "JPEG", quality=92, exif=exif)
     return out.getvalue()
+
+
+def with_photo(page: Annotator, source: Path = CAT) -> Annotator:
+    """The page with a fresh copy of a sample, 451 x 300."""
+    tint = next(tints)
+    page.upload((f"{source.stem}-{tint}.jpg", photo(source, 451, 300, tint=tint)))
+    return page

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable, Iterator
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +12,9 @@ import pytest
 
 pytest.importorskip("playwright")
 
-from driver import EXECUTABLE, Annotator, browser_page, photo
+from driver import CAT, COFFEE, EXECUTABLE, Annotator, browser_page, photo, tints, with_photo
 
 pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's chromium")
-
-SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
-COFFEE = SAMPLES / "skimage_coffee.jpg"
-CAT = SAMPLES / "skimage_chelsea.jpg"
-tints = itertools.count(1)
-
-
-@pytest.fixture
-def page(server_url: str) -> Iterator[Annotator]:
-    with browser_page(server_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def cat(page: Annotator) -> Annotator:
-    """The page with a fresh copy of the cat, 451 x 300."""
-    return with_photo(page)
-
-
-def with_photo(page: Annotator, source: Path = CAT) -> Annotator:
-    tint = next(tints)
-    page.upload((f"{source.stem}-{tint}.jpg", photo(source, 451, 300, tint=tint)))
-    return page
 
 
 def exported(page: Annotator) -> dict[str, Any]:
@@ -204,7 +180,7 @@ def test_objects_are_hidden_selected_and_deleted_from_the_list(cat: Annotator) -
     cat.settled()
     assert cat.state("annotations.length") == 1
     cat.page.click('#annotator .toast .button:has-text("Undo")')
-    cat.page.wait_for_function("() => document.querySelectorAll('#annotator .object').length === 2")
+    cat.until("annotations.length === 2")
 
 
 def test_bad_uploads_are_named_and_the_page_lives(page: Annotator) -> None:
@@ -276,20 +252,20 @@ def test_auto_mask_stops_and_its_proposals_are_reviewed(cat: Annotator) -> None:
     inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(h, w)
     row, column = np.argwhere(inside)[inside.sum() // 2]
     cat.click(x + column + 0.5, y + row + 0.5)
-    cat.page.wait_for_function("() => document.querySelectorAll('#annotator .object:not(.pending)').length === 1")
+    cat.until("annotations.filter((a) => !a.pending).length === 1")
     assert cat.state("annotations[0].source") == "auto"
     cat.press("Escape")
     assert cat.state("review") is None and cat.state("annotations.length") == 1
     cat.press("q")
     cat.page.click('#annotator .review .button:has-text("Stop")')
-    cat.page.wait_for_function("() => document.querySelector('#annotator').annotator.state().review?.state !== 'running'")
+    cat.until("review?.state !== 'running'")
 
 
 @pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
 def test_the_theme_follows_the_system(server_url: str, scheme: str, is_dark: bool) -> None:
     with browser_page(server_url, color_scheme=scheme) as page:
-        script = "() => getComputedStyle(document.querySelector('#annotator .bar')).backgroundColor.match(/\\d+/g).map(Number)"
-        brightness = sum(page.page.evaluate(script)[:3]) / 3
+        color = page.page.evaluate("() => getComputedStyle(document.querySelector('#annotator .bar')).backgroundColor")
+        brightness = sum(int(part) for part in re.findall(r"\d+", color)[:3]) / 3
         assert (brightness < 128) == is_dark
 
 
@@ -297,11 +273,10 @@ def test_a_phone(server_url: str) -> None:
     with browser_page(server_url, 390, 844, has_touch=True, is_mobile=True) as page:
         with_photo(page)
         assert page.page.evaluate("document.documentElement.scrollWidth") <= 390
-        tap: Callable[[float, float], None] = lambda x, y: page.page.touchscreen.tap(*page.at(x, y))  # noqa: E731
-        tap(200, 150)
+        page.page.touchscreen.tap(*page.at(200, 150))
         page.settled()
         page.page.click('#annotator .rail [aria-label^="Points beside"]')
-        tap(430, 20)
+        page.page.touchscreen.tap(*page.at(430, 20))
         page.settled()
         assert page.state("draft.now.points.map((p) => p[2])") == [1, 0]
         page.page.click('#annotator .candidate-bar .button:has-text("Keep")')

@@ -1,0 +1,159 @@
+"""Correcting what was kept, and the comforts: brush, merge, split, preview, keymaps, view."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("playwright")
+
+from driver import EXECUTABLE, Annotator
+
+pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's chromium")
+
+
+def disc(x: float, y: float, radius: float) -> np.ndarray:
+    """The pixels of a 451 x 300 image whose centres lie within a circle."""
+    rows, columns = np.mgrid[:300, :451] + 0.5
+    return np.hypot(columns - x, rows - y) <= radius
+
+
+def painted(page: Annotator, *lines: tuple[tuple[float, float], tuple[float, float]]) -> None:
+    """A new object painted with the brush, kept."""
+    page.press("b")
+    for start, end in lines:
+        page.drag(start, end)
+    page.press("Enter", "Escape")
+
+
+def only_mask(page: Annotator) -> np.ndarray:
+    assert page.state("annotations.length") == 1
+    return page.mask(page.state("annotations[0].id"))
+
+
+def test_brush_and_eraser_change_exactly_the_pixels_they_touch(cat: Annotator) -> None:
+    cat.press("b", "]", "[")
+    radius = cat.state("brush")
+    cat.click(100, 100)
+    mask = cat.mask()
+    assert abs(int(mask.sum()) - np.pi * radius**2) < 0.05 * np.pi * radius**2
+    assert mask[100, 100] and not mask[100, int(100 + 2 * radius)]
+    cat.press("Enter", "Escape")
+    np.testing.assert_array_equal(only_mask(cat), mask)
+    cat.press(".", "x", "[", "[")
+    cat.click(100, 100)
+    holed = only_mask(cat)
+    assert not holed[100, 100] and holed.sum() == (mask & ~disc_near(cat, 100, 100)).sum()
+    cat.press("Escape", "Control+z")
+    np.testing.assert_array_equal(only_mask(cat), mask)
+    cat.reload()
+    np.testing.assert_array_equal(only_mask(cat), mask)
+
+
+def disc_near(page: Annotator, x: float, y: float) -> np.ndarray:
+    """What the brush covers at an image point, at the whole screen pixel the mouse was on."""
+    left, top = (round(value) for value in page.at(x, y))
+    origin = page.at(0, 0)
+    scale = page.at(1, 0)[0] - origin[0]
+    return disc((left - origin[0]) / scale, (top - origin[1]) / scale, page.state("brush"))
+
+
+def test_brush_corrects_the_object_in_progress(cat: Annotator) -> None:
+    cat.click(200, 150)
+    before = cat.mask()
+    cat.press("b")
+    cat.drag((20, 20), (60, 20))
+    after = cat.mask()
+    assert after[20, 40] and after.sum() >= before.sum()
+    cat.press("Control+z")
+    np.testing.assert_array_equal(cat.mask(), before)
+    cat.press("Control+Shift+z", "Enter")
+    np.testing.assert_array_equal(only_mask(cat), after)
+
+
+def test_a_kept_object_is_picked_up_again(cat: Annotator) -> None:
+    cat.click(200, 150)
+    cat.press("Enter")
+    before = only_mask(cat)
+    cat.press(".", "e")
+    assert cat.state("draft.now.points.length") == 1
+    np.testing.assert_array_equal(cat.mask(), before)
+    cat.press("b")
+    cat.drag((20, 280), (60, 280))
+    cat.press("Enter")
+    after = only_mask(cat)
+    assert after[280, 40] and after.sum() > before.sum()
+    cat.press("Escape", "Control+z")
+    np.testing.assert_array_equal(only_mask(cat), before)
+
+
+def test_double_click_picks_up_and_a_point_refines_from_the_mask(cat: Annotator) -> None:
+    painted(cat, ((150, 150), (250, 150)))
+    left, top = cat.at(200, 150)
+    cat.page.mouse.dblclick(left, top)
+    cat.settled()
+    assert cat.state("draft.now.annotationId") == cat.state("annotations[0].id")
+    cat.click(200, 200)
+    assert cat.state("draft.now.answered") and cat.state("draft.now.points.length") == 1
+    cat.press("Escape")
+    assert cat.state("draft.now") is None and cat.state("annotations.length") == 1
+
+
+def test_merge_split_and_clean(cat: Annotator) -> None:
+    painted(cat, ((50, 50), (90, 50)))
+    painted(cat, ((300, 200), (340, 200)))
+    first, second = (cat.mask(annotation) for annotation in cat.state("annotations.map((a) => a.id)"))
+    cat.page.click("#annotator .object >> nth=0 >> .name")
+    cat.page.click("#annotator .object >> nth=1 >> .name", modifiers=["Shift"])
+    cat.press("m")
+    np.testing.assert_array_equal(only_mask(cat), first | second)
+    cat.press(".", "s")
+    masks = [cat.mask(annotation) for annotation in cat.state("annotations.map((a) => a.id)")]
+    assert sorted(mask.sum() for mask in masks) == sorted([first.sum(), second.sum()])
+    cat.press("Control+z")
+    assert cat.state("annotations.length") == 1
+    cat.press(".", "x", *["["] * 12)
+    cat.click(70, 50)
+    assert only_mask(cat).sum() < (first | second).sum()
+    cat.press("Escape", ".", "g")
+    np.testing.assert_array_equal(only_mask(cat), first | second)
+
+
+def test_the_preview_follows_the_pointer_and_can_be_turned_off(cat: Annotator) -> None:
+    cat.page.mouse.move(*cat.at(200, 150))
+    cat.page.mouse.move(*cat.at(202, 152))
+    cat.until("hover !== null")
+    cat.page.mouse.move(2, 2)
+    cat.until("hover === null")
+    cat.page.click('#annotator [aria-label="View"]')
+    cat.page.uncheck('#annotator label:has-text("Preview") input')
+    cat.page.keyboard.press("Escape")
+    asked: list[str] = []
+    cat.page.on("request", lambda request: asked.append(request.url))
+    cat.page.mouse.move(*cat.at(150, 100))
+    cat.page.mouse.move(*cat.at(152, 102))
+    cat.settled()
+    assert not [url for url in asked if url.endswith("/prompt")] and cat.state("hover") is None
+
+
+def test_keymaps_change_what_keys_do_and_are_remembered(cat: Annotator) -> None:
+    cat.press("?")
+    cat.page.select_option('#annotator [aria-label="Keymap"]', "labelme")
+    cat.press("Escape")
+    cat.click(200, 150)
+    cat.press("f")
+    assert cat.state("annotations.length") == 1
+    cat.reload()
+    assert cat.state("view.keymap") == "labelme"
+
+
+def test_only_the_selected_object_is_drawn(cat: Annotator) -> None:
+    painted(cat, ((50, 50), (90, 50)))
+    painted(cat, ((300, 200), (340, 200)))
+    cat.page.mouse.move(2, 2)
+    cat.show_at_full_size(0, 0)
+    assert cat.drawn(451, 300)[50, 70] and cat.drawn(451, 300)[200, 320]
+    cat.press(".", "o")
+    assert cat.drawn(451, 300)[50, 70] and not cat.drawn(451, 300)[200, 320]
+    cat.press("o", "h")
+    assert not cat.drawn(451, 300).any()
