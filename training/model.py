@@ -53,7 +53,9 @@ def initialise(model: SAM2Base, gain: float) -> None:
 
     With random projections every click gives the same mask for thousands of steps. Equal query and key projections
     turn each cross attention into a similarity: through the shared position code a click attends to its surroundings,
-    and its surroundings to the click, from the first step on.
+    and its surroundings to the click, from the first step on. Value and output projections that are each other's
+    transpose then let the click carry what it sees there in the same basis, so that things that look alike attend to
+    it too. For that the features must not drown the position code: the neck starts with outputs of its size.
     """
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear) and "sam_" not in name:
@@ -71,7 +73,28 @@ def initialise(model: SAM2Base, gain: float) -> None:
         attention.k_proj.weight.data.copy_(attention.q_proj.weight.data)
         nn.init.zeros_(attention.q_proj.bias)
         nn.init.zeros_(attention.k_proj.bias)
+    for layer in transformer.layers:
+        attention = layer.cross_attn_token_to_image
+        nn.init.orthogonal_(attention.v_proj.weight)
+        attention.out_proj.weight.data.copy_(attention.v_proj.weight.data.T)
+    calm_neck(model)
     freeze_object_score(model)
+
+
+@torch.no_grad()
+def calm_neck(model: SAM2Base, scale: float = 0.8) -> None:
+    """Scale and shift the two coarse levels of the neck so that embeddings of noise have mean 0, size `scale`."""
+    training, size = model.training, model.image_size
+    noise = F.interpolate(torch.randn(8, 3, 12, 12), (size, size), mode="bicubic")
+    model.eval()
+    embedding = encode(model, noise).embedding
+    model.train(training)
+    mean = embedding.mean((0, 2, 3))
+    factor = scale / float((embedding - mean.view(1, -1, 1, 1)).square().mean().sqrt())
+    convs = model.image_encoder.neck.convs  # coarse to fine
+    convs[1].conv.bias -= mean
+    for parameter in (*convs[0].conv.parameters(), *convs[1].conv.parameters(), model.no_mem_embed):
+        parameter.mul_(factor)
 
 
 def freeze_object_score(model: SAM2Base) -> None:
