@@ -42,11 +42,19 @@ export function createCommands({ store, viewport, prompting, objects, review, se
     if (target && !inProgress()) prompting.correct(target);
   }
 
+  /** Inside the box just drawn, if there is one, else everywhere. */
+  function autoMask() {
+    const step = state().draft.now;
+    const region = step && step.box && !step.points.length && !step.annotationId ? step.box : null;
+    if (region) prompting.drop();
+    void review.start(region);
+  }
+
   /** @type {Record<string, (event?: Event) => any>} */
   const run = {
     nextCandidate: () => prompting.cycle(1),
     previousCandidate: () => prompting.cycle(-1),
-    keep: () => (state().review ? review.acceptAll() : objects.keep()),
+    keep: () => (state().review && !inProgress() ? review.acceptAll() : objects.keep()),
     drop,
     remove: () => {
       if (inProgress()) prompting.drop();
@@ -68,7 +76,7 @@ export function createCommands({ store, viewport, prompting, objects, review, se
     merge: () => objects.merge(),
     split: () => objects.split(),
     clean: () => objects.clean(SPECK_PIXELS),
-    autoMask: () => review.start(),
+    autoMask,
     onlyThis: () => store.set({ view: { ...state().view, only: !state().view.only } }),
     hideAll: () => {
       const ids = state().annotations.map((/** @type {any} */ item) => item.id);

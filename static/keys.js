@@ -82,7 +82,7 @@ export const SHEET = [
     ["fit", "fit to the window"],
     ["zoomIn", "zoom in"],
     ["zoomOut", "zoom out"],
-    ["autoMask", "auto-mask"],
+    ["autoMask", "auto-mask; inside a box if one is drawn"],
     ["onlyThis", "show only the selected"],
     ["hideAll", "hide or show all objects"],
     ["newLabel", "new label"],

@@ -25,6 +25,7 @@ import { createRenderer, readBack } from "./render.js";
 import { createReview } from "./review.js";
 import { createSession } from "./session.js";
 import { VIEW, createStore, initialState, shownMask } from "./state.js";
+import { openStorage } from "./storage.js";
 import { createTools } from "./tools.js";
 import { listenToFiles } from "./uploads.js";
 import { createViewport } from "./viewport.js";
@@ -41,7 +42,8 @@ const NARROW_INSETS = { left: 6, top: 62, right: 6, bottom: 60 };
  */
 export function mount(root) {
   if (root.annotator) return;
-  const store = createStore({ ...initialState(), view: { ...VIEW, ...remembered() } });
+  const storage = openStorage();
+  const store = createStore({ ...initialState(), view: { ...VIEW, ...remembered(storage) } });
 
   const photoCanvas = el("canvas", { class: "photo" });
   const overlayCanvas = el("canvas", { class: "overlay" });
@@ -57,12 +59,12 @@ export function mount(root) {
   const statusBar = createStatusBar({ store });
   const photo = createPhoto(() => renderer?.invalidate());
   const api = createApi({ fetch: fetch.bind(window), onConnection: (online) => session.connection(online) });
-  const outbox = createOutbox({ send: api.send, storage: localStorage, onCount: (unsent) => store.set({ unsent }) });
+  const outbox = createOutbox({ send: api.send, storage, onCount: (unsent) => store.set({ unsent }) });
   const labels = createLabels({ store, api, toast });
   const prompting = createPrompting({ store, api, toast });
   const objects = createObjects({ store, api, outbox, toast, chooseLabel: labels.fallback });
   const review = createReview({ store, api, outbox, objects, toast, chooseLabel: labels.fallback });
-  const session = createSession({ store, api, outbox, objects, prompting, photo, toast, storage: localStorage });
+  const session = createSession({ store, api, outbox, objects, prompting, photo, toast, storage });
   const renderer = createRenderer({ photoCanvas, overlayCanvas, photo, viewport, store, onPainted: prompting.painted });
   const tools = createTools({ box, viewport, store, prompting, objects, review, toast });
   const setView = (/** @type {any} */ fields) => store.set({ view: { ...store.get().view, ...fields } });
@@ -92,7 +94,7 @@ export function mount(root) {
     renderer.resize(size);
   }).observe(box);
   store.watch(["image"], ({ image }) => image && sized(image));
-  store.watch(["view"], ({ view }) => localStorage.setItem(PREFERENCES, JSON.stringify(view)));
+  store.watch(["view"], ({ view }) => storage.setItem(PREFERENCES, JSON.stringify(view)));
   store.watch(["tool", "review", "image"], ({ tool, review: reviewing, image }) => {
     box.dataset.tool = reviewing ? "review" : image ? tool : "none";
   });
@@ -110,10 +112,10 @@ export function mount(root) {
   void session.boot().then(done);
 }
 
-/** @returns {object} the preferences of the last visit */
-function remembered() {
+/** @param {Storage} storage @returns {object} the preferences of the last visit */
+function remembered(storage) {
   try {
-    return JSON.parse(localStorage.getItem(PREFERENCES) ?? "{}");
+    return JSON.parse(storage.getItem(PREFERENCES) ?? "{}");
   } catch {
     return {};
   }

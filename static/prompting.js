@@ -1,7 +1,8 @@
 /** The object in progress: prompts go out, candidates come back. */
 
 import { createLatest } from "./api.js";
-import { NO_DRAFT, advance, newStep, patchStep, redoStep, shownMask, undoStep, withPrompts } from "./state.js";
+import { equal } from "./rle.js";
+import { NO_DRAFT, advance, distinctCandidates, newStep, patchStep, redoStep, shownMask, undoStep, withPrompts } from "./state.js";
 
 const MAX_POINTS = 64;
 const SLOW_LINKS = new Set(["slow-2g", "2g", "3g"]);
@@ -58,7 +59,7 @@ export function createPrompting({ store, api, toast }) {
     if (!image || !step || step.answered) return;
     busy(1);
     try {
-      const reply = await fetchReply(image.id, step);
+      const reply = distinctCandidates(await fetchReply(image.id, step), equal);
       const found = reply.candidates.findIndex((candidate) => candidate.mask.w > 0);
       const fields = { reply, answered: true, index: Math.max(0, found), edited: null };
       if (store.get().image?.id === image.id) store.set({ draft: patchStep(draft(), step.id, fields) });

@@ -66,7 +66,7 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     const mask = shownMask(state.draft.now);
     if (mask) drawMask(above, mask, { ...maskStyle(state, color, true), pixel });
     above.setTransform(ratio, 0, 0, ratio, 0, 0);
-    drawGestures(state, color);
+    drawGestures(state, brushColor(state) ?? color);
   }
 
   /** @param {any} state @param {string} color @param {boolean} strong */
@@ -111,6 +111,12 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     if (!hovered) return;
     const color = distinct(hovered.index);
     drawMask(above, hovered.mask, { color, fill: 0.4, lines: [["#fff", 5], [color, 2]], pixel });
+  }
+
+  /** @param {any} state @returns {string | null} the colour of the kept object under the brush */
+  function brushColor(state) {
+    const at = state.draft.now ? -1 : state.annotations.findIndex((/** @type {any} */ item) => state.selection.includes(item.id));
+    return at < 0 ? null : objectColor(state, state.annotations[at].label_id, at);
   }
 
   /** @param {any} state @param {string} color */

@@ -48,7 +48,7 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
       objects.show(document);
       await drawn;
       if (ticket !== opening) return;
-      storage.setItem(REMEMBERED, id);
+      remember(id);
       store.set({ photoReady: true });
       prompting.unpark(id);
       void watchEmbedding(id);
@@ -66,6 +66,15 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
     const { images } = store.get();
     const at = images.findIndex((/** @type {any} */ image) => image.id === id);
     return at < 0 ? [] : images.slice(at + 1, at + 1 + PREFETCH).map((/** @type {any} */ image) => image.id);
+  }
+
+  /** @param {string} id */
+  function remember(id) {
+    try {
+      storage.setItem(REMEMBERED, id);
+    } catch {
+      // A full storage only means that a reload opens another image.
+    }
   }
 
   /** Fetches the pixels of the next image into the browser's cache. @param {string} id */
@@ -127,11 +136,11 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
     form.append("files", file, file.name);
     try {
       const reply = await api.post(`/projects/${store.get().projectId}/images`, form);
-      for (const bad of reply.errors) toast(`${bad.name}: ${bad.error}`, { kind: "error" });
+      for (const bad of reply.errors) toast(named(bad.name, bad.error), { kind: "error" });
       return reply.images;
     } catch (error) {
       const reasons = error.data?.errors ?? [];
-      toast(`${file.name}: ${reasons[0]?.error ?? error.message}`, { kind: "error" });
+      toast(named(file.name, reasons[0]?.error ?? error.message), { kind: "error" });
       return [];
     }
   }
@@ -238,3 +247,6 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
     },
   };
 }
+
+/** @param {string} name @param {string} sentence @returns {string} the sentence, with the file's name in it */
+const named = (name, sentence) => (sentence.includes(name) ? sentence : `${name}: ${sentence}`);

@@ -8,7 +8,8 @@
  * @typedef {{points: number[][], box: number[] | null}} Prompts
  * @typedef {{id: string, label_id: number, mask: Mask, area: number, bbox: number[], score: number | null, source: string,
  *   prompts: Prompts, pending?: boolean}} Annotation
- * @typedef {{mask: Mask, score: number, stability: number, area: number}} Candidate
+ * @typedef {{mask: Mask, score: number, stability: number, area: number, index?: number}} Candidate  `index`: place in
+ *   the server's answer
  * @typedef {{token: string, candidates: Candidate[], timing: Record<string, number | null>}} Reply
  */
 
@@ -67,7 +68,8 @@ export function advance(draft, step) {
 export function withPrompts(draft, prompts, { refine }) {
   const { now } = draft;
   if (!now) return advance(draft, newStep(prompts));
-  const base = refine && now.reply ? { token: now.reply.token, index: now.index } : null;
+  const shown = now.reply?.candidates[now.index];
+  const base = refine && now.reply ? { token: now.reply.token, index: shown?.index ?? now.index } : null;
   return advance(draft, newStep({ ...now, ...prompts, base: refine ? (base ?? now.base) : null, answered: false }));
 }
 
@@ -99,6 +101,17 @@ export function redoStep({ past, now, future }) {
 export function patchStep(draft, id, fields) {
   const patch = (/** @type {Step} */ step) => (step.id === id ? { ...step, ...fields } : step);
   return { past: draft.past.map(patch), now: draft.now && patch(draft.now), future: draft.future.map(patch) };
+}
+
+/**
+ * @param {Reply} reply
+ * @param {(a: Mask, b: Mask) => boolean} same
+ * @returns {Reply} without candidates that show the same mask as one before them
+ */
+export function distinctCandidates(reply, same) {
+  const numbered = reply.candidates.map((candidate, index) => ({ ...candidate, index }));
+  const candidates = numbered.filter((one, at) => !numbered.slice(0, at).some((other) => same(one.mask, other.mask)));
+  return { ...reply, candidates };
 }
 
 /**

@@ -8,7 +8,7 @@ import { el, icon, iconButton } from "../dom.js";
  */
 export function createHeader({ store, models, commands, pickFiles, viewPanel, done, session }) {
   const upload = iconButton("upload", "Upload images (or drop, or paste them)", pickFiles, { words: "Upload" });
-  const auto = iconButton("magic", "Find every object (Q)", () => {
+  const auto = iconButton("magic", "Find every object; inside a box if one is drawn (Q)", () => {
     commands.autoMask();
     done();
   }, { words: "Auto-mask" });

@@ -1,6 +1,6 @@
 /** The image queue and, behind it, the samples. */
 
-import { el, icon } from "../dom.js";
+import { el, icon, iconButton } from "../dom.js";
 
 const STATUS = { new: "new", in_progress: "in progress", done: "done" };
 
@@ -33,7 +33,7 @@ export function createStrip({ store, session, pickFiles, done }) {
     const known = tiles.get(image.id);
     if (known && from.every((value, i) => value === known.from[i])) return known.node;
     const words = `${image.name}: ${STATUS[/** @type {keyof typeof STATUS} */ (image.status)]}, ${image.annotations} objects`;
-    const node = el(
+    const open = el(
       "button",
       { type: "button", class: current ? "tile current" : "tile", title: words, "aria-label": words, role: "option", "aria-selected": String(current), dataset: { id: image.id },
         onclick: () => void session.open(image.id).then(done) },
@@ -41,6 +41,8 @@ export function createStrip({ store, session, pickFiles, done }) {
       el("span", { class: `state ${image.status} ${image.embedding === "ready" ? "ready" : ""}` }),
       image.annotations ? el("span", { class: "badge" }, String(image.annotations)) : null,
     );
+    const remove = iconButton("close", `Remove ${image.name}`, () => void session.removeImage(image.id).then(done), { class: "small tile-remove" });
+    const node = el("div", { class: "tile-box" }, open, remove);
     tiles.set(image.id, { node, from });
     return node;
   }

@@ -205,6 +205,15 @@ def test_the_queue_moves_with_a_and_d_and_keeps_unfinished_work(page: Annotator)
     assert page.state("image.name") == first and page.state("draft.now.points.length") == 1
 
 
+def test_an_image_is_removed_and_brought_back(cat: Annotator) -> None:
+    name = cat.state("image.name")
+    cat.page.click(f'#annotator [aria-label="Remove {name}"]')
+    cat.until(f"image?.name !== '{name}'")
+    cat.toast("Image removed")
+    cat.page.click('#annotator .toast .button:has-text("Undo")')
+    cat.until(f"image?.name === '{name}'")
+
+
 def test_a_lost_connection_loses_nothing(cat: Annotator) -> None:
     cat.click(200, 150)
     mask = cat.mask()

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { NO_DRAFT, createStore, nearestPoint, newStep, patchStep, reconcile, redoStep, shownMask, undoStep, withPrompts } from "../../static/state.js";
+import { NO_DRAFT, createStore, distinctCandidates, nearestPoint, newStep, patchStep, reconcile, redoStep, shownMask, undoStep, withPrompts } from "../../static/state.js";
 
 const POINT = [5, 5, 1];
 const mask = (x) => ({ x, y: 0, w: 1, h: 1, runs: [0, 1] });
@@ -99,4 +99,12 @@ test("annotations keep their masks when the server repeats them", () => {
   assert.equal(merged[0].mask, before[0].mask);
   assert.equal(merged[0].label_id, 2);
   assert.equal(merged[1], after[1]);
+});
+
+test("candidates that show the same mask appear once and keep their place in the answer", () => {
+  const one = distinctCandidates(reply("a", mask(1), mask(1), mask(2)), (x, y) => x.x === y.x);
+  assert.deepEqual(one.candidates.map((candidate) => candidate.index), [0, 2]);
+  let draft = withPrompts(NO_DRAFT, { points: [POINT] }, { refine: true });
+  draft = patchStep(draft, draft.now.id, { reply: one, answered: true, index: 1 });
+  assert.deepEqual(withPrompts(draft, { points: [POINT, POINT] }, { refine: true }).now.base, { token: "a", index: 2 });
 });
