@@ -1,0 +1,115 @@
+"""The pictures of the README, made from the running program, never by hand.
+
+    python -m benchmarks.pictures --url http://127.0.0.1:7860
+
+assets/one_click.png: each sample photo before and after one click. assets/screenshot.png: the page with kept objects.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+from playwright.sync_api import Page, sync_playwright
+
+from annotator.masks import rle as rles
+from annotator.models import pick_device
+from annotator.sam import zoo
+from annotator.sam.postprocess import masks_to_rle
+from annotator.sam.predictor import Predictor, PromptBatch
+from annotator.segmenter import recommended_slots
+from annotator.settings import ASSETS_DIR, Settings
+from annotator.types import Point, Prompt
+
+CLICKS = {
+    "skimage_chelsea": (220, 170),
+    "skimage_coffee": (330, 215),
+    "skimage_astronaut": (220, 330),
+    "skimage_rocket": (322, 230),
+}
+_TILE = (300, 220)
+_GREEN = np.array((30, 200, 90))
+_BROWSER = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
+_HOOK = "document.querySelector('#annotator').annotator"
+
+
+def one_click(model: str) -> None:
+    """Write assets/one_click.png: photos above, the recommended mask of one click below."""
+    settings = Settings.from_environment()
+    spec = zoo.spec_of(model)
+    predictor = Predictor.eager(model, zoo.checkpoint_path(spec, settings.models_dir), pick_device(settings.device))
+    sheet = Image.new("RGB", (_TILE[0] * len(CLICKS), _TILE[1] * 2))
+    for column, (name, (x, y)) in enumerate(CLICKS.items()):
+        photo = np.array(Image.open(ASSETS_DIR / "samples" / f"{name}.jpg").convert("RGB"))
+        answer = predictor.decode(predictor.encode([photo]), PromptBatch.single(Prompt((Point(x, y, 1),))))
+        slot = recommended_slots(answer, 0, ambiguous=True)[0]
+        (mask,) = masks_to_rle(answer.logits[0, [slot]], *photo.shape[:2])
+        after = _painted(photo, rles.decode(mask), (x, y))
+        for row, picture in enumerate((Image.fromarray(photo), after)):
+            sheet.paste(picture.resize(_TILE), (column * _TILE[0], row * _TILE[1]))
+    sheet.save(ASSETS_DIR / "one_click.png")
+
+
+def _painted(photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_], click: tuple[int, int]) -> Image.Image:
+    shown = photo.copy()
+    shown[mask] = (shown[mask] * 0.45 + _GREEN * 0.55).astype(np.uint8)
+    picture = Image.fromarray(shown)
+    radius = max(photo.shape) // 70
+    x, y = click
+    box = (x - radius, y - radius, x + radius, y + radius)
+    ImageDraw.Draw(picture).ellipse(box, fill=(255, 60, 60), outline="white", width=2)
+    return picture
+
+
+def screenshot(page: Page, url: str) -> None:
+    """Write assets/screenshot.png: the coffee with three objects kept, a fourth in progress."""
+    page.goto(url)
+    page.wait_for_selector('#annotator[data-ready="true"]')
+    project = page.evaluate("() => fetch('/api/status').then((r) => r.json()).then((s) => s.project_id)")
+    for name in ("cup", "saucer", "spoon"):
+        _post(page, f"/api/projects/{project}/labels", {"name": name})
+    for name in CLICKS:
+        _post(page, f"/api/projects/{project}/samples", {"name": name})
+    page.reload()
+    page.wait_for_selector('#annotator[data-ready="true"]')
+    page.locator("#annotator .strip img").nth(1).click()
+    page.wait_for_selector('#annotator[data-ready="true"][data-embedding="ready"]')
+    for key, x, y in (("2", 330, 215), ("3", 130, 250), ("4", 430, 290)):
+        left, top = page.evaluate(f"([x, y]) => {_HOOK}.imageToPage(x, y)", [x, y])
+        page.mouse.click(left, top)
+        page.wait_for_selector('#annotator[data-busy="false"]')
+        page.keyboard.press(key)
+        page.keyboard.press("Enter")
+        page.wait_for_selector('#annotator[data-busy="false"]')
+    left, top = page.evaluate(f"([x, y]) => {_HOOK}.imageToPage(x, y)", [560, 60])
+    page.mouse.click(left, top)
+    page.wait_for_selector('#annotator[data-busy="false"]')
+    page.wait_for_timeout(800)
+    page.screenshot(path=str(ASSETS_DIR / "screenshot.png"))
+
+
+def _post(page: Page, path: str, body: dict[str, str]) -> None:
+    script = """([path, body]) => fetch(path, {
+      method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)
+    })"""
+    page.evaluate(script, [path, body])
+
+
+def main() -> None:
+    """Make both."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--url", default="http://127.0.0.1:7860")
+    parser.add_argument("--model", default="nano")
+    parser.add_argument("--chromium", default="/usr/bin/chromium")
+    options = parser.parse_args()
+    one_click(options.model)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=options.chromium, args=_BROWSER)
+        screenshot(browser.new_page(viewport={"width": 1280, "height": 800}), options.url)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
