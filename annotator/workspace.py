@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from annotator import images
 from annotator.annotations import Annotations
 from annotator.errors import InvalidImage, InvalidMask, InvalidPrompt, NotFound
@@ -75,7 +73,7 @@ class Workspace:
         self.annotations = Annotations(store)
         self._lock = threading.Lock()
         self._pixels: OrderedDict[str, UInt8Array] = OrderedDict()
-        self._answers: OrderedDict[str, tuple[str, FloatArray]] = OrderedDict()
+        self._answers: OrderedDict[str, tuple[str, View | None, FloatArray]] = OrderedDict()
 
     # --- projects and images ---
 
@@ -165,7 +163,7 @@ class Workspace:
         check_prompt(prompt, record.height, record.width)
         if view is not None:
             check_view(view, prompt, record.height, record.width)
-        mask_input = self._logits_of(refine, record)
+        mask_input = self._logits_of(refine, record, view)
         if mask_input is None and annotation_id is not None:
             mask = seen(rles.decode(self.store.annotation(record.id, annotation_id).mask), view)
             mask_input = mask_to_logits(mask, self.segmenter.models.predictor.mask_side) if mask.any() else None
@@ -179,18 +177,23 @@ class Workspace:
         token = uuid.uuid4().hex
         if hover is None:
             with self._lock:
-                self._answers[token] = (record.id, answer.logits)
+                self._answers[token] = (record.id, view, answer.logits)
                 while len(self._answers) > _REMEMBERED_ANSWERS:
                     self._answers.popitem(last=False)
         return token, answer
 
-    def _logits_of(self, refine: Refinement | None, record: ImageRecord) -> FloatArray | None:
-        """Logits of the candidate to refine; None if it is forgotten (a restart), which only costs some accuracy."""
-        if refine is None:
-            return None
+    def _logits_of(self, refine: Refinement | None, record: ImageRecord, view: View | None) -> FloatArray | None:
+        """Logits of the candidate to refine, if it was seen in the same view.
+
+        None if it is forgotten (after a restart), which only costs some accuracy.
+        """
         with self._lock:
-            image_id, logits = self._answers.get(refine.token, ("", np.empty((0, 0, 0), np.float32)))
-        return logits[refine.index] if image_id == record.id and 0 <= refine.index < len(logits) else None
+            known = None if refine is None else self._answers.get(refine.token)
+        if refine is None or known is None:
+            return None
+        image_id, seen_in, logits = known
+        same = (image_id, seen_in) == (record.id, view)
+        return logits[refine.index] if same and 0 <= refine.index < len(logits) else None
 
     # --- automatic masks ---
 

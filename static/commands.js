@@ -4,10 +4,10 @@ const ZOOM_STEP = 1.4;
 const SPECK_PIXELS = 64;
 
 /**
- * @param {{store: any, viewport: any, prompting: any, objects: any, review: any, session: any, labels: any, tools: any,
+ * @param {{store: any, viewport: any, prompting: any, objects: any, review: any, session: any, labels: any, tools: any, detail: any,
  *   openHelp: () => void, focusNewLabel: () => void}} parts
  */
-export function createCommands({ store, viewport, prompting, objects, review, session, labels, tools, openHelp, focusNewLabel }) {
+export function createCommands({ store, viewport, prompting, objects, review, session, labels, tools, detail, openHelp, focusNewLabel }) {
   const state = () => store.get();
   const inProgress = () => Boolean(state().draft.now);
   const middle = () => [viewport.screen.width / 2, viewport.screen.height / 2];
@@ -77,6 +77,7 @@ export function createCommands({ store, viewport, prompting, objects, review, se
     split: () => objects.split(),
     clean: () => objects.clean(SPECK_PIXELS),
     autoMask,
+    detail: () => detail.toggle(),
     onlyThis: () => store.set({ view: { ...state().view, only: !state().view.only } }),
     hideAll: () => {
       const ids = state().annotations.map((/** @type {any} */ item) => item.id);

@@ -2,6 +2,7 @@
 
 import { createApi } from "./api.js";
 import { createCommands } from "./commands.js";
+import { createDetail } from "./detail.js";
 import { el } from "./dom.js";
 import { listenToKeys } from "./keys.js";
 import { createLabels } from "./labels.js";
@@ -54,6 +55,7 @@ export function mount(root) {
   const toast = createToasts(toastPlace);
   const viewport = createViewport(() => {
     renderer?.invalidate();
+    detail?.moved();
     statusBar.setZoom(viewport.view.scale);
   });
   const statusBar = createStatusBar({ store });
@@ -67,10 +69,11 @@ export function mount(root) {
   const session = createSession({ store, api, outbox, objects, prompting, photo, toast, storage });
   const renderer = createRenderer({ photoCanvas, overlayCanvas, photo, viewport, store, onPainted: prompting.painted });
   const tools = createTools({ box, viewport, store, prompting, objects, review, toast });
+  const detail = createDetail({ store, viewport, toast });
   const setView = (/** @type {any} */ fields) => store.set({ view: { ...store.get().view, ...fields } });
   const openHelp = createHelp(root, { store, setView, closed: done });
   const pickFiles = listenToFiles(root, (files) => void session.upload(files).then(done));
-  const commands = createCommands({ store, viewport, prompting, objects, review, session, labels, tools, openHelp, focusNewLabel: () => labelPanel.focus() });
+  const commands = createCommands({ store, viewport, prompting, objects, review, session, labels, tools, detail, openHelp, focusNewLabel: () => labelPanel.focus() });
   const { run } = commands;
   const choose = (/** @type {number} */ id) => {
     store.set({ labelId: id });

@@ -1,6 +1,7 @@
 /** The object in progress: prompts go out, candidates come back. */
 
 import { createLatest } from "./api.js";
+import { viewOf } from "./detail.js";
 import { equal } from "./rle.js";
 import { NO_DRAFT, advance, distinctCandidates, newStep, patchStep, redoStep, shownMask, undoStep, withPrompts } from "./state.js";
 
@@ -31,6 +32,7 @@ export function createPrompting({ store, api, toast }) {
     refine: step.base,
     annotation_id: step.base ? null : step.annotationId,
     kind: "click",
+    view: viewOf(store.get()),
   });
 
   /**
@@ -86,7 +88,7 @@ export function createPrompting({ store, api, toast }) {
   const hover = createLatest(
     async (/** @type {{imageId: string, x: number, y: number}} */ wish) => {
       const begin = performance.now();
-      const body = { points: [[wish.x, wish.y, 1]], box: null, refine: null, annotation_id: null, kind: "hover" };
+      const body = { points: [[wish.x, wish.y, 1]], box: null, refine: null, annotation_id: null, kind: "hover", view: viewOf(store.get()) };
       const reply = await api.post(`/images/${wish.imageId}/prompt`, body, { retry: "never" });
       slowReplies = performance.now() - begin > SLOW_REPLY_MS ? slowReplies + 1 : 0;
       return reply;

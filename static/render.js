@@ -7,7 +7,7 @@ import { visibleProposals } from "./review.js";
 import { encode } from "./rle.js";
 import { shownMask } from "./state.js";
 
-const DRAWN = ["annotations", "labels", "labelId", "selection", "hidden", "draft", "review", "hover", "view", "scratch", "tool", "brush", "photoReady"];
+const DRAWN = ["annotations", "labels", "labelId", "selection", "hidden", "draft", "review", "hover", "view", "scratch", "tool", "brush", "photoReady", "detail"];
 
 /** The view counts as moving until it has stood still for so long. */
 const SETTLE_MS = 120;
@@ -120,8 +120,9 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
   }
 
   /** @param {any} state @param {string} color */
-  function drawGestures({ draft, scratch, view, tool, brush }, color) {
+  function drawGestures({ draft, scratch, view, tool, brush, detail }, color) {
     const { toScreen } = viewport;
+    if (detail) drawBox(above, [detail.x, detail.y, detail.x + detail.width, detail.y + detail.height], toScreen);
     if (draft.now) drawPrompts(above, draft.now, toScreen);
     if (scratch.box) drawBox(above, scratch.box, toScreen);
     if (scratch.lasso) drawLasso(above, scratch.lasso, toScreen);

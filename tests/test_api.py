@@ -435,3 +435,15 @@ def test_a_model_that_cannot_be_had_is_one_sentence_and_the_present_one_goes_on(
     assert client.get("/api/status").json()["model"]["name"] == "nano"
     click(client, image, (10, 10, 1))
     assert client.put("/api/model", json={"name": "huge"}).status_code == 503
+
+
+def test_an_answer_of_another_view_is_not_refined(client: TestClient, image: dict[str, Any]) -> None:
+    view = {"x": 100, "y": 50, "width": 200, "height": 150}
+    points = ((200, 120, 1), (150, 80, 0))
+    whole = click(client, image, points[0])
+    plain = click(client, image, *points, view=view)
+    refined = click(client, image, *points, view=view, refine={"token": whole["token"], "index": 0})
+    assert refined["candidates"] == plain["candidates"]
+    seen = click(client, image, points[0], view=view)
+    same = click(client, image, *points, view=view, refine={"token": seen["token"], "index": 0})
+    assert same["candidates"] != plain["candidates"]

@@ -25,8 +25,8 @@ export function createNotices({ store }) {
   store.watch(["online"], (/** @type {any} */ { online }) => {
     offline.hidden = online;
   });
-  store.watch(["image", "photoReady", "booted"], (/** @type {any} */ { image, photoReady, booted }) => {
-    const text = !booted ? "" : image && !photoReady ? "Loading …" : image && image.embedding !== "ready" ? "Preparing the image; you can click already …" : "";
+  store.watch(["image", "photoReady", "booted", "detail"], (/** @type {any} */ { image, photoReady, booted, detail }) => {
+    const text = !booted ? "" : detail ? "Fine detail: prompts see this part at full resolution (Z to leave)" : image && !photoReady ? "Loading …" : image && image.embedding !== "ready" ? "Preparing the image; you can click already …" : "";
     encoding.hidden = !text;
     encoding.textContent = text;
   });

@@ -28,6 +28,12 @@ export function createRail({ store, commands, done }) {
   const redo = iconButton("redo", "Redo (Ctrl+Shift+Z)", after(() => commands.redo()), { class: "plain" });
   const fit = iconButton("fit", "Fit (F)", after(() => commands.fit()), { class: "plain" });
 
+  const detail = iconButton("detail", "Fine detail of what is on the screen (Z)", after(() => commands.detail()), { class: "plain" });
+
+  store.watch(["detail"], (/** @type {any} */ state) => {
+    detail.classList.toggle("chosen", Boolean(state.detail));
+    detail.setAttribute("aria-pressed", String(Boolean(state.detail)));
+  });
   store.watch(["tool", "brush"], (/** @type {any} */ { tool, brush }) => {
     for (const [name, button] of Object.entries(buttons)) {
       button.classList.toggle("chosen", name === tool);
@@ -42,5 +48,5 @@ export function createRail({ store, commands, done }) {
     undo.title = draft.now ? "Undo the prompt (Ctrl+Z)" : history.undo ? `Undo: ${history.undo} (Ctrl+Z)` : "Nothing to undo";
     redo.title = !draft.now && !draft.future.length && history.redo ? `Redo: ${history.redo} (Ctrl+Shift+Z)` : "Redo (Ctrl+Shift+Z)";
   });
-  return el("div", { class: "rail", role: "toolbar", "aria-label": "Tools" }, ...Object.values(buttons), size, el("hr"), undo, redo, el("hr"), fit);
+  return el("div", { class: "rail", role: "toolbar", "aria-label": "Tools" }, ...Object.values(buttons), size, el("hr"), undo, redo, el("hr"), fit, detail);
 }

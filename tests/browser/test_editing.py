@@ -157,3 +157,22 @@ def test_only_the_selected_object_is_drawn(cat: Annotator) -> None:
     assert cat.drawn(451, 300)[50, 70] and not cat.drawn(451, 300)[200, 320]
     cat.press("o", "h")
     assert not cat.drawn(451, 300).any()
+
+
+def test_fine_detail_asks_for_what_is_on_the_screen_until_the_view_is_left(cat: Annotator) -> None:
+    cat.press("z")
+    assert cat.state("detail") is None, "nothing to gain while the whole image is on the screen"
+    script = "() => document.querySelector('#annotator').annotator.viewport.set({scale: 6, x: -900, y: -500})"
+    cat.page.evaluate(script)
+    cat.press("z")
+    detail = cat.state("detail")
+    assert 150 <= detail["x"] < 160
+    with cat.page.expect_request("**/prompt") as asked:
+        cat.click(detail["x"] + detail["width"] / 2, detail["y"] + detail["height"] / 2)
+    assert asked.value.post_data_json["view"] == {key: detail[key] for key in ("x", "y", "width", "height")}
+    ys, xs = cat.mask().nonzero()
+    if len(xs):
+        assert detail["x"] <= xs.min() <= xs.max() < detail["x"] + detail["width"]
+        assert detail["y"] <= ys.min() <= ys.max() < detail["y"] + detail["height"]
+    cat.press("Escape", "f")
+    assert cat.state("detail") is None
