@@ -25,7 +25,7 @@ class Config:
     seed: int = 20
     phases: tuple[Phase, ...] = (
         Phase(until=0.20, size=192, images=4, prompts=6, drawn=0.85, corrected=0.5, balance=0.6),
-        Phase(until=0.78, size=192, images=4, prompts=6, drawn=0.40, corrected=0.5, balance=0.2),
+        Phase(until=0.85, size=192, images=4, prompts=6, drawn=0.35, corrected=0.5, balance=0.2),
         Phase(until=1.00, size=384, images=2, prompts=6, drawn=0.25, corrected=0.8, balance=0.1),
     )
     # How often a photo of each source starts a scene.
@@ -39,7 +39,7 @@ class Config:
     lr: float = 1e-3
     lr_end: float = 1e-6
     warmup_steps: int = 200
-    cooldown: float = 0.4  # share of the budget, at its end, over which the rate falls (half a cosine)
+    cooldown: float = 0.45  # share of the budget, at its end, over which the rate falls (half a cosine)
     weight_decay: float = 0.05
     betas: tuple[float, float] = (0.9, 0.98)
     clip: float = 1.0
@@ -47,13 +47,13 @@ class Config:
 
     box: float = 0.2  # share of steps whose first prompt is a noisy box
     box_noise: float = 0.1  # deviation of a box corner, in parts of the box's side
-    centre: float = 0.5  # share of clicks at the point farthest from the border; the others fall anywhere in the region
+    centre: float = 0.6  # share of clicks at the point farthest from the border; the others fall anywhere in the region
     feedback: float = 0.9  # share of corrective steps that also get the previous logits
     silent: tuple[float, ...] = (0.6, 0.15, 0.1, 0.08, 0.07)  # chance of 0, 1, 2.. clicks without gradient in between
 
     bce: float = 2.0
     dice: float = 1.0
-    score: float = 0.5
+    score: float = 1.0
     affinity: float = 0.5  # weight of the loss that acts on the encoder directly
     all_slots: float = 0.05  # weight of the mean over the three candidates beside the best of them
     single_first: float = 0.25  # weight of the single mask on the first click (full on a box and on later clicks)

@@ -25,10 +25,10 @@ from training.scenes import colour_texture, drawn
 HEIGHT = 200  # of a tile, in pixels
 # Where to click, in parts of width and height: the thing that the photo is of, and a part or another thing.
 CLICKS = {
-    "skimage_chelsea": [(0.62, 0.72), (0.37, 0.42)],
-    "skimage_coffee": [(0.66, 0.62), (0.30, 0.78)],
+    "skimage_chelsea": [(0.45, 0.55), (0.37, 0.40)],
+    "skimage_coffee": [(0.48, 0.30), (0.24, 0.68)],
     "skimage_astronaut": [(0.45, 0.70), (0.43, 0.25)],
-    "skimage_rocket": [(0.50, 0.45), (0.12, 0.30)],
+    "skimage_rocket": [(0.50, 0.50), (0.25, 0.30)],
 }
 
 

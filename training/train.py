@@ -14,6 +14,7 @@ import math
 import time
 from collections import defaultdict
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -218,7 +219,9 @@ def train(rank: int, args: argparse.Namespace, config: Config) -> None:
         progress = run.spent / budget
         if (index := phase_at(config, progress)) != current:
             current = index
-            stream = iter(loader(photos, config, config.phases[index], seed + index, args.workers))
+            phase = config.phases[index]
+            phase = replace(phase, images=phase.images * args.batch)
+            stream = iter(loader(photos, config, phase, seed + index, args.workers))
             run.resize(config.phases[index].size)
         for group in run.optimizer.param_groups:
             group["lr"] = rate(config, run.step, progress)
@@ -267,6 +270,9 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the run folder's last checkpoint")
     parser.add_argument("--minutes", type=float, default=100, help="budget of the whole run, earlier pieces included")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw scenes (16 beside a fast GPU)")
+    parser.add_argument(
+        "--batch", type=int, default=1, help="images a step, in multiples of the config's (16 on a GPU)"
+    )
     parser.add_argument("--processes", type=int, default=1, help="processes that share each step (two on a busy CPU)")
     parser.add_argument("--port", type=int, default=29511, help="where several processes meet")
     args = parser.parse_args()
