@@ -6,7 +6,6 @@ const REMEMBERED = "annotator.image";
 const POLL_EMBEDDING_MS = 500;
 const POLL_HISTORY_MS = 4000;
 const RECONNECT_MS = 1500;
-const PARALLEL_UPLOADS = 2;
 
 /**
  * @param {{store: any, api: any, outbox: any, objects: any, prompting: any, photo: {load: (url: string) => Promise<void>,
@@ -109,24 +108,16 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
   /** @param {File[]} files */
   async function upload(files) {
     if (!files.length) return;
-    const waiting = [...files];
-    let finished = 0;
-    let first = true;
     const progress = toast("", { kind: "progress" });
-    const report = () => progress.update(`Uploading ${Math.min(finished + 1, files.length)} of ${files.length} …`, finished / files.length);
-    const worker = async () => {
-      for (let file = waiting.shift(); file; file = waiting.shift()) {
-        report();
-        const added = await uploadOne(file);
-        finished += 1;
-        if (added.length) adopt(added);
-        if (added.length && first) {
-          first = false;
-          void open(added[0].id);
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: PARALLEL_UPLOADS }, worker));
+    let opened = false;
+    // One after the other: the queue keeps the order of the files, and the first is open while the rest arrive.
+    for (const [at, file] of files.entries()) {
+      progress.update(`Uploading ${at + 1} of ${files.length} …`, at / files.length);
+      const added = await uploadOne(file);
+      adopt(added);
+      if (added.length && !opened) void open(added[0].id);
+      opened ||= added.length > 0;
+    }
     progress.close();
   }
 
