@@ -5,7 +5,7 @@ import { el, iconButton } from "../dom.js";
 const SHOWN_MS = 5000;
 const ERROR_MS = 10000;
 const QUIET_MS = 2500;
-const MAX_SHOWN = 4;
+const MAX_SHOWN = 5;
 
 /**
  * @param {HTMLElement} place
@@ -27,7 +27,8 @@ export function createToasts(place) {
     }
     if (kind !== "progress") node.append(iconButton("close", "Dismiss", close, { class: "plain small" }));
     place.append(node);
-    while (place.childElementCount > MAX_SHOWN) place.firstElementChild?.remove();
+    const old = [...place.querySelectorAll(".toast:not(.progress)")];
+    for (const extra of old.slice(0, -MAX_SHOWN)) extra.remove();
     if (kind !== "progress") setTimeout(close, kind === "error" ? ERROR_MS : quiet ? QUIET_MS : SHOWN_MS);
     return {
       update(next, fraction) {
