@@ -11,6 +11,10 @@ export class ApiError extends Error {
     super(message);
     this.status = status;
     this.field = field;
+    /** How long the server wants to be left alone, in ms. @type {number | undefined} */
+    this.retryAfter = undefined;
+    /** The whole answer, where it was JSON. @type {any} */
+    this.data = null;
   }
 }
 
@@ -26,7 +30,6 @@ const sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(
  * @property {AbortSignal} [signal]
  * @property {"busy" | "always" | "never"} [retry]  "busy" (the default) waits when the server says it is busy; "always" also
  *   waits for a lost connection to come back, for requests that may safely arrive twice
- * @property {boolean} [keepalive]
  */
 
 /**
@@ -59,14 +62,13 @@ export function createApi({ fetch, base = "/api", onConnection = () => {}, wait 
    * @param {string} path
    * @param {Options} options
    */
-  async function once(method, path, { body, signal, keepalive }) {
+  async function once(method, path, { body, signal }) {
     const json = body !== undefined && !(body instanceof FormData);
     let response;
     try {
       response = await fetch(base + path, {
         method,
         signal,
-        keepalive,
         headers: json ? { "Content-Type": "application/json" } : {},
         body: json ? JSON.stringify(body) : body,
       });
@@ -99,11 +101,10 @@ export function createApi({ fetch, base = "/api", onConnection = () => {}, wait 
 /**
  * @param {Response} response
  * @param {any} data
- * @returns {ApiError & {retryAfter?: number, data?: any}}
+ * @returns {ApiError}
  */
 function failure(response, data) {
   const sentence = typeof data?.error === "string" ? data.error : `The server answered ${response.status}.`;
-  /** @type {ApiError & {retryAfter?: number, data?: any}} */
   const error = new ApiError(sentence, response.status, data?.field ?? null);
   const seconds = Number(response.headers.get("Retry-After"));
   if (seconds > 0) error.retryAfter = Math.min(seconds, 10) * 1000;

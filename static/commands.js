@@ -7,7 +7,19 @@ const SPECK_PIXELS = 64;
  * @param {{store: any, viewport: any, prompting: any, objects: any, review: any, session: any, labels: any, tools: any, detail: any,
  *   openHelp: () => void, focusNewLabel: () => void}} parts
  */
-export function createCommands({ store, viewport, prompting, objects, review, session, labels, tools, detail, openHelp, focusNewLabel }) {
+export function createCommands({
+  store,
+  viewport,
+  prompting,
+  objects,
+  review,
+  session,
+  labels,
+  tools,
+  detail,
+  openHelp,
+  focusNewLabel,
+}) {
   const state = () => store.get();
   const inProgress = () => Boolean(state().draft.now);
   const middle = () => [viewport.screen.width / 2, viewport.screen.height / 2];

@@ -49,7 +49,8 @@ export function createDetail({ store, viewport, toast }) {
       if (!image) return;
       if (detail) return leave();
       const part = visiblePart(viewport, image);
-      if (part.width >= image.width && part.height >= image.height) return toast("Zoom in first: fine detail looks at what is on the screen.");
+      if (part.width >= image.width && part.height >= image.height)
+        return toast("Zoom in first: fine detail looks at what is on the screen.");
       if (Math.min(part.width, part.height) < MIN_SIDE) return toast("There is too little of the image on the screen.");
       store.set({ detail: { ...part, imageId: image.id }, hover: null });
     },

@@ -9,15 +9,17 @@
  * @returns {any}
  */
 export function el(tag, props = {}, ...children) {
+  /** @type {any} */
   const node = document.createElement(tag);
   for (const [key, value] of Object.entries(props)) {
     if (key === "class") node.className = value;
     else if (key === "dataset" || key === "style") Object.assign(node[key], value);
     else if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
     else if (key in node && typeof value !== "string") node[key] = value;
-    else if (value !== null && value !== undefined && value !== false) node.setAttribute(key, value === true ? "" : String(value));
+    else if (value !== null && value !== undefined && value !== false)
+      node.setAttribute(key, value === true ? "" : String(value));
   }
-  node.append(...children.filter((child) => child !== null && child !== undefined && child !== false && child !== ""));
+  for (const child of children) if (child) node.append(child);
   return node;
 }
 
@@ -81,7 +83,12 @@ export function icon(name) {
  */
 export function iconButton(name, title, onclick, options = {}) {
   const words = options.words ? el("span", { class: "words" }, options.words) : null;
-  return el("button", { type: "button", class: `button ${options.class ?? ""}`, title, "aria-label": title, onclick }, icon(name), words);
+  return el(
+    "button",
+    { type: "button", class: `button ${options.class ?? ""}`, title, "aria-label": title, onclick },
+    icon(name),
+    words,
+  );
 }
 
 /**

@@ -49,52 +49,71 @@ export const KEYMAPS = {
   },
   labelme: {
     title: "labelme / X-AnyLabeling",
-    keys: { ...COMMON, keep: ["Enter", "F", "N"], fit: ["Ctrl+F", "0"], toggleSign: ["T", "Q"], autoMask: ["I"], correct: ["E", "Ctrl+J"] },
+    keys: {
+      ...COMMON,
+      keep: ["Enter", "F", "N"],
+      fit: ["Ctrl+F", "0"],
+      toggleSign: ["T", "Q"],
+      autoMask: ["I"],
+      correct: ["E", "Ctrl+J"],
+    },
   },
 };
 
 /** The lines of the key sheet: command and meaning, in groups. @type {[string, [string, string][]][]} */
 export const SHEET = [
-  ["Object in progress", [
-    ["nextCandidate", "next candidate mask"],
-    ["previousCandidate", "previous candidate"],
-    ["keep", "keep it under the chosen label"],
-    ["drop", "drop it"],
-    ["undo", "take back a prompt, else the last change"],
-    ["redo", "do it again"],
-    ["toggleSign", "switch clicks between + and −"],
-  ]],
-  ["Kept objects", [
-    ["selectNext", "select the next object"],
-    ["selectPrevious", "select the one before"],
-    ["remove", "delete the selected"],
-    ["correct", "pick it up again"],
-    ["merge", "merge the selected"],
-    ["split", "split into its parts"],
-    ["clean", "fill small holes, drop specks"],
-    ["brush", "brush"],
-    ["eraser", "eraser; in auto-mask: drop the proposal"],
-    ["smaller", "smaller brush"],
-    ["larger", "larger brush"],
-  ]],
-  ["Image and view", [
-    ["previousImage", "image before"],
-    ["nextImage", "next image"],
-    ["fit", "fit to the window"],
-    ["zoomIn", "zoom in"],
-    ["zoomOut", "zoom out"],
-    ["autoMask", "auto-mask; inside a box if one is drawn"],
-    ["detail", "fine detail: prompts see only what is on the screen, at full resolution"],
-    ["onlyThis", "show only the selected"],
-    ["hideAll", "hide or show all objects"],
-    ["newLabel", "new label"],
-  ]],
-  ["Without a mouse", [
-    ["cursor", "move the cross (Shift: faster)"],
-    ["pointHere", "point on the object at the cross"],
-    ["negativeHere", "point beside the object"],
-    ["cornerHere", "one corner of a box, then the other"],
-  ]],
+  [
+    "Object in progress",
+    [
+      ["nextCandidate", "next candidate mask"],
+      ["previousCandidate", "previous candidate"],
+      ["keep", "keep it under the chosen label"],
+      ["drop", "drop it"],
+      ["undo", "take back a prompt, else the last change"],
+      ["redo", "do it again"],
+      ["toggleSign", "switch clicks between + and −"],
+    ],
+  ],
+  [
+    "Kept objects",
+    [
+      ["selectNext", "select the next object"],
+      ["selectPrevious", "select the one before"],
+      ["remove", "delete the selected"],
+      ["correct", "pick it up again"],
+      ["merge", "merge the selected"],
+      ["split", "split into its parts"],
+      ["clean", "fill small holes, drop specks"],
+      ["brush", "brush"],
+      ["eraser", "eraser; in auto-mask: drop the proposal"],
+      ["smaller", "smaller brush"],
+      ["larger", "larger brush"],
+    ],
+  ],
+  [
+    "Image and view",
+    [
+      ["previousImage", "image before"],
+      ["nextImage", "next image"],
+      ["fit", "fit to the window"],
+      ["zoomIn", "zoom in"],
+      ["zoomOut", "zoom out"],
+      ["autoMask", "auto-mask; inside a box if one is drawn"],
+      ["detail", "fine detail: prompts see only what is on the screen, at full resolution"],
+      ["onlyThis", "show only the selected"],
+      ["hideAll", "hide or show all objects"],
+      ["newLabel", "new label"],
+    ],
+  ],
+  [
+    "Without a mouse",
+    [
+      ["cursor", "move the cross (Shift: faster)"],
+      ["pointHere", "point on the object at the cross"],
+      ["negativeHere", "point beside the object"],
+      ["cornerHere", "one corner of a box, then the other"],
+    ],
+  ],
 ];
 
 /** @type {Record<string, [number, number]>} */

@@ -52,7 +52,10 @@ export function createMaskLayer() {
     const left = view.x * ratio - (from.x * ratio + margin[0]) * grown;
     const top = view.y * ratio - (from.y * ratio + margin[1]) * grown;
     context.setTransform(1, 0, 0, 1, 0, 0);
-    for (const [source, alpha] of /** @type {const} */ ([[fills, opacity], [lines, 1]])) {
+    for (const [source, alpha] of /** @type {const} */ ([
+      [fills, opacity],
+      [lines, 1],
+    ])) {
       if (alpha === 0) continue;
       context.globalAlpha = alpha;
       context.drawImage(source.canvas, left, top, source.canvas.width * grown, source.canvas.height * grown);

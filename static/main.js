@@ -49,17 +49,22 @@ export function mount(root) {
   const photoCanvas = el("canvas", { class: "photo" });
   const overlayCanvas = el("canvas", { class: "overlay" });
   const toastPlace = el("div", { class: "toasts" });
-  const box = el("div", { class: "canvas-box", tabindex: "0", role: "application", "aria-label": "Image canvas. Press ? for the keys." }, photoCanvas, overlayCanvas);
+  const box = el(
+    "div",
+    { class: "canvas-box", tabindex: "0", role: "application", "aria-label": "Image canvas. Press ? for the keys." },
+    photoCanvas,
+    overlayCanvas,
+  );
   const done = () => box.focus({ preventScroll: true });
 
   const toast = createToasts(toastPlace);
   const viewport = createViewport(() => {
-    renderer?.invalidate();
-    detail?.moved();
+    renderer.invalidate();
+    detail.moved();
     statusBar.setZoom(viewport.view.scale);
   });
   const statusBar = createStatusBar({ store });
-  const photo = createPhoto(() => renderer?.invalidate());
+  const photo = createPhoto(() => renderer.invalidate());
   const api = createApi({ fetch: fetch.bind(window), onConnection: (online) => session.connection(online) });
   const outbox = createOutbox({ send: api.send, storage, onCount: (unsent) => store.set({ unsent }) });
   const labels = createLabels({ store, api, toast });
@@ -73,7 +78,19 @@ export function mount(root) {
   const setView = (/** @type {any} */ fields) => store.set({ view: { ...store.get().view, ...fields } });
   const openHelp = createHelp(root, { store, setView, closed: done });
   const pickFiles = listenToFiles(root, (files) => void session.upload(files).then(done));
-  const commands = createCommands({ store, viewport, prompting, objects, review, session, labels, tools, detail, openHelp, focusNewLabel: () => labelPanel.focus() });
+  const commands = createCommands({
+    store,
+    viewport,
+    prompting,
+    objects,
+    review,
+    session,
+    labels,
+    tools,
+    detail,
+    openHelp,
+    focusNewLabel: () => labelPanel.focus(),
+  });
   const { run } = commands;
   const choose = (/** @type {number} */ id) => {
     store.set({ labelId: id });
@@ -82,14 +99,38 @@ export function mount(root) {
   };
   const labelPanel = createLabelPanel({ store, labels, choose, done });
 
-  listenToKeys(box, { keymap: () => store.get().view.keymap, run: commands.key, label: commands.labelKey, arrow: tools.moveCursor });
+  listenToKeys(box, {
+    keymap: () => store.get().view.keymap,
+    run: commands.key,
+    label: commands.labelKey,
+    arrow: tools.moveCursor,
+  });
 
-  const stage = el("div", { class: "stage" }, box, createRail({ store, commands: run, done }), createCandidateBar({ store, prompting, commands: run, done }),
-    createEmptyState({ store, session, pickFiles, done }), ...createNotices({ store }), toastPlace);
-  const side = el("aside", { class: "side" }, createReviewPanel({ store, review, done }), labelPanel.element, createObjectPanel({ store, objects, commands: run, done }));
+  const stage = el(
+    "div",
+    { class: "stage" },
+    box,
+    createRail({ store, commands: run, done }),
+    createCandidateBar({ store, prompting, commands: run, done }),
+    createEmptyState({ store, session, pickFiles, done }),
+    ...createNotices({ store }),
+    toastPlace,
+  );
+  const side = el(
+    "aside",
+    { class: "side" },
+    createReviewPanel({ store, review, done }),
+    labelPanel.element,
+    createObjectPanel({ store, objects, commands: run, done }),
+  );
   const viewPanel = createViewPanel({ store, setView, toggleTheme });
-  root.prepend(createHeader({ store, session, models: createModels({ store, api, toast }), commands: run, pickFiles, viewPanel, done }), stage, side,
-    createStrip({ store, session, pickFiles, done }), statusBar.element);
+  root.prepend(
+    createHeader({ store, session, models: createModels({ store, api, toast }), commands: run, pickFiles, viewPanel, done }),
+    stage,
+    side,
+    createStrip({ store, session, pickFiles, done }),
+    statusBar.element,
+  );
 
   new ResizeObserver(() => {
     const size = { width: box.clientWidth, height: box.clientHeight };

@@ -16,7 +16,8 @@ export function createModels({ store, api, toast }) {
         await new Promise((resolve) => setTimeout(resolve, POLL_MS));
         const status = await api.get("/status", { retry: "never" }).catch(() => null);
         const loading = status?.model.loading;
-        if (loading && !finished) progress.update(`Loading ${loading.name} … ${Math.round(loading.fraction * 100)} %`, loading.fraction);
+        if (loading && !finished)
+          progress.update(`Loading ${loading.name} … ${Math.round(loading.fraction * 100)} %`, loading.fraction);
       }
     };
     void watch();

@@ -35,7 +35,9 @@ export function createObjects({ store, api, outbox, toast, chooseLabel }) {
     const annotations = change(state.annotations);
     const status = state.image.status === "new" && annotations.length ? "in_progress" : state.image.status;
     const image = { ...state.image, annotations: annotations.length, status };
-    const images = state.images.map((/** @type {any} */ item) => (item.id === imageId ? { ...item, annotations: image.annotations, status } : item));
+    const images = state.images.map((/** @type {any} */ item) =>
+      item.id === imageId ? { ...item, annotations: image.annotations, status } : item,
+    );
     store.set({ annotations, image, images, history: history ?? state.history });
   }
 
@@ -48,7 +50,11 @@ export function createObjects({ store, api, outbox, toast, chooseLabel }) {
   function commit(method, tail, body) {
     const id = requestId();
     const query = method === "DELETE" ? `?request_id=${id}` : "";
-    return outbox.push({ method, path: path() + tail + query, body: method === "DELETE" ? undefined : { ...body, request_id: id } });
+    return outbox.push({
+      method,
+      path: path() + tail + query,
+      body: method === "DELETE" ? undefined : { ...body, request_id: id },
+    });
   }
 
   /** @param {any} error @param {string} what */
@@ -83,7 +89,11 @@ export function createObjects({ store, api, outbox, toast, chooseLabel }) {
     try {
       const reply = await commit("POST", "/annotations", fields);
       const kept = { ...reply.annotation, mask };
-      replace(imageId, (list) => list.filter((item) => item.id !== kept.id).map((item) => (item.id === ticket ? kept : item)), reply.history);
+      replace(
+        imageId,
+        (list) => list.filter((item) => item.id !== kept.id).map((item) => (item.id === ticket ? kept : item)),
+        reply.history,
+      );
     } catch (error) {
       replace(imageId, (list) => list.filter((item) => item.id !== ticket));
       if (current(imageId) && !store.get().draft.now) store.set({ draft: { past: [], now: step, future: [] } });
@@ -97,7 +107,9 @@ export function createObjects({ store, api, outbox, toast, chooseLabel }) {
     const before = store.get().annotations.find((/** @type {any} */ item) => item.id === id);
     if (!before || before.pending) return;
     const put = (/** @type {any} */ value) => (/** @type {any[]} */ list) => list.map((item) => (item.id === id ? value : item));
-    const measured = fields.mask ? { area: area(fields.mask), bbox: [fields.mask.x, fields.mask.y, fields.mask.w, fields.mask.h] } : {};
+    const measured = fields.mask
+      ? { area: area(fields.mask), bbox: [fields.mask.x, fields.mask.y, fields.mask.w, fields.mask.h] }
+      : {};
     replace(imageId, put({ ...before, ...fields, ...measured }));
     try {
       const reply = await commit("PATCH", `/annotations/${id}`, fields);
@@ -156,11 +168,15 @@ export function createObjects({ store, api, outbox, toast, chooseLabel }) {
       }
       const left = new Set(store.get().annotations.map((/** @type {any} */ item) => item.id));
       store.set({ selection: store.get().selection.filter((/** @type {string} */ id) => left.has(id)) });
-      toast(ids.length > 1 ? `${ids.length} objects deleted.` : "Object deleted.", { quiet: true, action: ["Undo", () => walk("undo")] });
+      toast(ids.length > 1 ? `${ids.length} objects deleted.` : "Object deleted.", {
+        quiet: true,
+        action: ["Undo", () => walk("undo")],
+      });
     },
     /** @param {number} labelId */
     async relabel(labelId) {
-      for (const item of selected()) if (item.label_id !== labelId) await patch(item.id, { label_id: labelId }, "The label was not changed");
+      for (const item of selected())
+        if (item.label_id !== labelId) await patch(item.id, { label_id: labelId }, "The label was not changed");
     },
     /** @param {string} id @param {import("./rle.js").Mask} mask */
     editMask: (id, mask) => patch(id, { mask }, "The edit was not kept"),
@@ -172,7 +188,9 @@ export function createObjects({ store, api, outbox, toast, chooseLabel }) {
     async split() {
       for (const item of selected()) {
         const count = store.get().annotations.length;
-        await reporting("The object could not be split", async () => show(await commit("POST", `/annotations/${item.id}/split`, {})));
+        await reporting("The object could not be split", async () =>
+          show(await commit("POST", `/annotations/${item.id}/split`, {})),
+        );
         if (store.get().annotations.length === count) toast("This object has one part only.", { quiet: true });
       }
     },
@@ -180,7 +198,9 @@ export function createObjects({ store, api, outbox, toast, chooseLabel }) {
     async clean(pixels) {
       for (const item of selected()) {
         const body = { fill_holes: pixels, drop_specks: pixels };
-        await reporting("The object could not be cleaned", async () => show(await commit("POST", `/annotations/${item.id}/clean`, body)));
+        await reporting("The object could not be cleaned", async () =>
+          show(await commit("POST", `/annotations/${item.id}/clean`, body)),
+        );
       }
     },
     undo: () => walk("undo"),

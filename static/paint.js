@@ -120,14 +120,18 @@ export function drawLasso(context, line, toScreen) {
 
 /**
  * @param {CanvasRenderingContext2D} context in screen space
- * @param {number} x
- * @param {number} y
+ * @param {number[]} at
  * @param {number} reach length of each arm
  */
-export function drawCross(context, x, y, reach) {
+export function drawCross(context, [x, y], reach) {
   const gap = reach > 40 ? 0 : 4;
   context.beginPath();
-  for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+  for (const [dx, dy] of [
+    [1, 0],
+    [-1, 0],
+    [0, 1],
+    [0, -1],
+  ]) {
     context.moveTo(x + dx * gap, y + dy * gap);
     context.lineTo(x + dx * reach, y + dy * reach);
   }

@@ -3,7 +3,17 @@
 import { createLatest } from "./api.js";
 import { viewOf } from "./detail.js";
 import { equal } from "./rle.js";
-import { NO_DRAFT, advance, distinctCandidates, newStep, patchStep, redoStep, shownMask, undoStep, withPrompts } from "./state.js";
+import {
+  NO_DRAFT,
+  advance,
+  distinctCandidates,
+  newStep,
+  patchStep,
+  redoStep,
+  shownMask,
+  undoStep,
+  withPrompts,
+} from "./state.js";
 
 const MAX_POINTS = 64;
 const SLOW_LINKS = new Set(["slow-2g", "2g", "3g"]);
@@ -88,7 +98,14 @@ export function createPrompting({ store, api, toast }) {
   const hover = createLatest(
     async (/** @type {{imageId: string, x: number, y: number}} */ wish) => {
       const begin = performance.now();
-      const body = { points: [[wish.x, wish.y, 1]], box: null, refine: null, annotation_id: null, kind: "hover", view: viewOf(store.get()) };
+      const body = {
+        points: [[wish.x, wish.y, 1]],
+        box: null,
+        refine: null,
+        annotation_id: null,
+        kind: "hover",
+        view: viewOf(store.get()),
+      };
       const reply = await api.post(`/images/${wish.imageId}/prompt`, body, { retry: "never" });
       slowReplies = performance.now() - begin > SLOW_REPLY_MS ? slowReplies + 1 : 0;
       return reply;
@@ -150,9 +167,9 @@ export function createPrompting({ store, api, toast }) {
     remove(which) {
       const { now } = draft();
       if (!now) return;
-      const points = now.points.filter((_, index) => index !== which);
+      const points = now.points.filter((/** @type {any} */ _, /** @type {number} */ index) => index !== which);
       const box = which === "box" ? null : now.box;
-      if (points.some((point) => point[2] === 1) || box || now.annotationId) {
+      if (points.some((/** @type {number[]} */ point) => point[2] === 1) || box || now.annotationId) {
         change({ points, box }, { refine: false, at: performance.now() });
       } else this.drop();
     },

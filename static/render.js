@@ -7,7 +7,22 @@ import { visibleProposals } from "./review.js";
 import { encode } from "./rle.js";
 import { shownMask } from "./state.js";
 
-const DRAWN = ["annotations", "labels", "labelId", "selection", "hidden", "draft", "review", "hover", "view", "scratch", "tool", "brush", "photoReady", "detail"];
+const DRAWN = [
+  "annotations",
+  "labels",
+  "labelId",
+  "selection",
+  "hidden",
+  "draft",
+  "review",
+  "hover",
+  "view",
+  "scratch",
+  "tool",
+  "brush",
+  "photoReady",
+  "detail",
+];
 
 /** The view counts as moving until it has stood still for so long. */
 const SETTLE_MS = 120;
@@ -73,7 +88,12 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
   function maskStyle({ view }, color, strong) {
     const fill = view.style === "outline" ? 0 : Math.min(1, view.opacity + (strong ? 0.1 : 0));
     /** @type {[string, number][]} */
-    const lines = strong ? [["#fff", 4], [color, 2]] : [[color, 1.75]];
+    const lines = strong
+      ? [
+          ["#fff", 4],
+          [color, 2],
+        ]
+      : [[color, 1.75]];
     return { color, fill, lines: view.style === "fill" && !strong ? [] : lines };
   }
 
@@ -88,10 +108,17 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
       annotations.flatMap((/** @type {any} */ item, /** @type {number} */ i) => {
         const selected = selection.includes(item.id);
         const silent = hidden.has(item.id) || item.id === corrected || (view.only && !selected);
-        return silent ? [] : [{ mask: item.mask, area: item.area, ...maskStyle(state, objectColor(state, item.label_id, i), selected) }];
+        return silent
+          ? []
+          : [{ mask: item.mask, area: item.area, ...maskStyle(state, objectColor(state, item.label_id, i), selected) }];
       });
     const opacity = view.style === "outline" ? 0 : view.opacity * (review ? 0.5 : 1);
-    kept.show(above, frameNow(), { from: [annotations, labels, selection, hidden, view, corrected], shapes, opacity, moving: moving() });
+    kept.show(above, frameNow(), {
+      from: [annotations, labels, selection, hidden, view, corrected],
+      shapes,
+      opacity,
+      moving: moving(),
+    });
   }
 
   /** @param {any} state */
@@ -102,7 +129,12 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
         const color = distinct(index);
         return { mask, area, color, fill: 1, lines: /** @type {[string, number][]} */ ([[color, 1.5]]) };
       });
-    proposed.show(above, frameNow(), { from: [review.proposals, review.gone, review.filter], shapes, opacity: 0.4, moving: moving() });
+    proposed.show(above, frameNow(), {
+      from: [review.proposals, review.gone, review.filter],
+      shapes,
+      opacity: 0.4,
+      moving: moving(),
+    });
   }
 
   /** @param {any} state @param {number} pixel */
@@ -110,7 +142,15 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     const hovered = review && visibleProposals(review).find((item) => item.index === review.hover);
     if (!hovered) return;
     const color = distinct(hovered.index);
-    drawMask(above, hovered.mask, { color, fill: 0.4, lines: [["#fff", 5], [color, 2]], pixel });
+    drawMask(above, hovered.mask, {
+      color,
+      fill: 0.4,
+      lines: [
+        ["#fff", 5],
+        [color, 2],
+      ],
+      pixel,
+    });
   }
 
   /** @param {any} state @returns {string | null} the colour of the kept object under the brush */
@@ -129,8 +169,8 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     if (tool === "brush" || tool === "eraser") {
       const [line, at] = [scratch.line ?? [], scratch.pointer ?? null];
       drawBrush(above, { line, at, radius: brush, color, erase: tool === "eraser", scale: viewport.view.scale }, toScreen);
-    } else if (view.crosshair && scratch.pointer) drawCross(above, ...toScreen(scratch.pointer[0], scratch.pointer[1]), 4000);
-    if (scratch.cursor) drawCross(above, ...toScreen(scratch.cursor[0], scratch.cursor[1]), 16);
+    } else if (view.crosshair && scratch.pointer) drawCross(above, toScreen(scratch.pointer[0], scratch.pointer[1]), 4000);
+    if (scratch.cursor) drawCross(above, toScreen(scratch.cursor[0], scratch.cursor[1]), 16);
   }
 
   function staleOverlay() {

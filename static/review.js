@@ -23,7 +23,8 @@ export function visibleProposals(review) {
   if (!review) return [];
   const { filter, gone } = review;
   return review.proposals.filter(
-    (item) => !gone.has(item.index) && item.score >= filter.score && item.stability >= filter.stability && item.area >= filter.area,
+    (item) =>
+      !gone.has(item.index) && item.score >= filter.score && item.stability >= filter.stability && item.area >= filter.area,
   );
 }
 
@@ -94,7 +95,16 @@ export function createReview({ store, api, outbox, objects, toast, chooseLabel }
     async start(region = null) {
       const { image } = store.get();
       if (!image || review()?.state === "running") return;
-      const blank = { jobId: "", state: "running", done: 0, total: 0, proposals: [], gone: new Set(), filter: OPEN_FILTER, hover: null };
+      const blank = {
+        jobId: "",
+        state: "running",
+        done: 0,
+        total: 0,
+        proposals: [],
+        gone: new Set(),
+        filter: OPEN_FILTER,
+        hover: null,
+      };
       store.set({ review: blank, selection: [], hover: null, tool: "add" });
       try {
         const { job_id: jobId } = await api.post(`/images/${image.id}/automask`, { region });
@@ -134,7 +144,12 @@ export function createReview({ store, api, outbox, objects, toast, chooseLabel }
       if (now && now.hover !== null) patch({ gone: new Set([...now.gone, now.hover]), hover: null });
     },
     /** Keeps every proposal whose middle lies inside a drawn line. @param {number[][]} line image points */
-    keepInside: (line) => accept(visibleProposals(review()).filter((item) => inPolygon(line, middle(item))).map((item) => item.index)),
+    keepInside: (line) =>
+      accept(
+        visibleProposals(review())
+          .filter((item) => inPolygon(line, middle(item)))
+          .map((item) => item.index),
+      ),
     acceptAll: async () => {
       await accept(visibleProposals(review()).map((item) => item.index));
       if (review()?.state !== "running") close();

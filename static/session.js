@@ -26,7 +26,10 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
     if (images.length >= total) return;
     const page = await api.get(`/projects/${projectId}/images?offset=${images.length}&limit=${PAGE}`);
     const known = new Set(images.map((/** @type {any} */ image) => image.id));
-    store.set({ images: [...images, ...page.images.filter((/** @type {any} */ image) => !known.has(image.id))], total: page.total });
+    store.set({
+      images: [...images, ...page.images.filter((/** @type {any} */ image) => !known.has(image.id))],
+      total: page.total,
+    });
   }
 
   /** @param {string} id */
@@ -36,7 +39,15 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
     if (before) prompting.park(before.id);
     const ticket = ++opening;
     const known = store.get().images.find((/** @type {any} */ image) => image.id === id);
-    store.set({ image: known ?? null, photoReady: false, annotations: [], selection: [], hidden: new Set(), review: null, timing: null });
+    store.set({
+      image: known ?? null,
+      photoReady: false,
+      annotations: [],
+      selection: [],
+      hidden: new Set(),
+      review: null,
+      timing: null,
+    });
     try {
       const opened = api.post(`/images/${id}/open`, { upcoming: upcoming(id) });
       const drawn = known ? photo.load(known.url) : opened.then((/** @type {any} */ document) => photo.load(document.image.url));
@@ -206,7 +217,10 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
       try {
         const changed = await api.patch(`/images/${image.id}`, { status });
         const { images } = store.get();
-        store.set({ image: { ...store.get().image, ...changed }, images: images.map((/** @type {any} */ item) => (item.id === image.id ? changed : item)) });
+        store.set({
+          image: { ...store.get().image, ...changed },
+          images: images.map((/** @type {any} */ item) => (item.id === image.id ? changed : item)),
+        });
       } catch (error) {
         toast(`The status was not changed: ${error.message}`, { kind: "error" });
       }

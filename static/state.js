@@ -213,7 +213,8 @@ export function initialState() {
     /** @type {any} */ review: null,
     /** @type {Mask | null} */ hover: null,
     /** @type {"add" | "remove" | "box" | "brush" | "eraser" | "lasso"} */ tool: "add",
-    /** The part of the image that prompts see on its own. @type {(import("./detail.js").Part & {imageId: string}) | null} */ detail: null,
+    /** The part of the image that prompts see on its own. @type {(import("./detail.js").Part & {imageId: string}) | null} */ detail:
+      null,
     /** What the hand is drawing just now: box, lasso, line, pointer, cursor, corner. @type {any} */ scratch: {},
     brush: 16,
     /** Requests on their way that the user waits for. */

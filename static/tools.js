@@ -27,8 +27,13 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
   /** @param {number} x image @param {number} y @returns {any} the smallest kept object there */
   function objectAt(x, y) {
     const { annotations, hidden } = store.get();
-    const hits = annotations.filter((/** @type {any} */ item) => !item.pending && !hidden.has(item.id) && contains(item.mask, x, y));
-    return hits.reduce((/** @type {any} */ best, /** @type {any} */ item) => (best && best.area <= item.area ? best : item), null);
+    const hits = annotations.filter(
+      (/** @type {any} */ item) => !item.pending && !hidden.has(item.id) && contains(item.mask, x, y),
+    );
+    return hits.reduce(
+      (/** @type {any} */ best, /** @type {any} */ item) => (best && best.area <= item.area ? best : item),
+      null,
+    );
   }
 
   /** @param {number} x image @param {number} y @param {boolean} more */
@@ -158,7 +163,8 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
       if (corner) scratch({ box: [...corner, ...next] });
       const [sx, sy] = viewport.toScreen(...next);
       const { width, height } = viewport.screen;
-      const off = (/** @type {number} */ at, /** @type {number} */ length) => Math.min(0, length - 24 - at) + Math.max(0, 24 - at);
+      const off = (/** @type {number} */ at, /** @type {number} */ length) =>
+        Math.min(0, length - 24 - at) + Math.max(0, 24 - at);
       if (off(sx, width) || off(sy, height)) viewport.panBy(off(sx, width), off(sy, height));
     },
     /** @param {0 | 1} label @param {number} at */
@@ -181,7 +187,8 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
       if (sorted[2] > sorted[0] && sorted[3] > sorted[1]) prompting.setBox(sorted, at);
     },
     /** @param {number} factor */
-    resizeBrush: (factor) => store.set({ brush: Math.max(1, Math.min(MAX_BRUSH, Math.round(store.get().brush * factor + Math.sign(factor - 1)))) }),
+    resizeBrush: (factor) =>
+      store.set({ brush: Math.max(1, Math.min(MAX_BRUSH, Math.round(store.get().brush * factor + Math.sign(factor - 1)))) }),
   };
 }
 

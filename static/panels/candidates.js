@@ -13,9 +13,26 @@ export function createCandidateBar({ store, prompting, commands, done }) {
     run();
     done();
   };
-  const keep = iconButton("check", "Keep (Enter)", after(() => commands.keep()), { words: "Keep", class: "primary" });
-  const drop = iconButton("close", "Drop (Esc)", after(() => commands.drop()), { words: "Drop", class: "plain" });
-  const bar = el("div", { class: "candidate-bar", hidden: true, role: "toolbar", "aria-label": "Object in progress" }, words, chips, keep, drop);
+  const keep = iconButton(
+    "check",
+    "Keep (Enter)",
+    after(() => commands.keep()),
+    { words: "Keep", class: "primary" },
+  );
+  const drop = iconButton(
+    "close",
+    "Drop (Esc)",
+    after(() => commands.drop()),
+    { words: "Drop", class: "plain" },
+  );
+  const bar = el(
+    "div",
+    { class: "candidate-bar", hidden: true, role: "toolbar", "aria-label": "Object in progress" },
+    words,
+    chips,
+    keep,
+    drop,
+  );
 
   store.watch(["draft"], (/** @type {any} */ { draft }) => {
     const step = draft.now;
@@ -31,8 +48,14 @@ export function createCandidateBar({ store, prompting, commands, done }) {
         const chosen = !step.edited && index === step.index;
         return el(
           "button",
-          { type: "button", class: chosen ? "chip chosen" : "chip", role: "radio", "aria-checked": String(chosen), title: `Candidate ${index + 1}: predicted quality ${candidate.score.toFixed(2)}`,
-            onclick: after(() => prompting.choose(index)) },
+          {
+            type: "button",
+            class: chosen ? "chip chosen" : "chip",
+            role: "radio",
+            "aria-checked": String(chosen),
+            title: `Candidate ${index + 1}: predicted quality ${candidate.score.toFixed(2)}`,
+            onclick: after(() => prompting.choose(index)),
+          },
           el("span", { class: "rank" }, String(index + 1)),
           el("span", { class: "score" }, candidate.score.toFixed(2)),
         );

@@ -8,12 +8,26 @@ import { el, icon, iconButton } from "../dom.js";
  */
 export function createHeader({ store, models, commands, pickFiles, viewPanel, done, session }) {
   const upload = iconButton("upload", "Upload images (or drop, or paste them)", pickFiles, { words: "Upload" });
-  const auto = iconButton("magic", "Find every object; inside a box if one is drawn (Q)", () => {
-    commands.autoMask();
-    done();
-  }, { words: "Auto-mask" });
+  const auto = iconButton(
+    "magic",
+    "Find every object; inside a box if one is drawn (Q)",
+    () => {
+      commands.autoMask();
+      done();
+    },
+    { words: "Auto-mask" },
+  );
   const download = iconButton("export", "Download all objects as COCO RLE", exportCoco, { words: "Export" });
-  const finished = el("button", { type: "button", class: "button status-button", onclick: () => session.setStatus(store.get().image.status === "done" ? "in_progress" : "done") }, icon("check"), el("span", { class: "words" }, "Done"));
+  const finished = el(
+    "button",
+    {
+      type: "button",
+      class: "button status-button",
+      onclick: () => session.setStatus(store.get().image.status === "done" ? "in_progress" : "done"),
+    },
+    icon("check"),
+    el("span", { class: "words" }, "Done"),
+  );
   const title = el("div", { class: "title", "aria-live": "polite" });
   const model = modelPicker({ store, models });
 
@@ -40,7 +54,14 @@ export function createHeader({ store, models, commands, pickFiles, viewPanel, do
     el("span", { class: "brand" }, icon("mark"), el("span", { class: "words" }, "Annotator")),
     el("div", { class: "group" }, upload, auto, download),
     title,
-    el("div", { class: "group" }, finished, popover("view", "View", viewPanel), model, iconButton("help", "Keys (?)", () => commands.help(), { class: "plain" })),
+    el(
+      "div",
+      { class: "group" },
+      finished,
+      popover("view", "View", viewPanel),
+      model,
+      iconButton("help", "Keys (?)", () => commands.help(), { class: "plain" }),
+    ),
   );
 }
 
@@ -81,7 +102,13 @@ function anchor(button, panel) {
 /** @param {{store: any, models: any}} context */
 function modelPicker({ store, models }) {
   const name = el("span", { class: "words" });
-  const button = el("button", { type: "button", class: "button model", "aria-label": "Model" }, icon("chip"), name, icon("caret"));
+  const button = el(
+    "button",
+    { type: "button", class: "button model", "aria-label": "Model" },
+    icon("chip"),
+    name,
+    icon("caret"),
+  );
   const panel = el("div", { class: "menu" });
   anchor(button, panel);
   store.watch(["status"], (/** @type {any} */ { status }) => {
@@ -90,13 +117,28 @@ function modelPicker({ store, models }) {
     name.textContent = model.compiling ? `${model.name} · compiling` : model.name;
     button.title = `${model.name} on ${model.device}: ${model.reason}`;
     panel.replaceChildren(
-      el("p", { class: "reason" }, el("b", {}, model.name), ` on ${model.device}, ${model.dtype}, ${model.backend}. ${sentence(model.reason)}`),
+      el(
+        "p",
+        { class: "reason" },
+        el("b", {}, model.name),
+        ` on ${model.device}, ${model.dtype}, ${model.backend}. ${sentence(model.reason)}`,
+      ),
       ...status.models.map((/** @type {any} */ item) =>
         el(
           "button",
-          { type: "button", class: item.name === model.name ? "item chosen" : "item", dataset: { closes: "" }, disabled: item.name === model.name, onclick: () => models.choose(item.name) },
+          {
+            type: "button",
+            class: item.name === model.name ? "item chosen" : "item",
+            dataset: { closes: "" },
+            disabled: item.name === model.name,
+            onclick: () => models.choose(item.name),
+          },
           el("span", {}, item.title),
-          el("span", { class: "number" }, item.ready ? `${Math.round(item.size_mb)} MB` : `download ${Math.round(item.size_mb)} MB`),
+          el(
+            "span",
+            { class: "number" },
+            item.ready ? `${Math.round(item.size_mb)} MB` : `download ${Math.round(item.size_mb)} MB`,
+          ),
         ),
       ),
     );

@@ -23,7 +23,13 @@ export function createHelp(root, { store, setView, closed }) {
   const body = el("div", { class: "sheet-body" });
   const maps = el("select", { "aria-label": "Keymap", onchange: () => setView({ keymap: maps.value }) });
   for (const [name, { title }] of Object.entries(KEYMAPS)) maps.append(el("option", { value: name }, title));
-  const head = el("header", {}, el("h2", {}, "Keys and pointer"), el("label", {}, "Keymap ", maps), iconButton("close", "Close", () => dialog.close(), { class: "plain" }));
+  const head = el(
+    "header",
+    {},
+    el("h2", {}, "Keys and pointer"),
+    el("label", {}, "Keymap ", maps),
+    iconButton("close", "Close", () => dialog.close(), { class: "plain" }),
+  );
   const dialog = el("dialog", { class: "sheet", "aria-label": "Keys and pointer", onclose: closed }, head, body);
   dialog.addEventListener("click", (/** @type {MouseEvent} */ event) => event.target === dialog && dialog.close());
   root.append(dialog);
@@ -31,7 +37,12 @@ export function createHelp(root, { store, setView, closed }) {
   const digits = ["1–9", "choose the label; relabels the selected object"];
   store.watch(["view"], (/** @type {any} */ { view }) => {
     maps.value = view.keymap;
-    body.replaceChildren(group("Pointer", POINTER.map(([keys, words]) => line([keys], words))));
+    body.replaceChildren(
+      group(
+        "Pointer",
+        POINTER.map(([keys, words]) => line([keys], words)),
+      ),
+    );
     for (const [title, lines] of SHEET) {
       const rows = lines.map(([command, words]) => line(keysOf(view.keymap, command), words));
       if (title === "Kept objects") rows.unshift(line([digits[0]], digits[1]));

@@ -7,8 +7,19 @@ import { el, iconButton } from "../dom.js";
  */
 export function createLabelPanel({ store, labels, choose, done }) {
   const list = el("div", { class: "label-list", role: "radiogroup", "aria-label": "Label of the next object" });
-  const input = el("input", { type: "text", placeholder: "New label", maxlength: "80", "aria-label": "New label", enterkeyhint: "done" });
-  const form = el("form", { class: "new-label", onsubmit: add }, input, iconButton("plus", "Add the label", () => form.requestSubmit(), { class: "small" }));
+  const input = el("input", {
+    type: "text",
+    placeholder: "New label",
+    maxlength: "80",
+    "aria-label": "New label",
+    enterkeyhint: "done",
+  });
+  const form = el(
+    "form",
+    { class: "new-label", onsubmit: add },
+    input,
+    iconButton("plus", "Add the label", () => form.requestSubmit(), { class: "small" }),
+  );
   input.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     if (event.key !== "Escape") return;
     input.value = "";
@@ -52,15 +63,34 @@ export function createLabelPanel({ store, labels, choose, done }) {
       ...all.map((/** @type {any} */ label, /** @type {number} */ index) => {
         const chosen = label.id === labelId;
         const key = label.key ?? (index < 9 ? String(index + 1) : "");
-        const swatch = el("input", { type: "color", class: "swatch", value: label.color, title: "Colour", "aria-label": `Colour of ${label.name}` });
+        const swatch = el("input", {
+          type: "color",
+          class: "swatch",
+          value: label.color,
+          title: "Colour",
+          "aria-label": `Colour of ${label.name}`,
+        });
         swatch.addEventListener("change", () => labels.change(label.id, { color: swatch.value }));
         const button = el(
           "button",
-          { type: "button", class: "name", role: "radio", "aria-checked": String(chosen), title: `${label.name} (double-click renames)`, onclick: () => choose(label.id) },
+          {
+            type: "button",
+            class: "name",
+            role: "radio",
+            "aria-checked": String(chosen),
+            title: `${label.name} (double-click renames)`,
+            onclick: () => choose(label.id),
+          },
           el("span", { class: "clip" }, label.name),
           key && el("kbd", {}, key),
         );
-        const row = el("div", { class: chosen ? "label-row chosen" : "label-row" }, swatch, button, iconButton("trash", `Remove ${label.name}`, () => labels.remove(label.id), { class: "plain small onhover" }));
+        const row = el(
+          "div",
+          { class: chosen ? "label-row chosen" : "label-row" },
+          swatch,
+          button,
+          iconButton("trash", `Remove ${label.name}`, () => labels.remove(label.id), { class: "plain small onhover" }),
+        );
         button.addEventListener("dblclick", () => rename(label, row));
         return row;
       }),

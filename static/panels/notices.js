@@ -3,7 +3,8 @@
 import { el, iconButton } from "../dom.js";
 import { sampleTile } from "./strip.js";
 
-const ms = (/** @type {number | null | undefined} */ value) => (value === null || value === undefined ? null : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`);
+const ms = (/** @type {number | null | undefined} */ value) =>
+  value === null || value === undefined ? null : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 
 /** @param {{store: any, session: any, pickFiles: () => void, done: () => void}} context */
 export function createEmptyState({ store, session, pickFiles, done }) {
@@ -20,13 +21,25 @@ export function createEmptyState({ store, session, pickFiles, done }) {
 
 /** @param {{store: any}} context */
 export function createNotices({ store }) {
-  const offline = el("div", { class: "banner", role: "alert", hidden: true }, "The connection to the server is lost. Your changes are kept here and sent when it is back.");
+  const offline = el(
+    "div",
+    { class: "banner", role: "alert", hidden: true },
+    "The connection to the server is lost. Your changes are kept here and sent when it is back.",
+  );
   const encoding = el("div", { class: "pill", role: "status", hidden: true });
   store.watch(["online"], (/** @type {any} */ { online }) => {
     offline.hidden = online;
   });
   store.watch(["image", "photoReady", "booted", "detail"], (/** @type {any} */ { image, photoReady, booted, detail }) => {
-    const text = !booted ? "" : detail ? "Fine detail: prompts see this part at full resolution (Z to leave)" : image && !photoReady ? "Loading …" : image && image.embedding !== "ready" ? "Preparing the image; you can click already …" : "";
+    const text = !booted
+      ? ""
+      : detail
+        ? "Fine detail: prompts see this part at full resolution (Z to leave)"
+        : image && !photoReady
+          ? "Loading …"
+          : image && image.embedding !== "ready"
+            ? "Preparing the image; you can click already …"
+            : "";
     encoding.hidden = !text;
     encoding.textContent = text;
   });

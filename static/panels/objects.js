@@ -11,11 +11,20 @@ export function createObjectPanel({ store, objects, commands, done }) {
   const list = el("ul", { class: "object-list", role: "listbox", "aria-label": "Objects", "aria-multiselectable": "true" });
   const hint = el("p", { class: "hint" }, "Click the image to mark an object, then press Enter to keep it.");
   const act = (/** @type {any} */ name, /** @type {string} */ title, /** @type {string} */ command) =>
-    iconButton(name, title, () => {
-      commands[command]();
-      done();
-    }, { class: "plain small" });
-  const single = [act("pencil", "Correct (E)", "correct"), act("split", "Split into parts (S)", "split"), act("clean", "Fill holes, drop specks (G)", "clean")];
+    iconButton(
+      name,
+      title,
+      () => {
+        commands[command]();
+        done();
+      },
+      { class: "plain small" },
+    );
+  const single = [
+    act("pencil", "Correct (E)", "correct"),
+    act("split", "Split into parts (S)", "split"),
+    act("clean", "Fill holes, drop specks (G)", "clean"),
+  ];
   const merge = act("merge", "Merge the selected (M)", "merge");
   const bar = el("div", { class: "object-actions" }, ...single, merge, act("trash", "Delete (Del)", "remove"));
 
@@ -37,7 +46,9 @@ export function createObjectPanel({ store, objects, commands, done }) {
       const [from, to] = [ids.indexOf(selection[0]), ids.indexOf(id)].sort((a, b) => a - b);
       store.set({ selection: ids.slice(from, to + 1) });
     } else if (event.ctrlKey || event.metaKey) {
-      store.set({ selection: selection.includes(id) ? selection.filter((/** @type {string} */ other) => other !== id) : [...selection, id] });
+      store.set({
+        selection: selection.includes(id) ? selection.filter((/** @type {string} */ other) => other !== id) : [...selection, id],
+      });
     } else store.set({ selection: [id] });
     done();
   }
@@ -53,16 +64,36 @@ export function createObjectPanel({ store, objects, commands, done }) {
     if (known && from.every((value, i) => value === known.from[i])) return known.row;
     const node = el(
       "li",
-      { class: `object ${selected ? "selected" : ""} ${hidden ? "dim" : ""} ${item.pending ? "pending" : ""}`, role: "option", "aria-selected": String(selected), dataset: { id: item.id } },
+      {
+        class: `object ${selected ? "selected" : ""} ${hidden ? "dim" : ""} ${item.pending ? "pending" : ""}`,
+        role: "option",
+        "aria-selected": String(selected),
+        dataset: { id: item.id },
+      },
       el("span", { class: "dot", style: { background: color } }),
-      el("button", { type: "button", class: "name", disabled: Boolean(item.pending), onclick: (/** @type {MouseEvent} */ event) => select(event, item.id), ondblclick: () => commands.correct() },
-        el("span", { class: "clip" }, name), el("span", { class: "number" }, `#${index + 1}`)),
+      el(
+        "button",
+        {
+          type: "button",
+          class: "name",
+          disabled: Boolean(item.pending),
+          onclick: (/** @type {MouseEvent} */ event) => select(event, item.id),
+          ondblclick: () => commands.correct(),
+        },
+        el("span", { class: "clip" }, name),
+        el("span", { class: "number" }, `#${index + 1}`),
+      ),
       el("span", { class: "area", title: `${item.area} pixels` }, `${compact(item.area)} px`),
       eye(item.id, hidden),
-      iconButton("trash", "Delete", () => {
-        void objects.remove([item.id]);
-        done();
-      }, { class: "plain small" }),
+      iconButton(
+        "trash",
+        "Delete",
+        () => {
+          void objects.remove([item.id]);
+          done();
+        },
+        { class: "plain small" },
+      ),
     );
     rows.set(item.id, { row: node, from });
     return node;
@@ -75,12 +106,26 @@ export function createObjectPanel({ store, objects, commands, done }) {
     return button;
   }
 
-  const everything = el("button", { type: "button", class: "button plain small", title: "Hide or show all (H)", "aria-label": "Hide or show all", onclick: () => commands.hideAll() }, icon("view"));
+  const everything = el(
+    "button",
+    {
+      type: "button",
+      class: "button plain small",
+      title: "Hide or show all (H)",
+      "aria-label": "Hide or show all",
+      onclick: () => commands.hideAll(),
+    },
+    icon("view"),
+  );
 
   store.watch(["annotations", "selection", "hidden", "labels", "view"], (/** @type {any} */ state) => {
     const { annotations, selection } = state;
     const nodes = annotations.map((/** @type {any} */ item, /** @type {number} */ index) => row(state, item, index));
-    if (nodes.length !== list.childElementCount || nodes.some((/** @type {Node} */ node, /** @type {number} */ i) => list.children[i] !== node)) list.replaceChildren(...nodes);
+    if (
+      nodes.length !== list.childElementCount ||
+      nodes.some((/** @type {Node} */ node, /** @type {number} */ i) => list.children[i] !== node)
+    )
+      list.replaceChildren(...nodes);
     const ids = new Set(annotations.map((/** @type {any} */ item) => item.id));
     for (const id of rows.keys()) if (!ids.has(id)) rows.delete(id);
     count.textContent = String(annotations.length);
@@ -92,5 +137,12 @@ export function createObjectPanel({ store, objects, commands, done }) {
     last?.row.scrollIntoView({ block: "nearest" });
   });
 
-  return el("section", { class: "panel objects" }, el("h2", {}, "Objects", count, el("span", { class: "space" }), everything), bar, hint, list);
+  return el(
+    "section",
+    { class: "panel objects" },
+    el("h2", {}, "Objects", count, el("span", { class: "space" }), everything),
+    bar,
+    hint,
+    list,
+  );
 }

@@ -21,14 +21,47 @@ export function createRail({ store, commands, done }) {
   };
   /** @type {Record<string, HTMLButtonElement>} */
   const buttons = {};
-  for (const [tool, name, title] of TOOLS) buttons[tool] = iconButton(name, title, after(() => store.set({ tool, hover: null })), { class: "plain tool" });
-  const size = el("input", { type: "range", min: "1", max: "200", class: "brush-size", "aria-label": "Brush size", title: "Brush size in image pixels ([ and ])" });
+  for (const [tool, name, title] of TOOLS)
+    buttons[tool] = iconButton(
+      name,
+      title,
+      after(() => store.set({ tool, hover: null })),
+      { class: "plain tool" },
+    );
+  const size = el("input", {
+    type: "range",
+    min: "1",
+    max: "200",
+    class: "brush-size",
+    "aria-label": "Brush size",
+    title: "Brush size in image pixels ([ and ])",
+  });
   size.addEventListener("input", () => store.set({ brush: Number(size.value) }));
-  const undo = iconButton("undo", "Undo (Ctrl+Z)", after(() => commands.undo()), { class: "plain" });
-  const redo = iconButton("redo", "Redo (Ctrl+Shift+Z)", after(() => commands.redo()), { class: "plain" });
-  const fit = iconButton("fit", "Fit (F)", after(() => commands.fit()), { class: "plain" });
+  const undo = iconButton(
+    "undo",
+    "Undo (Ctrl+Z)",
+    after(() => commands.undo()),
+    { class: "plain" },
+  );
+  const redo = iconButton(
+    "redo",
+    "Redo (Ctrl+Shift+Z)",
+    after(() => commands.redo()),
+    { class: "plain" },
+  );
+  const fit = iconButton(
+    "fit",
+    "Fit (F)",
+    after(() => commands.fit()),
+    { class: "plain" },
+  );
 
-  const detail = iconButton("detail", "Fine detail of what is on the screen (Z)", after(() => commands.detail()), { class: "plain" });
+  const detail = iconButton(
+    "detail",
+    "Fine detail of what is on the screen (Z)",
+    after(() => commands.detail()),
+    { class: "plain" },
+  );
 
   store.watch(["detail"], (/** @type {any} */ state) => {
     detail.classList.toggle("chosen", Boolean(state.detail));
@@ -46,7 +79,19 @@ export function createRail({ store, commands, done }) {
     undo.disabled = !draft.now && !history.undo;
     redo.disabled = !draft.future.length && !history.redo;
     undo.title = draft.now ? "Undo the prompt (Ctrl+Z)" : history.undo ? `Undo: ${history.undo} (Ctrl+Z)` : "Nothing to undo";
-    redo.title = !draft.now && !draft.future.length && history.redo ? `Redo: ${history.redo} (Ctrl+Shift+Z)` : "Redo (Ctrl+Shift+Z)";
+    redo.title =
+      !draft.now && !draft.future.length && history.redo ? `Redo: ${history.redo} (Ctrl+Shift+Z)` : "Redo (Ctrl+Shift+Z)";
   });
-  return el("div", { class: "rail", role: "toolbar", "aria-label": "Tools" }, ...Object.values(buttons), size, el("hr"), undo, redo, el("hr"), fit, detail);
+  return el(
+    "div",
+    { class: "rail", role: "toolbar", "aria-label": "Tools" },
+    ...Object.values(buttons),
+    size,
+    el("hr"),
+    undo,
+    redo,
+    el("hr"),
+    fit,
+    detail,
+  );
 }

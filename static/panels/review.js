@@ -15,14 +15,37 @@ export function createReviewPanel({ store, review, done }) {
     void run();
     done();
   };
-  const cancel = iconButton("close", "Stop (Esc)", after(() => review.cancel()), { words: "Stop" });
-  const accept = iconButton("check", "Keep all shown (Enter)", after(() => review.acceptAll()), { words: "Keep all", class: "primary" });
-  const discard = iconButton("trash", "Discard the rest (Esc)", after(() => review.close()), { words: "Discard" });
+  const cancel = iconButton(
+    "close",
+    "Stop (Esc)",
+    after(() => review.cancel()),
+    { words: "Stop" },
+  );
+  const accept = iconButton(
+    "check",
+    "Keep all shown (Enter)",
+    after(() => review.acceptAll()),
+    { words: "Keep all", class: "primary" },
+  );
+  const discard = iconButton(
+    "trash",
+    "Discard the rest (Esc)",
+    after(() => review.close()),
+    { words: "Discard" },
+  );
   const score = slider("Score ≥", 0, 1, 0.01, (value) => review.filter({ score: value }));
   const stability = slider("Stability ≥", 0, 1, 0.01, (value) => review.filter({ stability: value }));
   const size = slider("Area ≥", 0, AREA_STEPS, 1, (value) => review.filter({ area: fromStep(value, store.get().image) }));
   const filters = el("div", { class: "filters" }, score.row, stability.row, size.row);
-  const panel = el("section", { class: "panel review", hidden: true }, el("h2", {}, "Auto-mask"), progress, words, filters, el("div", { class: "group" }, cancel, accept, discard));
+  const panel = el(
+    "section",
+    { class: "panel review", hidden: true },
+    el("h2", {}, "Auto-mask"),
+    progress,
+    words,
+    filters,
+    el("div", { class: "group" }, cancel, accept, discard),
+  );
 
   store.watch(["review"], (/** @type {any} */ { review: now, image }) => {
     panel.hidden = !now;

@@ -8,7 +8,11 @@ const STATUS = { new: "new", in_progress: "in progress", done: "done" };
  * @param {{store: any, session: any, pickFiles: () => void, done: () => void}} context
  */
 export function createStrip({ store, session, pickFiles, done }) {
-  const add = el("button", { type: "button", class: "tile add", title: "Upload images", "aria-label": "Upload images", onclick: pickFiles }, icon("plus"));
+  const add = el(
+    "button",
+    { type: "button", class: "tile add", title: "Upload images", "aria-label": "Upload images", onclick: pickFiles },
+    icon("plus"),
+  );
   const filter = el("select", { class: "filter", "aria-label": "Show images", onchange: () => draw(store.get()) });
   for (const [value, words] of [["", "All"], ...Object.entries(STATUS)]) filter.append(el("option", { value }, words));
   const count = el("span", { class: "count" });
@@ -23,9 +27,13 @@ export function createStrip({ store, session, pickFiles, done }) {
   scroller.addEventListener("scroll", () => {
     if (scroller.scrollLeft + scroller.clientWidth > queue.offsetWidth - 400) void session.loadMore().catch(() => {});
   });
-  scroller.addEventListener("wheel", (/** @type {WheelEvent} */ event) => {
-    if (event.deltaX === 0) scroller.scrollLeft += event.deltaY;
-  }, { passive: true });
+  scroller.addEventListener(
+    "wheel",
+    (/** @type {WheelEvent} */ event) => {
+      if (event.deltaX === 0) scroller.scrollLeft += event.deltaY;
+    },
+    { passive: true },
+  );
 
   /** @param {any} image @param {boolean} current */
   function tile(image, current) {
@@ -35,13 +43,23 @@ export function createStrip({ store, session, pickFiles, done }) {
     const words = `${image.name}: ${STATUS[/** @type {keyof typeof STATUS} */ (image.status)]}, ${image.annotations} objects`;
     const open = el(
       "button",
-      { type: "button", class: current ? "tile current" : "tile", title: words, "aria-label": words, role: "option", "aria-selected": String(current), dataset: { id: image.id },
-        onclick: () => void session.open(image.id).then(done) },
+      {
+        type: "button",
+        class: current ? "tile current" : "tile",
+        title: words,
+        "aria-label": words,
+        role: "option",
+        "aria-selected": String(current),
+        dataset: { id: image.id },
+        onclick: () => void session.open(image.id).then(done),
+      },
       el("img", { src: image.thumbnail_url, alt: "", loading: "lazy", draggable: false }),
       el("span", { class: `state ${image.status} ${image.embedding === "ready" ? "ready" : ""}` }),
       image.annotations ? el("span", { class: "badge" }, String(image.annotations)) : null,
     );
-    const remove = iconButton("close", `Remove ${image.name}`, () => void session.removeImage(image.id).then(done), { class: "small tile-remove" });
+    const remove = iconButton("close", `Remove ${image.name}`, () => void session.removeImage(image.id).then(done), {
+      class: "small tile-remove",
+    });
     const node = el("div", { class: "tile-box" }, open, remove);
     tiles.set(image.id, { node, from });
     return node;
@@ -49,9 +67,15 @@ export function createStrip({ store, session, pickFiles, done }) {
 
   /** @param {any} state */
   function draw({ images, image, total }) {
-    const shown = images.filter((/** @type {any} */ item) => !filter.value || item.status === filter.value || item.id === image?.id);
+    const shown = images.filter(
+      (/** @type {any} */ item) => !filter.value || item.status === filter.value || item.id === image?.id,
+    );
     const nodes = shown.map((/** @type {any} */ item) => tile(item, item.id === image?.id));
-    if (nodes.length !== queue.childElementCount || nodes.some((/** @type {Node} */ node, /** @type {number} */ i) => queue.children[i] !== node)) queue.replaceChildren(...nodes);
+    if (
+      nodes.length !== queue.childElementCount ||
+      nodes.some((/** @type {Node} */ node, /** @type {number} */ i) => queue.children[i] !== node)
+    )
+      queue.replaceChildren(...nodes);
     const at = images.findIndex((/** @type {any} */ item) => item.id === image?.id);
     count.textContent = total ? `${at + 1} / ${total}` : "";
     side.hidden = total === 0;
@@ -71,7 +95,10 @@ export function createStrip({ store, session, pickFiles, done }) {
     const taken = new Set(state.images.map((/** @type {any} */ image) => image.name.replace(/\.\w+$/, "")));
     const left = state.samples.filter((/** @type {any} */ sample) => !taken.has(sample.name));
     samples.hidden = !left.length || !state.images.length;
-    samples.replaceChildren(el("span", { class: "divider" }, "Samples"), ...left.map((/** @type {any} */ sample) => sampleTile(sample, session, done)));
+    samples.replaceChildren(
+      el("span", { class: "divider" }, "Samples"),
+      ...left.map((/** @type {any} */ sample) => sampleTile(sample, session, done)),
+    );
   });
 
   return el("nav", { class: "strip", "aria-label": "Image queue" }, add, side, scroller);
@@ -81,7 +108,13 @@ export function createStrip({ store, session, pickFiles, done }) {
 export function sampleTile(sample, session, done) {
   return el(
     "button",
-    { type: "button", class: "tile sample", title: `Add the sample “${sample.title}”`, "aria-label": `Add the sample ${sample.title}`, onclick: () => void session.addSample(sample.name).then(done) },
+    {
+      type: "button",
+      class: "tile sample",
+      title: `Add the sample “${sample.title}”`,
+      "aria-label": `Add the sample ${sample.title}`,
+      onclick: () => void session.addSample(sample.name).then(done),
+    },
     el("img", { src: sample.thumbnail_url, alt: "", draggable: false }),
     el("span", { class: "caption" }, sample.title),
   );

@@ -8,12 +8,33 @@ import { el, icon } from "../dom.js";
 export function createViewPanel({ store, setView, toggleTheme }) {
   const opacity = el("input", { type: "range", min: "0", max: "1", step: "0.05", "aria-label": "Mask opacity" });
   opacity.addEventListener("input", () => setView({ opacity: Number(opacity.value) }));
-  const style = select("Masks", [["both", "fill and outline"], ["fill", "fill"], ["outline", "outline"]], (value) => setView({ style: value }));
-  const colors = select("Colours", [["label", "by label"], ["safe", "by label, colour-blind safe"], ["object", "every object its own"]], (value) => setView({ colors: value }));
+  const style = select(
+    "Masks",
+    [
+      ["both", "fill and outline"],
+      ["fill", "fill"],
+      ["outline", "outline"],
+    ],
+    (value) => setView({ style: value }),
+  );
+  const colors = select(
+    "Colours",
+    [
+      ["label", "by label"],
+      ["safe", "by label, colour-blind safe"],
+      ["object", "every object its own"],
+    ],
+    (value) => setView({ colors: value }),
+  );
   const hover = check("Preview under the pointer", (value) => setView({ hover: value }));
   const crosshair = check("Crosshair", (value) => setView({ crosshair: value }));
   const only = check("Only the selected object (O)", (value) => setView({ only: value }));
-  const theme = el("button", { type: "button", class: "button", onclick: toggleTheme }, icon("sun"), el("span", {}, "Light or dark"));
+  const theme = el(
+    "button",
+    { type: "button", class: "button", onclick: toggleTheme },
+    icon("sun"),
+    el("span", {}, "Light or dark"),
+  );
 
   store.watch(["view"], (/** @type {any} */ { view }) => {
     opacity.value = String(view.opacity);
@@ -24,7 +45,17 @@ export function createViewPanel({ store, setView, toggleTheme }) {
     only.input.checked = view.only;
   });
 
-  return el("div", { class: "menu view-menu" }, el("label", { class: "row" }, "Opacity", opacity), style.row, colors.row, hover.row, crosshair.row, only.row, theme);
+  return el(
+    "div",
+    { class: "menu view-menu" },
+    el("label", { class: "row" }, "Opacity", opacity),
+    style.row,
+    colors.row,
+    hover.row,
+    crosshair.row,
+    only.row,
+    theme,
+  );
 }
 
 /** @param {string} words @param {[string, string][]} options @param {(value: string) => void} use */

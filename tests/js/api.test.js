@@ -38,7 +38,11 @@ test("JSON goes out and comes back", async () => {
 
 test("an error carries the server's sentence, status and field", async () => {
   const { fetch } = script({ status: 422, body: { error: "A point lies outside.", field: "points" } });
-  await assert.rejects(createApi({ fetch }).get("/x"), (error) => error instanceof ApiError && error.message === "A point lies outside." && error.status === 422 && error.field === "points");
+  await assert.rejects(
+    createApi({ fetch }).get("/x"),
+    (error) =>
+      error instanceof ApiError && error.message === "A point lies outside." && error.status === 422 && error.field === "points",
+  );
 });
 
 test("an answer without JSON still gives a sentence", async () => {
@@ -92,7 +96,10 @@ test("of many wishes one is in flight and only the newest is answered", async ()
 
 test("a cancelled wish is not answered", async () => {
   const used = [];
-  const latest = createLatest(async (wish) => wish, (answer) => used.push(answer));
+  const latest = createLatest(
+    async (wish) => wish,
+    (answer) => used.push(answer),
+  );
   latest.ask("a");
   latest.cancel();
   await new Promise((resolve) => setTimeout(resolve));
@@ -132,6 +139,9 @@ test("what a killed page could not deliver is delivered by the next", async () =
   const sent = [];
   const next = createOutbox({ storage, send: async (method, path, { body }) => sent.push([path, body.request_id]) });
   assert.equal(await next.resume(), 2);
-  assert.deepEqual(sent, [["/things/a", "a"], ["/things/b", "b"]]);
+  assert.deepEqual(sent, [
+    ["/things/a", "a"],
+    ["/things/b", "b"],
+  ]);
   assert.deepEqual(Object.keys(storage), []);
 });

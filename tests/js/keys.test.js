@@ -13,7 +13,19 @@ test("combos are named the way people write them", () => {
 });
 
 test("the keys people know do what they expect", () => {
-  const expected = { Enter: "keep", N: "keep", Escape: "drop", Tab: "nextCandidate", "Ctrl+Z": "undo", Delete: "remove", A: "previousImage", D: "nextImage", F: "fit", 0: "fit", "?": "help" };
+  const expected = {
+    Enter: "keep",
+    N: "keep",
+    Escape: "drop",
+    Tab: "nextCandidate",
+    "Ctrl+Z": "undo",
+    Delete: "remove",
+    A: "previousImage",
+    D: "nextImage",
+    F: "fit",
+    0: "fit",
+    "?": "help",
+  };
   for (const [combo, command] of Object.entries(expected)) assert.equal(commandFor("standard", combo), command);
   assert.equal(commandFor("standard", "Ctrl+S"), null);
 });
@@ -30,13 +42,22 @@ test("an unknown keymap is the standard one", () => {
 for (const [name, { keys }] of Object.entries(KEYMAPS)) {
   test(`no combo of ${name} has two meanings, and digits stay free for labels`, () => {
     const combos = Object.values(keys).flat();
-    assert.deepEqual(combos.filter((combo, i) => combos.indexOf(combo) !== i), []);
-    assert.deepEqual(combos.filter((combo) => /^[1-9]$/.test(combo)), []);
+    assert.deepEqual(
+      combos.filter((combo, i) => combos.indexOf(combo) !== i),
+      [],
+    );
+    assert.deepEqual(
+      combos.filter((combo) => /^[1-9]$/.test(combo)),
+      [],
+    );
   });
 
   test(`the key sheet shows every command of ${name}`, () => {
     const shown = SHEET.flatMap(([, lines]) => lines.map(([command]) => command));
-    assert.deepEqual(Object.keys(keys).filter((command) => command !== "help" && !shown.includes(command)), []);
+    assert.deepEqual(
+      Object.keys(keys).filter((command) => command !== "help" && !shown.includes(command)),
+      [],
+    );
     for (const command of shown) assert.ok(keysOf(name, command).length > 0, command);
   });
 }

@@ -57,7 +57,13 @@ test("an empty bitmap is the empty mask", () => {
 });
 
 test("decode undoes encode on noise, stripes, full and single pixels", () => {
-  const cases = [noise(37, 23, 7), noise(64, 5, 11, 0.02), bitmap(["#.#.#", "#.#.#"]), bitmap(["###", "###"]), bitmap(["....", "..#."])];
+  const cases = [
+    noise(37, 23, 7),
+    noise(64, 5, 11, 0.02),
+    bitmap(["#.#.#", "#.#.#"]),
+    bitmap(["###", "###"]),
+    bitmap(["....", "..#."]),
+  ];
   for (const source of cases) {
     const mask = encode(source);
     const again = decode(mask);
@@ -72,7 +78,10 @@ test("decode undoes encode on noise, stripes, full and single pixels", () => {
       }
     }
     assert.equal(area(mask), set);
-    assert.equal(mask.runs.reduce((sum, run) => sum + run, 0), mask.w * mask.h);
+    assert.equal(
+      mask.runs.reduce((sum, run) => sum + run, 0),
+      mask.w * mask.h,
+    );
   }
 });
 
@@ -85,13 +94,26 @@ test("the loops of a mask, filled with the even-odd rule, are the mask", () => {
 });
 
 test("loops have corners only", () => {
-  assert.deepEqual(trace(bitmap(["##", "##"], 3, 4)).map((loop) => loop.length), [8]);
+  assert.deepEqual(
+    trace(bitmap(["##", "##"], 3, 4)).map((loop) => loop.length),
+    [8],
+  );
 });
 
 test("a stroke paints the pixels whose centres it reaches and clips at the image", () => {
   const dot = stroke(EMPTY, [[5.5, 5.5]], 1, 1, 10, 10);
   assert.deepEqual(pixels(dot), new Set(["5,5", "4,5", "6,5", "5,4", "5,6"]));
-  const edge = stroke(EMPTY, [[0, 0], [20, 0]], 0.9, 1, 10, 10);
+  const edge = stroke(
+    EMPTY,
+    [
+      [0, 0],
+      [20, 0],
+    ],
+    0.9,
+    1,
+    10,
+    10,
+  );
   assert.deepEqual(edge, { x: 0, y: 0, w: 10, h: 1, runs: [0, 10] });
 });
 
@@ -105,7 +127,18 @@ test("the eraser leaves holes and never grows the mask", () => {
 });
 
 test("a long stroke has no gaps between its points", () => {
-  const line = stroke(EMPTY, [[2, 2], [60, 40], [90, 5]], 3, 1, 100, 60);
+  const line = stroke(
+    EMPTY,
+    [
+      [2, 2],
+      [60, 40],
+      [90, 5],
+    ],
+    3,
+    1,
+    100,
+    60,
+  );
   for (const t of [0.1, 0.33, 0.5, 0.77]) assert.ok(contains(line, 2 + 58 * t, 2 + 38 * t));
 });
 

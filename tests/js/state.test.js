@@ -1,11 +1,27 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { NO_DRAFT, createStore, distinctCandidates, nearestPoint, newStep, patchStep, reconcile, redoStep, shownMask, undoStep, withPrompts } from "../../static/state.js";
+import {
+  NO_DRAFT,
+  createStore,
+  distinctCandidates,
+  nearestPoint,
+  newStep,
+  patchStep,
+  reconcile,
+  redoStep,
+  shownMask,
+  undoStep,
+  withPrompts,
+} from "../../static/state.js";
 
 const POINT = [5, 5, 1];
 const mask = (x) => ({ x, y: 0, w: 1, h: 1, runs: [0, 1] });
-const reply = (token, ...masks) => ({ token, candidates: masks.map((item) => ({ mask: item, score: 0.9, stability: 0.9, area: 1 })), timing: {} });
+const reply = (token, ...masks) => ({
+  token,
+  candidates: masks.map((item) => ({ mask: item, score: 0.9, stability: 0.9, area: 1 })),
+  timing: {},
+});
 
 function answered(draft, token, ...masks) {
   return patchStep(draft, draft.now.id, { reply: reply(token, ...masks), answered: true });
@@ -63,7 +79,12 @@ test("an edited mask is shown instead of the candidate", () => {
 });
 
 test("the nearest prompt within reach is found", () => {
-  const step = newStep({ points: [[0, 0, 1], [10, 0, 0]] });
+  const step = newStep({
+    points: [
+      [0, 0, 1],
+      [10, 0, 0],
+    ],
+  });
   assert.equal(nearestPoint(step, 8, 0, 5), 1);
   assert.equal(nearestPoint(step, 5, 50, 5), -1);
   assert.equal(nearestPoint(null, 0, 0, 5), -1);
@@ -94,7 +115,10 @@ test("a watcher may set further values", async () => {
 
 test("annotations keep their masks when the server repeats them", () => {
   const before = [{ id: "a", mask: mask(1), label_id: 1 }];
-  const after = [{ id: "a", mask: mask(1), label_id: 2 }, { id: "b", mask: mask(2), label_id: 1 }];
+  const after = [
+    { id: "a", mask: mask(1), label_id: 2 },
+    { id: "b", mask: mask(2), label_id: 1 },
+  ];
   const merged = reconcile(before, after, (x, y) => x.x === y.x);
   assert.equal(merged[0].mask, before[0].mask);
   assert.equal(merged[0].label_id, 2);
@@ -103,7 +127,10 @@ test("annotations keep their masks when the server repeats them", () => {
 
 test("candidates that show the same mask appear once and keep their place in the answer", () => {
   const one = distinctCandidates(reply("a", mask(1), mask(1), mask(2)), (x, y) => x.x === y.x);
-  assert.deepEqual(one.candidates.map((candidate) => candidate.index), [0, 2]);
+  assert.deepEqual(
+    one.candidates.map((candidate) => candidate.index),
+    [0, 2],
+  );
   let draft = withPrompts(NO_DRAFT, { points: [POINT] }, { refine: true });
   draft = patchStep(draft, draft.now.id, { reply: one, answered: true, index: 1 });
   assert.deepEqual(withPrompts(draft, { points: [POINT, POINT] }, { refine: true }).now.base, { token: "a", index: 2 });
