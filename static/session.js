@@ -13,23 +13,34 @@ const RECONNECT_MS = 1500;
  */
 export function createSession({ store, api, outbox, objects, prompting, photo, toast, storage }) {
   let opening = 0;
+  /** How much of the queue has come in pages. */
+  let paged = 0;
+  /** The page on its way. @type {Promise<void> | null} */
+  let page = null;
   let reconnecting = false;
 
-  async function loadImages() {
-    const { projectId, images } = store.get();
-    const page = await api.get(`/projects/${projectId}/images?offset=0&limit=${Math.max(PAGE, images.length)}`);
-    store.set({ images: page.images, total: page.total });
-  }
+  /** Fetches the next page of the queue, if there is one; callers at the same time share one request. */
+  const loadMore = () => (page ??= fetchPage().finally(() => (page = null)));
 
-  async function loadMore() {
-    const { projectId, images, total } = store.get();
-    if (images.length >= total) return;
-    const page = await api.get(`/projects/${projectId}/images?offset=${images.length}&limit=${PAGE}`);
+  async function fetchPage() {
+    const { projectId, total } = store.get();
+    if (paged > 0 && paged >= total) return;
+    const reply = await api.get(`/projects/${projectId}/images?offset=${paged}&limit=${PAGE}`);
+    paged += reply.images.length;
+    const { images } = store.get();
     const known = new Set(images.map((/** @type {any} */ image) => image.id));
     store.set({
-      images: [...images, ...page.images.filter((/** @type {any} */ image) => !known.has(image.id))],
-      total: page.total,
+      images: [...images, ...reply.images.filter((/** @type {any} */ image) => !known.has(image.id))],
+      total: reply.total,
     });
+  }
+
+  /** @param {string} id @returns {Promise<any>} the image, once its page is loaded; undefined when it is gone */
+  async function find(id) {
+    const exists = await api.get(`/images/${id}`).catch(() => null);
+    const found = () => store.get().images.find((/** @type {any} */ image) => image.id === id);
+    while (exists && !found() && paged < store.get().total) await loadMore();
+    return found();
   }
 
   /** @param {string} id */
@@ -167,16 +178,15 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
       if (await outbox.resume()) toast("Changes that had not reached the server were delivered now.");
       const [labels, samples] = await Promise.all([api.get(`/projects/${status.project_id}/labels`), api.get("/samples")]);
       store.set({ labels, samples, labelId: labels[0]?.id ?? null });
-      await loadImages();
-      store.set({ booted: true });
+      await loadMore();
     } catch (error) {
       if (error.status) toast(`The page could not be prepared: ${error.message}`, { kind: "error" });
       return;
     }
-    const { images } = store.get();
     const remembered = storage.getItem(REMEMBERED);
-    const known = images.find((/** @type {any} */ image) => image.id === remembered) ?? images.at(-1);
-    if (known) await open(known.id);
+    const image = (remembered && (await find(remembered))) || store.get().images.at(-1);
+    store.set({ booted: true });
+    if (image) await open(image.id);
   }
 
   setInterval(() => {
@@ -195,8 +205,11 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
     },
     /** @param {number} by  1 is the next image, -1 the one before */
     async step(by) {
-      const { images, image } = store.get();
-      const next = images[images.findIndex((/** @type {any} */ item) => item.id === image?.id) + by];
+      const { image } = store.get();
+      const at = (/** @type {any[]} */ images) => images.findIndex((item) => item.id === image?.id) + by;
+      if (at(store.get().images) >= store.get().images.length) await loadMore().catch(() => {});
+      const { images } = store.get();
+      const next = images[at(images)];
       if (next) await open(next.id);
       else toast(by > 0 ? "This is the last image." : "This is the first image.", { quiet: true });
     },
@@ -234,6 +247,7 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
       } catch (error) {
         return toast(`The image could not be removed: ${error.message}`, { kind: "error" });
       }
+      paged = Math.max(0, paged - 1);
       const left = images.filter((/** @type {any} */ item) => item.id !== id);
       store.set({ images: left, total: total - 1 });
       if (image?.id === id) {

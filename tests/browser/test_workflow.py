@@ -206,12 +206,12 @@ def test_the_queue_moves_with_a_and_d_and_keeps_unfinished_work(page: Annotator)
 
 
 def test_an_image_is_removed_and_brought_back(cat: Annotator) -> None:
-    name = cat.state("image.name")
+    image, name = cat.state("image.id"), cat.state("image.name")
     cat.page.click(f'#annotator [aria-label="Remove {name}"]')
-    cat.until(f"image?.name !== '{name}'")
+    cat.until(f"image?.id !== '{image}'")
     cat.toast("Image removed")
     cat.page.click('#annotator .toast .button:has-text("Undo")')
-    cat.until(f"image?.name === '{name}'")
+    cat.until(f"image?.id === '{image}'")
 
 
 def test_a_lost_connection_loses_nothing(cat: Annotator) -> None:
