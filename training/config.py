@@ -25,7 +25,7 @@ class Config:
     seed: int = 20
     phases: tuple[Phase, ...] = (
         Phase(until=0.20, size=192, images=4, prompts=6, drawn=0.85, corrected=0.5, balance=0.6),
-        Phase(until=0.85, size=192, images=4, prompts=6, drawn=0.35, corrected=0.5, balance=0.2),
+        Phase(until=0.93, size=192, images=4, prompts=6, drawn=0.35, corrected=0.5, balance=0.2),
         Phase(until=1.00, size=384, images=2, prompts=6, drawn=0.25, corrected=0.8, balance=0.1),
     )
     # How often a photo of each source starts a scene.
@@ -39,7 +39,7 @@ class Config:
     lr: float = 1e-3
     lr_end: float = 1e-6
     warmup_steps: int = 200
-    cooldown: float = 0.45  # share of the budget, at its end, over which the rate falls (half a cosine)
+    cooldown: float = 0.3  # share of the budget, at its end, over which the rate falls (half a cosine)
     weight_decay: float = 0.05
     betas: tuple[float, float] = (0.9, 0.98)
     clip: float = 1.0
