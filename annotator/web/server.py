@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -36,6 +37,16 @@ STATUS_CODES: dict[type[errors.AnnotatorError], int] = {
 _MAX_FILES_PER_UPLOAD = 16  # of the largest size allowed; any number of small ones
 
 
+class FreshFiles(StaticFiles):
+    """Static files that a browser asks about every time: after an upgrade it never mixes old and new modules."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """The file, or 304 if its ETag is known."""
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
 def make_app(settings: Settings) -> FastAPI:
     """The application as configured: opens the data folder and the database, starts loading the model."""
     try:
@@ -57,7 +68,7 @@ def create_app(workspace: Workspace, settings: Settings, page: bool = True) -> F
     app = FastAPI(title="Annotator", version=__version__, description="Click-to-segment annotation.", lifespan=lifespan)
     app.state.workspace = workspace
     app.include_router(router)
-    app.mount("/static", StaticFiles(directory=STATIC_DIR), name="static")
+    app.mount("/page", FreshFiles(directory=STATIC_DIR), name="page")  # Gradio has /static and /assets of its own
     _explain_errors(app)
     max_body = _MAX_FILES_PER_UPLOAD * settings.max_upload_bytes
 

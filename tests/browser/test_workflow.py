@@ -9,10 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip("playwright")
-
 from driver import CAT, COFFEE, EXECUTABLE, Annotator, browser_page, photo, tints, with_photo
+from pycocotools import mask as mask_of
 
 pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's chromium")
 
@@ -25,7 +23,6 @@ def exported(page: Annotator) -> dict[str, Any]:
 
 
 def test_from_upload_to_coco(page: Annotator) -> None:
-    mask_of = pytest.importorskip("pycocotools.mask")
     page.upload(("rotated.jpg", photo(COFFEE, 4000, 3000, orientation=6)))
     assert (page.state("image.width"), page.state("image.height")) == (3000, 4000)
 
@@ -63,7 +60,6 @@ def test_from_upload_to_coco(page: Annotator) -> None:
 
 
 def test_the_canvas_pixels_are_the_exported_mask(cat: Annotator) -> None:
-    mask_of = pytest.importorskip("pycocotools.mask")
     cat.click(200, 150)
     cat.press("Enter", "Escape")
     cat.page.click('#annotator [aria-label="View"]')
@@ -250,8 +246,7 @@ def test_zoom_keeps_the_point_under_the_pointer(cat: Annotator) -> None:
 
 
 def test_auto_mask_stops_and_its_proposals_are_reviewed(cat: Annotator) -> None:
-    if not cat.auto_mask():
-        pytest.skip("the model proposes nothing here")
+    assert cat.auto_mask(), "nothing to review"
     score = cat.page.locator('#annotator .review [aria-label="Score ≥"]')
     score.fill("1")
     assert cat.page.locator('#annotator .review .hint:has-text("0 of")').count() == 1
