@@ -29,9 +29,9 @@ from annotator.settings import Settings
 from annotator.types import RLE
 
 OFFICIAL = (0.8, 0.95)
-GRID = (16, 32)
-SCORES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-STABILITIES = (0.7, 0.8, 0.85, 0.9, 0.95)
+GRID = (16,)
+SCORES = (0.3, 0.4, 0.6, 0.8)
+STABILITIES = (0.5, 0.7, 0.8, 0.95)
 
 
 def regions(path: Path) -> list[RLE]:
