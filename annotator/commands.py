@@ -188,6 +188,7 @@ def bench(options: argparse.Namespace, settings: Settings) -> None:
     """Measure against official SAM 2 and write the report."""
     from annotator.sam import zoo
 
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # benchmarks/ stands beside the package
     try:
         from benchmarks.report import write_report
         from benchmarks.run import bench as measure

@@ -2,7 +2,8 @@
 
     python -m benchmarks.pictures --url http://127.0.0.1:7860
 
-assets/one_click.png: each sample photo before and after one click. assets/screenshot.png: the page with kept objects.
+assets/one_click.png: each sample photo before and after one click. assets/screenshot.png: the page with kept objects;
+start the server on an empty data folder for it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from annotator.types import Point, Prompt
 
 CLICKS = {
     "skimage_chelsea": (220, 170),
-    "skimage_coffee": (330, 215),
+    "skimage_coffee": (300, 150),
     "skimage_astronaut": (220, 330),
     "skimage_rocket": (322, 230),
 }
@@ -68,7 +69,7 @@ def screenshot(page: Page, url: str) -> None:
     page.goto(url)
     page.wait_for_selector('#annotator[data-ready="true"]')
     project = page.evaluate("() => fetch('/api/status').then((r) => r.json()).then((s) => s.project_id)")
-    for name in ("cup", "saucer", "spoon"):
+    for name in ("cup", "saucer", "table"):
         _post(page, f"/api/projects/{project}/labels", {"name": name})
     for name in CLICKS:
         _post(page, f"/api/projects/{project}/samples", {"name": name})
@@ -76,14 +77,14 @@ def screenshot(page: Page, url: str) -> None:
     page.wait_for_selector('#annotator[data-ready="true"]')
     page.locator("#annotator .strip img").nth(1).click()
     page.wait_for_selector('#annotator[data-ready="true"][data-embedding="ready"]')
-    for key, x, y in (("2", 330, 215), ("3", 130, 250), ("4", 430, 290)):
+    for key, x, y in (("2", 300, 150), ("3", 120, 230), ("4", 560, 330)):
         left, top = page.evaluate(f"([x, y]) => {_HOOK}.imageToPage(x, y)", [x, y])
         page.mouse.click(left, top)
         page.wait_for_selector('#annotator[data-busy="false"]')
         page.keyboard.press(key)
         page.keyboard.press("Enter")
         page.wait_for_selector('#annotator[data-busy="false"]')
-    left, top = page.evaluate(f"([x, y]) => {_HOOK}.imageToPage(x, y)", [560, 60])
+    left, top = page.evaluate(f"([x, y]) => {_HOOK}.imageToPage(x, y)", [420, 290])
     page.mouse.click(left, top)
     page.wait_for_selector('#annotator[data-busy="false"]')
     page.wait_for_timeout(800)
