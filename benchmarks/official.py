@@ -23,11 +23,20 @@ from annotator.types import FloatArray
 Rle = dict[str, Any]
 
 
+def features(network: Any, x: Tensor) -> list[Tensor]:
+    """Normalised images [B, 3, S, S] -> feat_s0, feat_s1 and image_embed, as the image predictor keeps them."""
+    backbone = network.forward_image(x)
+    _, levels, _, _ = network._prepare_backbone_features(backbone)
+    if network.directly_add_no_mem_embed:
+        levels[-1] = levels[-1] + network.no_mem_embed
+    shapes = [each.shape[-2:] for each in backbone["backbone_fpn"]]
+    return [level.permute(1, 2, 0).view(len(x), -1, *s) for level, s in zip(levels, shapes, strict=True)]
+
+
 class Official:
     """An eager float32 SAM 2 that keeps the last image's features, as `SAM2ImagePredictor` does."""
 
-    def __init__(self, model: str, path: Any, device: torch.device, seed: int = 0) -> None:
-        torch.manual_seed(seed)
+    def __init__(self, model: str, path: Any, device: torch.device) -> None:
         self.network = zoo.build(zoo.spec_of(model), path).to(device)
         self.device = device
         self._features: list[Tensor] = []
@@ -41,12 +50,7 @@ class Official:
         x = F.interpolate(x[None], (side, side), mode="bilinear", align_corners=False, antialias=True)
         mean = torch.tensor((0.485, 0.456, 0.406), device=self.device).view(1, 3, 1, 1)
         std = torch.tensor((0.229, 0.224, 0.225), device=self.device).view(1, 3, 1, 1)
-        backbone = self.network.forward_image((x - mean) / std)
-        _, features, _, _ = self.network._prepare_backbone_features(backbone)
-        if self.network.directly_add_no_mem_embed:
-            features[-1] = features[-1] + self.network.no_mem_embed
-        shapes = [each.shape[-2:] for each in backbone["backbone_fpn"]]
-        self._features = [f.permute(1, 2, 0).view(1, -1, *s) for f, s in zip(features, shapes, strict=True)]
+        self._features = features(self.network, (x - mean) / std)
         self._size = image.shape[:2]
 
     @torch.no_grad()

@@ -99,7 +99,6 @@ def _runners(
 ) -> tuple[dict[str, Runner], float]:
     """Official, ours eager, ours packaged, on the same weights; and the milliseconds loading the packages took."""
     official = Official(model, path, device)
-    torch.manual_seed(0)
     eager = Predictor.eager(model, path, device, serving_dtype(device))
     packages = settings.packages_dir if path is not None else settings.packages_dir / "untrained"
     try:
@@ -115,9 +114,9 @@ def _runners(
 
 
 def _automask_settings(eager: Runner, data: bytes, points_per_side: int, untrained: bool) -> AutomaskSettings:
-    if not untrained:
-        return AutomaskSettings(points_per_side=points_per_side)
     assert isinstance(eager, Ours)
+    if not untrained:
+        return AutomaskSettings.of(zoo.spec_of(eager.predictor.model), points_per_side)
     image = decode_image(data)
     (embedding,) = eager.predictor.encode([image])
     rng = np.random.default_rng(1)
@@ -176,8 +175,8 @@ def _clicks(runners: Sequence[Runner], images: list[bytes], clicks: FloatArray, 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
     """N, p50, p90, p99 and the interquartile range, in milliseconds."""
     p25, p50, p75, p90, p99 = np.percentile(values, (25, 50, 75, 90, 99))
-    found = {"n": len(values), "p50": p50, "p90": p90, "p99": p99, "iqr": p75 - p25}
-    return {name: round(float(value), 2) for name, value in found.items()}
+    found = {"p50": p50, "p90": p90, "p99": p99, "iqr": p75 - p25}
+    return {"n": len(values), **{name: round(float(value), 2) for name, value in found.items()}}
 
 
 def _median_spans(spans: list[dict[str, float]]) -> dict[str, float]:

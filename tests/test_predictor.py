@@ -13,6 +13,7 @@ from annotator.sam import zoo
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.preprocess import preprocess
 from annotator.types import Point, Prompt
+from benchmarks.official import features
 
 HEIGHT, WIDTH = 300, 400
 PROMPTS = {
@@ -30,17 +31,11 @@ class Official:
     """sam2's modules called as `SAM2ImagePredictor` calls them."""
 
     def __init__(self, model: str, path: Path | None) -> None:
-        torch.manual_seed(0)
         self.network = zoo.build(zoo.spec_of(model), path)
 
     @torch.inference_mode()
     def encode(self, x: torch.Tensor) -> list[torch.Tensor]:
-        backbone = self.network.forward_image(x)
-        _, features, _, _ = self.network._prepare_backbone_features(backbone)
-        if self.network.directly_add_no_mem_embed:
-            features[-1] = features[-1] + self.network.no_mem_embed
-        shapes = [each.shape[-2:] for each in backbone["backbone_fpn"]]
-        return [f.permute(1, 2, 0).view(len(x), -1, *s) for f, s in zip(features, shapes, strict=True)]
+        return features(self.network, x)
 
     @torch.inference_mode()
     def decode(
@@ -75,7 +70,6 @@ def pair(request: pytest.FixtureRequest) -> Pair:
     name = request.param
     path = zoo.checkpoint_path(zoo.MODELS["nano"], Path()) if name == "nano" else None
     official = Official(name, path)
-    torch.manual_seed(0)
     ours = Predictor.eager(name, path)
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8) for _ in range(2)]

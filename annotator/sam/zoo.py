@@ -202,7 +202,9 @@ def checkpoint_key(spec: ModelSpec, path: Path) -> str:
 
 
 def build(spec: ModelSpec, path: Path | None) -> SAM2Base:
-    """Official SAM 2 modules with the weights at `path` (None: untrained): float32, on the CPU, in eval mode.
+    """Official SAM 2 modules with the weights at `path`: float32, on the CPU, in eval mode.
+
+    Without a path the weights are random, always the same ones, and the caller's random state stays as it is.
 
     As in `sam2.build_sam.build_sam2`, an unstable single-mask answer falls back to the best multi-mask one.
     Raises ModelUnavailable if the file is not a checkpoint of this model.
@@ -219,7 +221,9 @@ def build(spec: ModelSpec, path: Path | None) -> SAM2Base:
         "dynamic_multimask_stability_thresh": 0.98,
     }
     OmegaConf.update(config, "model.sam_mask_decoder_extra_args", fallback, force_add=True)
-    model: SAM2Base = instantiate(config.model, _recursive_=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model: SAM2Base = instantiate(config.model, _recursive_=True)
     if path is not None:
         try:
             model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["model"])
