@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,32 +67,17 @@ def segment(options: argparse.Namespace, settings: Settings) -> None:
 
 def automask(options: argparse.Namespace, settings: Settings) -> None:
     """Automatic masks of many images, as one COCO file; unreadable files are named and skipped."""
-    from tqdm import tqdm
-
     from annotator.sam import zoo
-    from annotator.sam.automask import AutomaskSettings
+    from annotator.sam.automask import AutomaskSettings, finish
     from annotator.sam.automask import automask as propose
 
-    paths = list(_image_paths(options.paths))
-    if not paths:
-        raise InvalidImage("There are no images under the given paths.")
+    paths = _image_paths(options.paths)
     predictor = _predictor(settings)
     chosen = AutomaskSettings.of(zoo.spec_of(predictor.model), options.points_per_side)
     entries = []
-    for path in tqdm(paths, unit="image", disable=None):
-        try:
-            image = _read_image(path, settings)
-        except InvalidImage as error:
-            tqdm.write(f"skipped: {error}", file=sys.stderr)
-            continue
+    for path, image in _readable(paths, settings):
         (embedding,) = predictor.encode([image.pixels])
-        run = propose(predictor, embedding, chosen)
-        while True:
-            try:
-                next(run)
-            except StopIteration as stop:
-                proposals = stop.value
-                break
+        proposals = finish(propose(predictor, embedding, chosen))
         entries.append((path, image.height, image.width, [(each.mask, each.score) for each in proposals]))
     if not entries:
         raise InvalidImage("None of the files could be read.")
@@ -105,22 +90,13 @@ def automask(options: argparse.Namespace, settings: Settings) -> None:
 
 def embed(options: argparse.Namespace, settings: Settings) -> None:
     """Fill the server's disk tier with the embeddings of images or folders."""
-    from tqdm import tqdm
-
     from annotator.embeddings import DiskTier, embedding_key
 
     paths = _image_paths(options.paths)
-    if not paths:
-        raise InvalidImage("There are no images under the given paths.")
     tier = DiskTier(settings.embedding_disk_bytes, settings.data_dir / "embeddings")
     predictor = _predictor(settings)
     encoded = known = 0
-    for path in tqdm(paths, unit="image", disable=None):
-        try:
-            image = _read_image(path, settings)
-        except InvalidImage as error:
-            tqdm.write(f"skipped: {error}", file=sys.stderr)
-            continue
+    for _, image in _readable(paths, settings):
         key = embedding_key(image.pixel_key, predictor.key, predictor.dtype)
         if key in tier:
             known += 1
@@ -132,14 +108,27 @@ def embed(options: argparse.Namespace, settings: Settings) -> None:
 
 
 def _image_paths(paths: Sequence[Path]) -> list[Path]:
-    """Files as given, folders searched for images."""
+    """Files as given, folders searched for images. Raises InvalidImage if there are none."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
             found.extend(sorted(each for each in path.rglob("*") if each.suffix.lower() in _IMAGE_SUFFIXES))
         else:
             found.append(path)
+    if not found:
+        raise InvalidImage("There are no images under the given paths.")
     return found
+
+
+def _readable(paths: Sequence[Path], settings: Settings) -> Iterator[tuple[Path, DecodedImage]]:
+    """The images that can be read, under a progress bar; the others are named and skipped."""
+    from tqdm import tqdm
+
+    for path in tqdm(paths, unit="image", disable=None):
+        try:
+            yield path, _read_image(path, settings)
+        except InvalidImage as error:
+            tqdm.write(f"skipped: {error}", file=sys.stderr)
 
 
 def models(options: argparse.Namespace, settings: Settings) -> None:

@@ -24,9 +24,9 @@ class Config:
 
     seed: int = 20
     phases: tuple[Phase, ...] = (
-        Phase(until=0.20, size=192, images=4, prompts=6, drawn=0.85, corrected=0.5, balance=0.6),
-        Phase(until=0.93, size=192, images=4, prompts=6, drawn=0.35, corrected=0.5, balance=0.2),
-        Phase(until=1.00, size=384, images=2, prompts=6, drawn=0.25, corrected=0.8, balance=0.1),
+        Phase(until=0.12, size=192, images=3, prompts=6, drawn=0.60, corrected=0.4, balance=0.3),
+        Phase(until=0.65, size=192, images=3, prompts=6, drawn=0.35, corrected=0.5, balance=0.2),
+        Phase(until=1.00, size=384, images=2, prompts=6, drawn=0.30, corrected=0.6, balance=0.1),
     )
     # How often a photo of each source starts a scene.
     sources: dict[str, float] = field(
@@ -39,11 +39,11 @@ class Config:
     lr: float = 1e-3
     lr_end: float = 1e-6
     warmup_steps: int = 200
-    cooldown: float = 0.3  # share of the budget, at its end, over which the rate falls (half a cosine)
+    cooldown: float = 0.4  # share of the budget, at its end, over which the rate falls (half a cosine)
     weight_decay: float = 0.05
     betas: tuple[float, float] = (0.9, 0.98)
     clip: float = 1.0
-    ema: float = 0.998
+    ema: float = 0.999
 
     box: float = 0.2  # share of steps whose first prompt is a noisy box
     box_noise: float = 0.1  # deviation of a box corner, in parts of the box's side
@@ -55,7 +55,7 @@ class Config:
     dice: float = 1.0
     score: float = 1.0
     affinity: float = 0.5  # weight of the loss that acts on the encoder directly
-    all_slots: float = 0.05  # weight of the mean over the three candidates beside the best of them
+    all_slots: float = 0.1  # weight of the mean over the three candidates beside the best of them
     single_first: float = 0.25  # weight of the single mask on the first click (full on a box and on later clicks)
     multi_later: float = 0.5  # weight of the candidates after the first click
 

@@ -80,10 +80,19 @@ def update_ema(ema: SAM2Base, model: SAM2Base, decay: float, step: int) -> None:
         average.lerp_(current, 1 - decay)
 
 
+def corrections(config: Config, phase: Phase, step: int) -> int:
+    """How many clicks follow the first prompt of a step; only the last one is trained.
+
+    Drawn from the step alone, so that all processes of a run have the same work to do and none waits.
+    """
+    rng = np.random.default_rng([config.seed, step, 2])
+    return int(rng.choice(len(config.silent), p=config.silent)) + 1 if rng.random() < phase.corrected else 0
+
+
 def train_step(
-    model: SAM2Base, config: Config, batch: Sample, phase: Phase, rng: np.random.Generator
+    model: SAM2Base, config: Config, batch: Sample, phase: Phase, rng: np.random.Generator, clicks: int
 ) -> dict[str, Tensor]:
-    """Forward and backward of one batch: a first prompt; by chance, silent clicks and a corrective one.
+    """Forward and backward of one batch: a first prompt and `clicks` further ones, of which the last is trained.
 
     Gradients are left in the parameters. Returns the figures to log.
     """
@@ -118,11 +127,10 @@ def train_step(
         log |= {"affinity": affinity.detach(), "loss_1": loss.detach(), "best_1": iou[:, 1:].max(1).values.mean()}
         log |= {"picked_1": iou[:, 1:].gather(1, scores[:, 1:].argmax(1, keepdim=True)).mean()}
         log |= {"score_error": (scores.detach() - iou).abs().mean()}
-        if rng.random() >= phase.corrected:
+        if not clicks:
             torch.autograd.backward(loss)
             return log
-        silent = int(rng.choice(len(config.silent), p=config.silent))
-        for click in range(silent + 1):
+        for click in range(clicks):
             with torch.no_grad():
                 slot = scores[:, 1:].argmax(1) + 1 if click == 0 and not box else torch.zeros_like(owner)
                 previous = logits[torch.arange(len(logits), device=device), slot][:, None].detach()
@@ -130,7 +138,7 @@ def train_step(
             points = torch.cat([points, more.clamp(0, size - 1)], 1)
             labels = torch.cat([labels, signs], 1)
             given = previous if rng.random() < config.feedback else None
-            with torch.set_grad_enabled(click == silent):
+            with torch.set_grad_enabled(click == clicks - 1):
                 logits, scores = answer(given)
         later, iou = answer_loss(config, logits, scores, target, weight, 1.0, config.multi_later, phase.balance)
         log |= {"loss_n": later.detach(), "single_n": iou[:, 0].mean()}
@@ -225,7 +233,8 @@ def train(rank: int, args: argparse.Namespace, config: Config) -> None:
             run.resize(config.phases[index].size)
         for group in run.optimizer.param_groups:
             group["lr"] = rate(config, run.step, progress)
-        figures = train_step(model, config, next(stream), config.phases[index], rng)
+        clicks = corrections(config, config.phases[index], run.step)
+        figures = train_step(model, config, next(stream), config.phases[index], rng, clicks)
         now = time.monotonic()
         run.spent, last = run.spent + now - last, now
         if args.processes > 1:

@@ -94,6 +94,16 @@ def automask(
     return [_cleaned(each, settings.min_region_area) for each in kept] if settings.min_region_area else kept
 
 
+def finish(run: Generator[Progress, None, list[Proposal]]) -> list[Proposal]:
+    """The proposals of a run that nobody watches."""
+    while True:
+        try:
+            next(run)
+        except StopIteration as stop:
+            proposals: list[Proposal] = stop.value
+            return proposals
+
+
 def _cleaned(proposal: Proposal, area: int) -> Proposal:
     """Without small holes and specks; as it was if nothing else would be left."""
     mask = edit.drop_specks(edit.fill_holes(proposal.mask, area), area)

@@ -11,14 +11,10 @@ from annotator.errors import InvalidMask
 from annotator.masks import rle as rles
 from annotator.sam.automask import Proposal
 from annotator.segmenter import Answer
-from annotator.types import RLE, CroppedRuns, Source
+from annotator.types import RLE, Box, CroppedRuns, Source
 from annotator.web.schemas import Image
 
-Color = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]
-Name = Annotated[str, Field(min_length=1, max_length=100)]
-Key = Annotated[str, Field(pattern="^[1-9]$")]
 RequestId = Annotated[str, Field(min_length=8, max_length=64)]
-Box = tuple[float, float, float, float]
 
 
 class Mask(BaseModel):

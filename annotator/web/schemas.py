@@ -12,8 +12,6 @@ from annotator.types import ImageStatus
 Color = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Key = Annotated[str, Field(pattern="^[1-9]$")]
-RequestId = Annotated[str, Field(min_length=8, max_length=64)]
-Box = tuple[float, float, float, float]
 
 
 class Error(BaseModel):
