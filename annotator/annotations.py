@@ -12,6 +12,7 @@ from annotator.jobs import AutomaskJob
 from annotator.masks import edit
 from annotator.masks import rle as rles
 from annotator.sam.automask import Proposal
+from annotator.sam.predictor import MAX_POINTS
 from annotator.store import Store
 from annotator.types import RLE, Annotation, Change, History, ImageRecord, Source
 
@@ -133,9 +134,15 @@ class Annotations:
         )
 
     def accept(
-        self, record: ImageRecord, job: AutomaskJob, indices: Sequence[int], label_id: int, request_id: str | None
+        self,
+        record: ImageRecord,
+        job: AutomaskJob,
+        indices: Sequence[int],
+        label_id: int,
+        merge: bool,
+        request_id: str | None,
     ) -> History:
-        """Keep proposals of a finished run as objects, in one step of the history."""
+        """Keep proposals of a run as objects, or their union as one, in one step of the history."""
         if self._store.has_seen(record.id, request_id):
             return self._store.history(record.id)
         if job.image_id != record.id:
@@ -145,10 +152,13 @@ class Annotations:
             if not 0 <= index < len(job.proposals):
                 raise NotFound(f"There is no proposal {index}.")
             chosen.append(job.proposals[index])
+        objects = [chosen] if merge else [[each] for each in chosen]
         changes = []
-        for each in chosen:
-            x, y = each.point
-            prompts = {"points": [[x, y, 1]], "box": None}
-            made = self.made(record, label_id, each.mask, each.score, "auto", prompts, uuid.uuid4().hex)
+        for parts in objects:
+            mask, score = parts[0].mask, parts[0].score if len(parts) == 1 else None
+            for part in parts[1:]:
+                mask = edit.union(mask, part.mask)
+            prompts = {"points": [[*part.point, 1] for part in parts[:MAX_POINTS]], "box": None}
+            made = self.made(record, label_id, mask, score, "auto", prompts, uuid.uuid4().hex)
             changes.append(Change(None, made))
         return self._store.commit(record.id, "accept automatic masks", changes, request_id)

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from annotator.images import DecodedImage
     from annotator.sam.predictor import Predictor
 
-_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
-
 
 def _predictor(settings: Settings, untrained: bool = False) -> Predictor:
     from annotator.models import pick_device, serving_dtype
@@ -68,7 +66,7 @@ def segment(options: argparse.Namespace, settings: Settings) -> None:
 def automask(options: argparse.Namespace, settings: Settings) -> None:
     """Automatic masks of many images, as one COCO file; unreadable files are named and skipped."""
     from annotator.sam import zoo
-    from annotator.sam.automask import AutomaskSettings, finish
+    from annotator.sam.automask import AutomaskSettings
     from annotator.sam.automask import automask as propose
 
     paths = _image_paths(options.paths)
@@ -77,7 +75,7 @@ def automask(options: argparse.Namespace, settings: Settings) -> None:
     entries = []
     for path, image in _readable(paths, settings):
         (embedding,) = predictor.encode([image.pixels])
-        proposals = finish(propose(predictor, embedding, chosen))
+        proposals = propose(predictor, embedding, chosen)
         entries.append((path, image.height, image.width, [(each.mask, each.score) for each in proposals]))
     if not entries:
         raise InvalidImage("None of the files could be read.")
@@ -109,10 +107,12 @@ def embed(options: argparse.Namespace, settings: Settings) -> None:
 
 def _image_paths(paths: Sequence[Path]) -> list[Path]:
     """Files as given, folders searched for images. Raises InvalidImage if there are none."""
+    from annotator.images import SUFFIXES
+
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found.extend(sorted(each for each in path.rglob("*") if each.suffix.lower() in _IMAGE_SUFFIXES))
+            found.extend(sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES))
         else:
             found.append(path)
     if not found:

@@ -13,6 +13,11 @@ from annotator.images import DecodedImage, thumbnail
 _SIGNATURES = ((b"\x89PNG", "image/png"), (b"\xff\xd8", "image/jpeg"), (b"RIFF", "image/webp"))
 
 
+def content_key(data: bytes) -> str:
+    """sha256 of a file's bytes, as hex: its name in the store."""
+    return hashlib.sha256(data).hexdigest()
+
+
 class ImageFiles:
     """Folders `original`, `display` (where it differs) and `thumbnail`; files are named by the original's sha256."""
 
@@ -23,7 +28,7 @@ class ImageFiles:
 
     def add(self, data: bytes, image: DecodedImage) -> str:
         """Store one image; returns its content key. Each file appears only when complete. Raises StorageFailure."""
-        key = hashlib.sha256(data).hexdigest()
+        key = content_key(data)
         if image.display is not data:
             self._write("display", key, image.display)
         self._write("thumbnail", key, thumbnail(image.pixels))

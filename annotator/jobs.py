@@ -11,7 +11,7 @@ from typing import Literal
 
 from annotator.engine import Task
 from annotator.errors import AnnotatorError, Cancelled, NotFound
-from annotator.sam.automask import Progress, Proposal
+from annotator.sam.automask import AutomaskRun, Proposal
 
 JobState = Literal["running", "done", "cancelled", "failed"]
 _KEPT = 32
@@ -19,31 +19,34 @@ _KEPT = 32
 
 @dataclass
 class AutomaskJob:
-    """One run over one image. `proposals` are complete once `state` is done."""
+    """One run over one image. `proposals` are what was found when it ended; a cancelled one can go on."""
 
     image_id: str
+    run: AutomaskRun
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     state: JobState = "running"
-    progress: Progress = field(default_factory=lambda: Progress(0, 1))
     proposals: list[Proposal] = field(default_factory=list)
     error: str | None = None
-    task: Task[list[Proposal]] | None = None
+    task: Task[None] | None = None
 
-    def follow(self, task: Task[list[Proposal]]) -> None:
+    def follow(self, task: Task[None]) -> None:
         """Wait for `task` in a thread of its own and record how it ended."""
-        self.task = task
+        self.task, self.state, self.proposals = task, "running", []
         threading.Thread(target=self._wait, args=(task,), name=f"automask-{self.id[:8]}", daemon=True).start()
 
-    def _wait(self, task: Task[list[Proposal]]) -> None:
+    def _wait(self, task: Task[None]) -> None:
+        state: JobState = "done"
         try:
-            self.proposals = task.result()
-            self.state = "done"
+            task.result()
         except (Cancelled, CancelledError):
-            self.state = "cancelled"
+            state = "cancelled"
         except AnnotatorError as error:
-            self.error, self.state = str(error), "failed"
+            self.error, state = str(error), "failed"
         except Exception as error:
-            self.error, self.state = f"Automatic masks failed ({error}).", "failed"
+            self.error, state = f"Automatic masks failed ({error}).", "failed"
+        found = self.run.proposals()
+        if self.task is task:  # else it was taken up again meanwhile
+            self.proposals, self.state = found, state
 
     def cancel(self) -> None:
         """Stop before the next chunk; a finished job stays as it is."""

@@ -17,11 +17,11 @@ from annotator.engine import Engine, Priority, Task
 from annotator.errors import AnnotatorError
 from annotator.images import UInt8Array
 from annotator.models import ModelHost
-from annotator.sam.automask import AutomaskSettings, Progress, Proposal, automask
+from annotator.sam.automask import AutomaskRun
 from annotator.sam.postprocess import masks_to_rle, stability
 from annotator.sam.predictor import ImageEmbedding, MaskLogits, Predictor, PromptBatch
 from annotator.settings import Settings
-from annotator.types import RLE, Box, FloatArray, Prompt
+from annotator.types import RLE, FloatArray, Prompt
 
 Load = Callable[[], UInt8Array]
 
@@ -156,28 +156,15 @@ class Segmenter:
         priority = Priority.CLICK if hover is None else Priority.HOVER
         return self.engine.submit(priority, work, f"hover:{hover}" if hover else None).result()
 
-    def automask(
-        self,
-        pixel_key: str,
-        load: Load,
-        settings: AutomaskSettings,
-        region: Box | None,
-        on_progress: Callable[[Progress], None],
-    ) -> Task[list[Proposal]]:
-        """Start automatic masks; chunks run when nothing else waits. Cancel through the task."""
+    def automask(self, pixel_key: str, load: Load, run: AutomaskRun) -> Task[None]:
+        """Start or go on with automatic masks; chunks run when nothing else waits. Cancel through the task."""
         predictor = self.models.predictor
 
-        def chunks() -> Generator[None, None, list[Proposal]]:
+        def chunks() -> Generator[None, None, None]:
             embedding, _ = self._embedding(predictor, pixel_key, load)
             yield
-            run = automask(predictor, embedding, settings, region)
-            try:
-                while True:
-                    on_progress(next(run))
-                    yield
-            except StopIteration as stop:
-                proposals: list[Proposal] = stop.value
-                return proposals
+            for _ in run.chunks(predictor, embedding):
+                yield
 
         return self.engine.submit(Priority.BACKGROUND, chunks())
 

@@ -42,6 +42,8 @@ class Settings:
     embedding_host_bytes: int = 1024 * MIB
     embedding_disk_bytes: int = 8192 * MIB
     max_queue: int = 256
+    image_folders: str = ""
+    """Folders of this machine, separated as in PATH, whose images every user may add by path."""
     allowed_hosts: str = "127.0.0.1,localhost,::1"
     """Names the server answers to, with commas; '*' for any. Keeps a page that rebinds its own name to us outside."""
 

@@ -13,24 +13,26 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from annotator import images
+from annotator import folders, images
 from annotator.annotations import Annotations
 from annotator.errors import InvalidImage, InvalidMask, InvalidPrompt, NotFound
-from annotator.files import ImageFiles
+from annotator.files import ImageFiles, content_key
 from annotator.formats import coco
 from annotator.images import UInt8Array
 from annotator.jobs import AutomaskJob, Jobs
 from annotator.masks import rle as rles
 from annotator.prompts import Refinement, View, check_prompt, check_view, seen
 from annotator.sam import zoo
-from annotator.sam.automask import AutomaskSettings, Progress
+from annotator.sam.automask import AutomaskRun, AutomaskSettings
 from annotator.sam.preprocess import mask_to_logits
 from annotator.segmenter import Answer, Segmenter
 from annotator.settings import ASSETS_DIR, MIB, Settings
 from annotator.store import Store
 from annotator.types import (
+    RLE,
     Annotation,
     Box,
     Change,
@@ -71,6 +73,7 @@ class Workspace:
         self.files = ImageFiles(settings.data_dir / "images")
         self.jobs = Jobs()
         self.annotations = Annotations(store)
+        self.image_folders = folders.parse_roots(settings.image_folders)
         self._lock = threading.Lock()
         self._pixels: OrderedDict[str, UInt8Array] = OrderedDict()
         self._answers: OrderedDict[str, tuple[str, View | None, FloatArray]] = OrderedDict()
@@ -106,6 +109,15 @@ class Workspace:
         self._remember_pixels(record.content_key, decoded.pixels)
         self.store.add_image(record)
         return record
+
+    def add_from_server(self, project: Project, path: str) -> ImageRecord:
+        """Add a copy of an image file in one of the allowed folders; the same file twice is one image."""
+        data = folders.read_image(path, self.image_folders, self.settings.max_upload_bytes)
+        key, name = content_key(data), Path(path).name
+        for record in self._all_images(project):
+            if (record.content_key, record.name) == (key, name):
+                return record
+        return self.add_image(project, name, data)
 
     def add_sample(self, project: Project, name: str) -> ImageRecord:
         """Add one of the shipped photos; one that is already in the project is returned as it is."""
@@ -150,22 +162,22 @@ class Workspace:
         record: ImageRecord,
         prompt: Prompt,
         refine: Refinement | None = None,
-        annotation_id: str | None = None,
+        start: RLE | None = None,
         hover: str | None = None,
         view: View | None = None,
     ) -> tuple[str, Answer]:
         """Answer a prompt; the token names the answer for a later `refine`.
 
-        `annotation_id` starts from that object's mask instead. With a `view` the model sees only that part of the
-        image, at its full resolution: finer edges; prompts and masks stay in image coordinates.
-        Raises InvalidPrompt.
+        Where there is no answer to refine, the prompt refines the mask `start`, if that is given. With a `view` the
+        model sees only that part of the image, at its full resolution: finer edges; prompts and masks stay in image
+        coordinates. Raises InvalidPrompt.
         """
         check_prompt(prompt, record.height, record.width)
         if view is not None:
             check_view(view, prompt, record.height, record.width)
         mask_input = self._logits_of(refine, record, view)
-        if mask_input is None and annotation_id is not None:
-            mask = seen(rles.decode(self.store.annotation(record.id, annotation_id).mask), view)
+        if mask_input is None and start is not None:
+            mask = seen(rles.decode(start), view)
             mask_input = mask_to_logits(mask, self.segmenter.models.predictor.mask_side) if mask.any() else None
         load = partial(self.pixels, record)
         if view is None:
@@ -203,17 +215,17 @@ class Workspace:
             raise InvalidPrompt(f"The grid can have 1 to {_MAX_POINTS_PER_SIDE} points a side.", "points_per_side")
         if region is not None:
             check_prompt(Prompt(box=region), record.height, record.width)
-        job = self.jobs.add(AutomaskJob(record.id))
-
-        def on_progress(progress: Progress) -> None:
-            job.progress = progress
-
         spec = zoo.spec_of(self.segmenter.models.predictor.model)
         specks = int(record.width * record.height * _SPECK)
         settings = AutomaskSettings.of(spec, points_per_side, specks)
-        load = partial(self.pixels, record)
-        job.follow(self.segmenter.automask(record.pixel_key, load, settings, region, on_progress))
+        run = AutomaskRun(settings, record.height, record.width, region)
+        job = self.jobs.add(AutomaskJob(record.id, run))
+        self.follow_automask(record, job)
         return job
+
+    def follow_automask(self, record: ImageRecord, job: AutomaskJob) -> None:
+        """Start a run, or go on with one that was cancelled."""
+        job.follow(self.segmenter.automask(record.pixel_key, partial(self.pixels, record), job.run))
 
     # --- files of other tools ---
 

@@ -22,7 +22,7 @@ from PIL import Image
 from annotator.masks import rle as rles
 from annotator.masks.geometry import nms
 from annotator.sam import zoo
-from annotator.sam.automask import AutomaskSettings, Proposal, automask, finish
+from annotator.sam.automask import AutomaskSettings, Proposal, automask
 from annotator.sam.evaluate import IGNORE, MIN_REGION
 from annotator.sam.predictor import Predictor
 from annotator.settings import Settings
@@ -44,7 +44,7 @@ def regions(path: Path) -> list[RLE]:
 def propose(predictor: Predictor, image: Path, settings: AutomaskSettings) -> list[Proposal]:
     """Everything above the settings' thresholds, before overlaps are removed."""
     (embedding,) = predictor.encode([np.array(Image.open(image).convert("RGB"))])
-    return finish(automask(predictor, embedding, replace(settings, nms_threshold=1.0)))
+    return automask(predictor, embedding, replace(settings, nms_threshold=1.0))
 
 
 def filtered(proposals: list[Proposal], score: float, stability: float, overlap: float) -> list[Proposal]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from annotator.masks import rle as rles
-from annotator.sam.automask import AutomaskSettings, automask, finish
+from annotator.sam.automask import AutomaskSettings, automask
 from annotator.sam.postprocess import masks_to_rle
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.types import FloatArray
@@ -94,7 +94,7 @@ class Ours:
         clock = Clock(self._wait)
         embedding = self._encode(data, clock)
         with clock.span("masks"):
-            proposals = finish(automask(self.predictor, embedding, settings))
+            proposals = automask(self.predictor, embedding, settings)
         return [rles.to_dict(each.mask) for each in proposals], clock.spans
 
     def _encode(self, data: bytes, clock: Clock) -> ImageEmbedding:

@@ -27,6 +27,8 @@ export function el(tag, props = {}, ...children) {
 const ICONS = {
   mark: "M4 15c0-6 5-11 9-11 5 0 7 4 7 7 0 6-5 9-9 9-4 0-7-2-7-5zM12 8v7M8.5 11.5h7",
   upload: "M12 16V5M7 9.5 12 4.5l5 5M4 16v3.5h16V16",
+  import: "M6 3.5h8l4 4v13H6zM14 3.5v4h4M12 10.5v6M9 13.5h6",
+  folder: "M3.5 6.5h6l2 2.5h9v10h-17z",
   magic: "M5 19 15.5 8.5M17.5 3v4M15.5 5h4M8 4v3M6.5 5.5h3M19 12.5v3M17.5 14h3",
   export: "M12 4v11M7 10.5l5 5 5-5M4 17v3h16v-3",
   help: "M9 9.2a3 3 0 1 1 4.4 2.7c-.9.5-1.4 1.1-1.4 2.3M12 17.6v.2",

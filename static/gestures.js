@@ -7,7 +7,7 @@ const MIDDLE = 1;
 const RIGHT = 2;
 
 /**
- * @typedef {{x: number, y: number, negative: boolean, alt: boolean, ctrl: boolean, touch: boolean, at: number}} Spot  CSS pixels of
+ * @typedef {{x: number, y: number, negative: boolean, shift: boolean, alt: boolean, ctrl: boolean, touch: boolean, at: number}} Spot  CSS pixels of
  *   the box; `negative`: right button or Shift; `at`: time stamp of the event
  * @typedef {object} Handlers
  * @property {(spot: Spot) => void} press  the pointer went down; it may become a tap or a drag
@@ -42,6 +42,7 @@ export function listenToGestures(box, handlers) {
       x: event.clientX - left,
       y: event.clientY - top,
       negative: event.shiftKey || event.button === RIGHT,
+      shift: event.shiftKey,
       alt: event.altKey,
       ctrl: event.ctrlKey || event.metaKey,
       touch: /** @type {PointerEvent} */ (event).pointerType === "touch",
@@ -111,6 +112,7 @@ export function listenToGestures(box, handlers) {
     if (!pointers.delete(event.pointerId) || !press) return;
     const here = spot(event);
     here.negative = press.start.negative;
+    here.shift = press.start.shift;
     if (press.mode === "undecided") handlers.tap({ ...press.start, at: here.at });
     else if (press.mode === "draw") handlers.end(here);
     if (pointers.size === 0) press = null;

@@ -5,12 +5,14 @@ import { createCommands } from "./commands.js";
 import { createDetail } from "./detail.js";
 import { el } from "./dom.js";
 import { listenToKeys } from "./keys.js";
+import { createIntake } from "./intake.js";
 import { createLabels } from "./labels.js";
 import { createModels } from "./models.js";
 import { createObjects } from "./objects.js";
 import { createOutbox } from "./outbox.js";
 import { createCandidateBar } from "./panels/candidates.js";
 import { createHeader } from "./panels/header.js";
+import { createFolderPanel } from "./panels/folder.js";
 import { createHelp } from "./panels/help.js";
 import { createLabelPanel } from "./panels/labels.js";
 import { createEmptyState, createNotices, createStatusBar } from "./panels/notices.js";
@@ -77,7 +79,9 @@ export function mount(root) {
   const detail = createDetail({ store, viewport, toast });
   const setView = (/** @type {any} */ fields) => store.set({ view: { ...store.get().view, ...fields } });
   const openHelp = createHelp(root, { store, setView, closed: done });
-  const pickFiles = listenToFiles(root, (files) => void session.upload(files).then(done));
+  const intake = createIntake({ store, api, objects, session, toast });
+  const pick = listenToFiles(root, (files) => void intake.take(files).then(done));
+  const pickFiles = () => pick();
   const commands = createCommands({
     store,
     viewport,
@@ -112,7 +116,7 @@ export function mount(root) {
     box,
     createRail({ store, commands: run, done }),
     createCandidateBar({ store, prompting, commands: run, done }),
-    createEmptyState({ store, session, pickFiles, done }),
+    createEmptyState({ store, intake, pickFiles, done }),
     ...createNotices({ store }),
     toastPlace,
   );
@@ -125,10 +129,20 @@ export function mount(root) {
   );
   const viewPanel = createViewPanel({ store, setView, toggleTheme });
   root.prepend(
-    createHeader({ store, session, models: createModels({ store, api, toast }), commands: run, pickFiles, viewPanel, done }),
+    createHeader({
+      store,
+      session,
+      models: createModels({ store, api, toast }),
+      commands: run,
+      pickFiles,
+      pickCoco: () => pick(".json"),
+      viewPanel,
+      folderPanel: createFolderPanel({ store, intake, done }),
+      done,
+    }),
     stage,
     side,
-    createStrip({ store, session, pickFiles, done }),
+    createStrip({ store, session, intake, pickFiles, done }),
     statusBar.element,
   );
 

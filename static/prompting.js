@@ -40,7 +40,7 @@ export function createPrompting({ store, api, toast }) {
     points: step.points,
     box: step.box,
     refine: step.base,
-    annotation_id: step.base ? null : step.annotationId,
+    mask: step.base ? null : step.start,
     kind: "click",
     view: viewOf(store.get()),
   });
@@ -59,9 +59,9 @@ export function createPrompting({ store, api, toast }) {
     try {
       return await (early ?? api.post(path, body));
     } catch (error) {
-      // The answer to be refined may be forgotten by now; the prompts alone still say what is meant.
+      // The answer to be refined may be unusable by now; the mask it gave is not.
       if (!step.base || error.status === 0 || error.status >= 500) throw error;
-      return await api.post(path, { ...body, refine: null, annotation_id: step.annotationId });
+      return await api.post(path, { ...body, refine: null, mask: step.start });
     }
   }
 
@@ -102,7 +102,6 @@ export function createPrompting({ store, api, toast }) {
         points: [[wish.x, wish.y, 1]],
         box: null,
         refine: null,
-        annotation_id: null,
         kind: "hover",
         view: viewOf(store.get()),
       };
@@ -209,7 +208,8 @@ export function createPrompting({ store, api, toast }) {
      */
     correct(annotation) {
       const { points = [], box = null } = annotation.prompts ?? {};
-      const step = newStep({ points, box, edited: annotation.mask, answered: true, annotationId: annotation.id });
+      const { id, mask } = annotation;
+      const step = newStep({ points, box, edited: mask, answered: true, annotationId: id, origin: mask });
       setDraft({ past: [], now: step, future: [] });
     },
     /** @param {number} x image @param {number} y */

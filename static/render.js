@@ -75,7 +75,7 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     drawProposals(state);
     const pixel = 1 / viewport.view.scale;
     useImageSpace(above, viewport.view, ratio);
-    drawHoveredProposal(state, pixel);
+    drawChosenProposals(state, pixel);
     const color = objectColor(state, state.labelId, state.annotations.length);
     if (state.hover) drawMask(above, state.hover, { color, fill: 0.22, lines: [["#fff", 1.5]], pixel, dash: [5, 4] });
     const mask = shownMask(state.draft.now);
@@ -126,11 +126,11 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     if (!review) return;
     const shapes = () =>
       visibleProposals(review).map(({ mask, area, index }) => {
-        const color = distinct(index);
+        const color = proposalColor(review, index);
         return { mask, area, color, fill: 1, lines: /** @type {[string, number][]} */ ([[color, 1.5]]) };
       });
     proposed.show(above, frameNow(), {
-      from: [review.proposals, review.gone, review.filter],
+      from: [review.proposals, review.gone, review.filter, review.together],
       shapes,
       opacity: 0.4,
       moving: moving(),
@@ -138,20 +138,24 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
   }
 
   /** @param {any} state @param {number} pixel */
-  function drawHoveredProposal({ review }, pixel) {
-    const hovered = review && visibleProposals(review).find((item) => item.index === review.hover);
-    if (!hovered) return;
-    const color = distinct(hovered.index);
-    drawMask(above, hovered.mask, {
-      color,
-      fill: 0.4,
-      lines: [
-        ["#fff", 5],
-        [color, 2],
-      ],
-      pixel,
-    });
+  function drawChosenProposals({ review }, pixel) {
+    for (const { index, mask } of visibleProposals(review)) {
+      if (index !== review.hover && !review.together.has(index)) continue;
+      const color = proposalColor(review, index);
+      drawMask(above, mask, {
+        color,
+        fill: 0.4,
+        lines: [
+          ["#fff", 5],
+          [color, 2],
+        ],
+        pixel,
+      });
+    }
   }
+
+  /** What is put together has one colour. @param {any} review @param {number} index */
+  const proposalColor = ({ together }, index) => distinct(together.has(index) ? Math.min(...together) : index);
 
   /** @param {any} state @returns {string | null} the colour of the kept object under the brush */
   function brushColor(state) {

@@ -1,19 +1,24 @@
 /** Automatic masks: a job that can be cancelled, then a review of its proposals with live filters. */
 
 import { requestId } from "./api.js";
-import { contains } from "./rle.js";
+import { contains, equal } from "./rle.js";
 
 const POLL_MS = 300;
 
 /**
  * @typedef {{index: number, mask: import("./rle.js").Mask, score: number, stability: number, area: number, bbox: number[]}} Proposal
+ * @typedef {{score: number, stability: number, area: number, overlap: number}} Filter  least score, stability and area; most
+ *   overlap (IoU of the boxes) with a better-scored proposal that is shown
  * @typedef {{jobId: string, state: "running" | "done" | "cancelled" | "failed", done: number, total: number,
- *   proposals: Proposal[], gone: Set<number>, filter: {score: number, stability: number, area: number},
- *   hover: number | null}} Review
+ *   proposals: Proposal[], gone: Set<number>, together: Set<number>, filter: Filter, hover: number | null}} Review  `gone`: kept
+ *   or dropped already; `together`: to be kept as one object
  */
 
 /** Everything passes. */
-export const OPEN_FILTER = Object.freeze({ score: 0, stability: 0, area: 0 });
+export const OPEN_FILTER = Object.freeze({ score: 0, stability: 0, area: 0, overlap: 1 });
+
+/** @type {{key: any[], shown: Proposal[]}} */
+let last = { key: [], shown: [] };
 
 /**
  * @param {Review | null} review
@@ -21,11 +26,30 @@ export const OPEN_FILTER = Object.freeze({ score: 0, stability: 0, area: 0 });
  */
 export function visibleProposals(review) {
   if (!review) return [];
-  const { filter, gone } = review;
-  return review.proposals.filter(
-    (item) =>
-      !gone.has(item.index) && item.score >= filter.score && item.stability >= filter.stability && item.area >= filter.area,
+  const key = [review.proposals, review.gone, review.filter];
+  if (key.some((value, i) => value !== last.key[i])) last = { key, shown: filtered(review) };
+  return last.shown;
+}
+
+/** @param {Review} review @returns {Proposal[]} */
+function filtered({ proposals, gone, filter }) {
+  const passing = proposals.filter(
+    (item) => item.score >= filter.score && item.stability >= filter.stability && item.area >= filter.area,
   );
+  /** @type {Proposal[]} */
+  const apart = [];
+  for (const item of passing) {
+    if (filter.overlap >= 1 || apart.every((other) => boxIou(item.bbox, other.bbox) <= filter.overlap)) apart.push(item);
+  }
+  return apart.filter((item) => !gone.has(item.index));
+}
+
+/** @param {number[]} a  x, y, width, height @param {number[]} b */
+function boxIou(a, b) {
+  const width = Math.min(a[0] + a[2], b[0] + b[2]) - Math.max(a[0], b[0]);
+  const height = Math.min(a[1] + a[3], b[1] + b[3]) - Math.max(a[1], b[1]);
+  const common = Math.max(0, width) * Math.max(0, height);
+  return common / (a[2] * a[3] + b[2] * b[3] - common);
 }
 
 /**
@@ -45,6 +69,8 @@ export function proposalAt(review, x, y) {
  */
 export function createReview({ store, api, outbox, objects, toast, chooseLabel }) {
   const review = () => /** @type {Review | null} */ (store.get().review);
+  /** What was kept or dropped of this run: it does not come back when the run goes on. @type {import("./rle.js").Mask[]} */
+  let judged = [];
   const patch = (/** @type {Partial<Review>} */ fields) => {
     if (review()) store.set({ review: { ...review(), ...fields } });
   };
@@ -53,34 +79,46 @@ export function createReview({ store, api, outbox, objects, toast, chooseLabel }
   async function poll(jobId) {
     while (review()?.jobId === jobId && review()?.state === "running") {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      const now = review();
-      if (now?.jobId !== jobId) return;
-      const job = await api.get(`/jobs/${jobId}?since=${now.proposals.length}`);
+      if (review()?.jobId !== jobId) return;
+      const job = await api.get(`/jobs/${jobId}`);
       const latest = review();
       if (latest?.jobId !== jobId) return;
-      patch({ state: job.state, done: job.done, total: job.total, proposals: [...latest.proposals, ...job.proposals] });
+      const known = (/** @type {Proposal} */ item) => judged.some((mask) => equal(mask, item.mask));
+      const gone = new Set(job.proposals.filter(known).map((/** @type {Proposal} */ item) => item.index));
+      patch({ state: job.state, done: job.done, total: job.total, proposals: job.proposals, gone });
       if (job.state === "failed") toast(`Auto-mask stopped: ${job.error ?? "the job failed."}`, { kind: "error" });
     }
-    if (review()?.jobId === jobId && !review()?.proposals.length) {
+    if (review()?.jobId === jobId && review()?.state === "done" && !review()?.proposals.length) {
       store.set({ review: null });
       toast("Auto-mask found nothing here.");
     }
   }
 
-  /** @param {number[]} indices */
-  async function accept(indices) {
+  /** @param {number[]} indices  to be kept or dropped: they are judged */
+  function judge(indices) {
+    const now = review();
+    if (!now) return;
+    judged.push(...now.proposals.filter((item) => indices.includes(item.index)).map((item) => item.mask));
+    const together = new Set([...now.together].filter((index) => !indices.includes(index)));
+    patch({ gone: new Set([...now.gone, ...indices]), together, hover: null });
+  }
+
+  /** @param {number[]} indices @param {boolean} [merge]  as one object */
+  async function accept(indices, merge = false) {
     const now = review();
     const { image, labelId } = store.get();
     if (!now || !indices.length) return;
     const label = labelId ?? (await chooseLabel());
     if (label === null) return;
-    patch({ gone: new Set([...now.gone, ...indices]), hover: null });
+    judge(indices);
+    const before = judged.length - indices.length;
     try {
-      const body = { job_id: now.jobId, indices, label_id: label, request_id: requestId() };
+      const body = { job_id: now.jobId, indices, label_id: label, merge, request_id: requestId() };
       objects.show(await outbox.push({ method: "POST", path: `/images/${image.id}/automask/accept`, body }));
     } catch (error) {
       const gone = new Set(review()?.gone ?? []);
       for (const index of indices) gone.delete(index);
+      judged.splice(before, indices.length);
       patch({ gone });
       toast(`The masks were not kept: ${error.message}`, { kind: "error" });
     }
@@ -102,9 +140,11 @@ export function createReview({ store, api, outbox, objects, toast, chooseLabel }
         total: 0,
         proposals: [],
         gone: new Set(),
+        together: new Set(),
         filter: OPEN_FILTER,
         hover: null,
       };
+      judged = [];
       store.set({ review: blank, selection: [], hover: null, tool: "add" });
       try {
         const { job_id: jobId } = await api.post(`/images/${image.id}/automask`, { region });
@@ -116,12 +156,23 @@ export function createReview({ store, api, outbox, objects, toast, chooseLabel }
         toast(`Auto-mask could not run: ${error.message}`, { kind: "error" });
       }
     },
+    /** Stops looking; what was found so far can be reviewed. */
     async cancel() {
       const now = review();
-      if (!now) return;
-      if (!now.proposals.length) close();
-      else patch({ state: "cancelled" });
-      if (now.jobId) await api.delete(`/jobs/${now.jobId}`).catch(() => {});
+      if (now?.jobId) await api.delete(`/jobs/${now.jobId}`).catch(close);
+      else close();
+    },
+    /** Goes on where it was stopped. */
+    async resume() {
+      const now = review();
+      if (!now || now.state === "running") return;
+      try {
+        await api.post(`/jobs/${now.jobId}/resume`);
+        patch({ state: "running", proposals: [], gone: new Set(), together: new Set(), hover: null });
+        await poll(now.jobId);
+      } catch (error) {
+        toast(`Auto-mask could not go on: ${error.message}`, { kind: "error" });
+      }
     },
     /** @param {Partial<Review["filter"]>} fields */
     filter(fields) {
@@ -133,24 +184,43 @@ export function createReview({ store, api, outbox, objects, toast, chooseLabel }
       const index = proposalAt(review(), x, y)?.index ?? null;
       if (review() && review()?.hover !== index) patch({ hover: index });
     },
-    /** @param {number} x image @param {number} y */
+    /** Keeps the proposal there, with those put together if it is one of them. @param {number} x image @param {number} y */
     async keepAt(x, y) {
       const hit = proposalAt(review(), x, y);
-      if (hit) await accept([hit.index]);
+      if (!hit) return;
+      const together = review()?.together ?? new Set();
+      await (together.has(hit.index) ? accept([...together], true) : accept([hit.index]));
+    },
+    /** Puts the proposal there together with others, or takes it out again. @param {number} x image @param {number} y */
+    gatherAt(x, y) {
+      const now = review();
+      const hit = proposalAt(now, x, y);
+      if (!now || !hit) return;
+      const together = new Set(now.together);
+      if (!together.delete(hit.index)) together.add(hit.index);
+      patch({ together });
     },
     /** Drops the proposal under the pointer. */
     dropHovered() {
       const now = review();
-      if (now && now.hover !== null) patch({ gone: new Set([...now.gone, now.hover]), hover: null });
+      if (now && now.hover !== null) judge([now.hover]);
     },
-    /** Keeps every proposal whose middle lies inside a drawn line. @param {number[][]} line image points */
-    keepInside: (line) =>
+    /**
+     * Keeps every proposal whose middle lies inside a drawn line.
+     * @param {number[][]} line image points
+     * @param {boolean} merge  as one object
+     */
+    keepInside: (line, merge) =>
       accept(
         visibleProposals(review())
           .filter((item) => inPolygon(line, middle(item)))
           .map((item) => item.index),
+        merge,
       ),
+    /** Keeps those put together as one object, if there are any, else every proposal shown. */
     acceptAll: async () => {
+      const together = [...(review()?.together ?? [])];
+      if (together.length) return accept(together, true);
       await accept(visibleProposals(review()).map((item) => item.index));
       if (review()?.state !== "running") close();
     },

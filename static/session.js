@@ -1,4 +1,4 @@
-/** Which image is open, what else is in the queue, and how images get in. */
+/** Which image is open, and what else is in the queue. */
 
 const PREFETCH = 3;
 const PAGE = 200;
@@ -6,6 +6,14 @@ const REMEMBERED = "annotator.image";
 const POLL_EMBEDDING_MS = 500;
 const POLL_HISTORY_MS = 4000;
 const RECONNECT_MS = 1500;
+
+/**
+ * @param {{images: any[], image: any, queueStatus: string}} state
+ * @returns {any[]} the images of the chosen status, and the open one
+ */
+export function shownQueue({ images, image, queueStatus }) {
+  return queueStatus ? images.filter((item) => item.status === queueStatus || item.id === image?.id) : images;
+}
 
 /**
  * @param {{store: any, api: any, outbox: any, objects: any, prompting: any, photo: {load: (url: string) => Promise<void>,
@@ -127,37 +135,6 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
     store.set({ images: [...images, ...fresh], total: total + fresh.length });
   }
 
-  /** @param {File[]} files */
-  async function upload(files) {
-    if (!files.length) return;
-    const progress = toast("", { kind: "progress" });
-    let opened = false;
-    // One after the other: the queue keeps the order of the files, and the first is open while the rest arrive.
-    for (const [at, file] of files.entries()) {
-      progress.update(`Uploading ${at + 1} of ${files.length} …`, at / files.length);
-      const added = await uploadOne(file);
-      adopt(added);
-      if (added.length && !opened) void open(added[0].id);
-      opened ||= added.length > 0;
-    }
-    progress.close();
-  }
-
-  /** @param {File} file */
-  async function uploadOne(file) {
-    const form = new FormData();
-    form.append("files", file, file.name);
-    try {
-      const reply = await api.post(`/projects/${store.get().projectId}/images`, form);
-      for (const bad of reply.errors) toast(named(bad.name, bad.error), { kind: "error" });
-      return reply.images;
-    } catch (error) {
-      const reasons = error.data?.errors ?? [];
-      toast(named(file.name, reasons[0]?.error ?? error.message), { kind: "error" });
-      return [];
-    }
-  }
-
   async function reconnect() {
     if (reconnecting) return;
     reconnecting = true;
@@ -196,32 +173,29 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
   return {
     boot,
     open,
-    upload,
+    adopt,
     loadMore,
     /** @param {boolean} online */
     connection(online) {
       if (online !== store.get().online) store.set({ online });
       if (!online) void reconnect();
     },
+    /** Shows only images of one status, "" for all. @param {string} status */
+    async filter(status) {
+      store.set({ queueStatus: status });
+      while (store.get().queueStatus && paged < store.get().total) await loadMore();
+    },
     /** @param {number} by  1 is the next image, -1 the one before */
     async step(by) {
       const { image } = store.get();
-      const at = (/** @type {any[]} */ images) => images.findIndex((item) => item.id === image?.id) + by;
-      if (at(store.get().images) >= store.get().images.length) await loadMore().catch(() => {});
-      const { images } = store.get();
-      const next = images[at(images)];
-      if (next) await open(next.id);
+      const next = () => {
+        const queue = shownQueue(store.get());
+        return queue[queue.findIndex((item) => item.id === image?.id) + by];
+      };
+      if (by > 0 && !next()) await loadMore().catch(() => {});
+      const found = next();
+      if (found) await open(found.id);
       else toast(by > 0 ? "This is the last image." : "This is the first image.", { quiet: true });
-    },
-    /** @param {string} name */
-    async addSample(name) {
-      try {
-        const image = await api.post(`/projects/${store.get().projectId}/samples`, { name });
-        adopt([image]);
-        await open(image.id);
-      } catch (error) {
-        toast(`The sample could not be added: ${error.message}`, { kind: "error" });
-      }
     },
     /** @param {"new" | "in_progress" | "done"} status */
     async setStatus(status) {
@@ -266,6 +240,3 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
     },
   };
 }
-
-/** @param {string} name @param {string} sentence @returns {string} the sentence, with the file's name in it */
-const named = (name, sentence) => (sentence.includes(name) ? sentence : `${name}: ${sentence}`);

@@ -20,11 +20,13 @@
  * @property {number[][]} points  [x, y, 1 or 0]
  * @property {number[] | null} box  x0, y0, x1, y1
  * @property {{token: string, index: number} | null} base  the answer this step refines
+ * @property {Mask | null} start  the mask this step refines, where there is no answer or it is forgotten
  * @property {Reply | null} reply  the last answer known; it belongs to this step when `answered`
  * @property {boolean} answered
  * @property {number} index  the candidate shown
  * @property {Mask | null} edited  the mask after brush and eraser, shown instead of the candidate
  * @property {string | null} annotationId  the kept object being corrected
+ * @property {Mask | null} origin  the mask that object had
  */
 
 /**
@@ -45,8 +47,9 @@ let lastStep = 0;
  */
 export function newStep(fields = {}) {
   lastStep += 1;
-  const blank = { points: [], box: null, base: null, reply: null, answered: false, index: 0, edited: null, annotationId: null };
-  return { ...blank, ...fields, id: lastStep };
+  const prompts = { points: [], box: null, base: null, start: null };
+  const answer = { reply: null, answered: false, index: 0, edited: null, annotationId: null, origin: null };
+  return { ...prompts, ...answer, ...fields, id: lastStep };
 }
 
 /**
@@ -69,8 +72,10 @@ export function withPrompts(draft, prompts, { refine }) {
   const { now } = draft;
   if (!now) return advance(draft, newStep(prompts));
   const shown = now.reply?.candidates[now.index];
-  const base = refine && now.reply ? { token: now.reply.token, index: shown?.index ?? now.index } : null;
-  return advance(draft, newStep({ ...now, ...prompts, base: refine ? (base ?? now.base) : null, answered: false }));
+  const last = now.reply ? { token: now.reply.token, index: shown?.index ?? now.index } : now.base;
+  const base = refine && !now.edited ? last : null;
+  const start = refine ? shownMask(now) : now.origin;
+  return advance(draft, newStep({ ...now, ...prompts, base, start, answered: false }));
 }
 
 /**
@@ -200,6 +205,8 @@ export function initialState() {
     /** @type {number | null} */ projectId: null,
     /** @type {Image[]} */ images: [],
     total: 0,
+    /** The status of the images shown in the queue, "" for all. */
+    queueStatus: "",
     /** @type {{name: string, title: string, thumbnail_url: string}[]} */ samples: [],
     /** @type {Image | null} */ image: null,
     photoReady: false,

@@ -75,6 +75,12 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
   /** @param {import("./gestures.js").Spot} spot @returns {0 | 1} */
   const labelOf = (spot) => (spot.negative || store.get().tool === "remove" ? 0 : 1);
 
+  /** @param {import("./gestures.js").Spot} spot @param {number} x image @param {number} y */
+  function reviewTap(spot, x, y) {
+    if (spot.shift) return review.gatherAt(x, y);
+    return spot.negative ? review.dropHovered() : review.keepAt(x, y);
+  }
+
   listenToGestures(box, {
     press(spot) {
       const { photoReady, review: reviewing } = store.get();
@@ -87,7 +93,7 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
       if (!state.photoReady) return;
       const [x, y] = image(spot);
       scratch({ cursor: null });
-      if (state.review) return spot.negative ? review.dropHovered() : review.keepAt(x, y);
+      if (state.review) return reviewTap(spot, x, y);
       if (spot.alt) return removePrompt(x, y);
       if (spot.ctrl) return select(x, y, true);
       prompting.addPoint(x, y, labelOf(spot), spot.at);
@@ -120,7 +126,7 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
       const { scratch: now, tool } = store.get();
       scratch({ line: null, lasso: null, box: null });
       if (now.line) applyStroke(now.line, (tool === "brush") !== spot.negative ? 1 : 0);
-      else if (now.lasso) review.keepInside(now.lasso);
+      else if (now.lasso) review.keepInside(now.lasso, spot.shift);
       else if (now.box) {
         const [x0, y0, x1, y1] = now.box;
         const sorted = [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)];

@@ -5,15 +5,15 @@ import { el } from "./dom.js";
 /**
  * @param {HTMLElement} root
  * @param {(files: File[]) => void} use
- * @returns {() => void} opens the file dialog
+ * @returns {(accept?: string) => void} opens the file dialog
  */
 export function listenToFiles(root, use) {
-  const input = el("input", { type: "file", accept: "image/*", multiple: true, hidden: true, "aria-label": "Image files" });
+  const input = el("input", { type: "file", multiple: true, hidden: true, "aria-label": "Image files" });
   input.addEventListener("change", () => {
     use([...input.files]);
     input.value = "";
   });
-  const veil = el("div", { class: "drop", hidden: true }, el("p", {}, "Drop the images to add them"));
+  const veil = el("div", { class: "drop", hidden: true }, el("p", {}, "Drop images, or a COCO file, to add them"));
   root.append(input, veil);
 
   const carriesFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") ?? false;
@@ -44,5 +44,8 @@ export function listenToFiles(root, use) {
     event.preventDefault();
     use(files);
   });
-  return () => input.click();
+  return (accept = "image/*,.json") => {
+    input.accept = accept;
+    input.click();
+  };
 }

@@ -50,7 +50,12 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        environment = {**os.environ, "ANNOTATOR_DATA_DIR": str(self.data_dir), "ANNOTATOR_COMPILE": "0"}
+        environment = {
+            **os.environ,
+            "ANNOTATOR_DATA_DIR": str(self.data_dir),
+            "ANNOTATOR_COMPILE": "0",
+            "ANNOTATOR_IMAGE_FOLDERS": str(SAMPLES),
+        }
         command = [sys.executable, "-m", "annotator", "serve", "--port", str(self.port), "--model", "nano"]
         log = (self.data_dir / "server.log").open("ab")
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)

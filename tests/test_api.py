@@ -16,9 +16,11 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
+from annotator.masks import rle as rles
 from annotator.segmenter import Segmenter
 from annotator.settings import Settings
 from annotator.store import Store
+from annotator.types import CroppedRuns
 from annotator.web.server import create_app
 from annotator.workspace import Workspace
 
@@ -33,6 +35,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         model="nano",
         compile=False,
         allowed_hosts="test",
+        image_folders=str(SAMPLES),
         max_upload_bytes=20 << 20,
     )
 
@@ -118,6 +121,21 @@ def test_a_second_prompt_on_an_image_does_not_encode_again(client: TestClient, i
     assert "encode" not in reply.headers["Server-Timing"].split("decode")[0]
 
 
+def test_a_prompt_starts_from_the_mask_it_comes_with(client: TestClient, image: dict[str, Any]) -> None:
+    points = [(200, 150, 1), (30, 30, 0)]
+    plain = click(client, image, *points)
+    mask = {"x": 150, "y": 100, "w": 90, "h": 100, "runs": [0, 9000]}
+    started = click(client, image, *points, mask=mask)
+    assert started["candidates"][0]["mask"] != plain["candidates"][0]["mask"]
+    known = {"token": plain["token"], "index": 0}
+    both = click(client, image, *points, mask=mask, refine=known)
+    assert both["candidates"] == click(client, image, *points, refine=known)["candidates"]
+    forgotten = click(client, image, *points, mask=mask, refine={"token": "gone", "index": 0})
+    assert forgotten["candidates"] == started["candidates"]
+    wrong = {"points": points, "mask": {**mask, "x": 100_000}}
+    assert client.post(f"/api/images/{image['id']}/prompt", json=wrong).status_code == 422
+
+
 def test_a_correcting_click_refines_the_chosen_candidate(client: TestClient, image: dict[str, Any]) -> None:
     first = click(client, image, (200, 150, 1))
     plain = click(client, image, (200, 150, 1), (30, 30, 0))
@@ -191,6 +209,19 @@ def wait_for(client: TestClient, job_id: str) -> dict[str, Any]:
     raise AssertionError("the job did not end")
 
 
+def test_images_of_an_allowed_folder_are_added_once(client: TestClient, project: int) -> None:
+    assert client.get("/api/status").json()["image_folders"] == [str(SAMPLES)]
+    listed = client.get("/api/folders", params={"path": str(SAMPLES)}).json()["images"]
+    assert len(listed) == 4
+    url = f"/api/projects/{project}/folder-images"
+    added = client.post(url, json={"path": listed[0]}).json()
+    assert added["name"] == Path(listed[0]).name
+    assert client.post(url, json={"path": listed[0]}).json() == added
+    outside = client.post(url, json={"path": str(SAMPLES.parent / "nano.yaml")})
+    assert (outside.status_code, "not allowed" in outside.json()["error"]) == (404, True)
+    assert client.get("/api/folders", params={"path": "/etc"}).status_code == 404
+
+
 def test_automatic_masks_are_proposed_then_accepted_in_one_step(
     client: TestClient, image: dict[str, Any], label: int
 ) -> None:
@@ -205,12 +236,30 @@ def test_automatic_masks_are_proposed_then_accepted_in_one_step(
     assert not client.post(f"{url}/undo").json()["annotations"]
 
 
-def test_automatic_masks_can_be_cancelled(client: TestClient, image: dict[str, Any]) -> None:
-    started = client.post(f"/api/images/{image['id']}/automask", json={"points_per_side": 64}).json()
-    assert client.delete(f"/api/jobs/{started['job_id']}").status_code == 200
+def test_automatic_masks_can_be_cancelled_and_go_on(client: TestClient, image: dict[str, Any]) -> None:
+    started = client.post(f"/api/images/{image['id']}/automask", json={"points_per_side": 16}).json()
+    url = f"/api/jobs/{started['job_id']}"
+    assert client.delete(url).status_code == 200
     job = wait_for(client, started["job_id"])
     assert job["state"] == "cancelled"
     assert job["done"] < job["total"]
+    assert client.post(f"{url}/resume").json()["state"] == "running"
+    job = wait_for(client, started["job_id"])
+    assert (job["state"], job["done"]) == ("done", 256)
+    assert client.post(f"{url}/resume").json()["state"] == "done", "there is nothing to go on with"
+
+
+def test_automatic_masks_are_merged_into_one_object(client: TestClient, image: dict[str, Any], label: int) -> None:
+    url = f"/api/images/{image['id']}"
+    started = client.post(f"{url}/automask", json={"points_per_side": 8}).json()
+    found = wait_for(client, started["job_id"])["proposals"][:2]
+    assert len(found) == 2, "nothing to merge: the rest of this test would be empty"
+    body = {"job_id": started["job_id"], "indices": [0, 1], "label_id": label, "merge": True}
+    (merged,) = client.post(f"{url}/automask/accept", json=body).json()["annotations"]
+    parts = [rles.from_cropped(CroppedRuns(**p["mask"]), image["height"], image["width"]) for p in found]
+    assert rles.from_cropped(CroppedRuns(**merged["mask"]), image["height"], image["width"]) == rles.union(*parts)
+    assert merged["score"] is None
+    assert len(merged["prompts"]["points"]) == 2
 
 
 BAD_PROMPTS: dict[str, tuple[dict[str, Any], str]] = {

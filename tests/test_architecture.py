@@ -29,7 +29,7 @@ LAYERS = [
     ["store", "segmenter"],
     ["journal"],
     ["labels"],
-    ["schema", "files", "embeddings", "engine", "models"],
+    ["schema", "files", "folders", "embeddings", "engine", "models"],
     ["sam.evaluate", "sam.automask"],
     ["sam.compile"],
     ["sam.predictor"],

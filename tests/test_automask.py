@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,19 +12,10 @@ import torch.nn.functional as F
 
 from annotator.masks import edit
 from annotator.masks import rle as rles
-from annotator.sam.automask import AutomaskSettings, Progress, Proposal, automask, point_grid
-from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
+from annotator.sam.automask import AutomaskRun, AutomaskSettings, automask, point_grid
+from annotator.sam.predictor import ImageEmbedding, MaskLogits, Predictor, PromptBatch
 
-LENIENT = AutomaskSettings(points_per_side=12, iou_threshold=0.2, stability_threshold=0.6)
-
-
-def run(generator: Generator[Progress, None, list[Proposal]]) -> tuple[list[Progress], list[Proposal]]:
-    steps = []
-    while True:
-        try:
-            steps.append(next(generator))
-        except StopIteration as stop:
-            return steps, stop.value
+LENIENT = AutomaskSettings(points_per_side=8, iou_threshold=0.2, stability_threshold=0.6, points_per_chunk=16)
 
 
 def official(predictor: Predictor, embedding: ImageEmbedding, settings: AutomaskSettings) -> list[dict[str, object]]:
@@ -62,7 +53,7 @@ def iou(a: tuple[int, ...], b: tuple[int, ...]) -> float:
 
 def test_the_same_masks_as_the_official_order_of_operations(predictor: Predictor, cat: np.ndarray) -> None:
     (embedding,) = predictor.encode([cat])
-    _, ours = run(automask(predictor, embedding, LENIENT))
+    ours = automask(predictor, embedding, LENIENT)
     theirs = official(predictor, embedding, LENIENT)
     assert len(theirs) >= 3, "the comparison would be empty"
     assert len(ours) == len(theirs)
@@ -74,28 +65,65 @@ def test_the_same_masks_as_the_official_order_of_operations(predictor: Predictor
 
 def test_progress_reaches_the_total_in_chunks(predictor: Predictor, cat: np.ndarray) -> None:
     (embedding,) = predictor.encode([cat])
-    steps, _ = run(automask(predictor, embedding, AutomaskSettings(points_per_side=9, points_per_chunk=32)))
-    assert [(each.done, each.total) for each in steps] == [(32, 81), (64, 81), (81, 81)]
+    run = AutomaskRun(AutomaskSettings(points_per_side=9, points_per_chunk=32), embedding.height, embedding.width)
+    assert [(each.done, each.total) for each in run.chunks(predictor, embedding)] == [(32, 81), (64, 81), (81, 81)]
 
 
 def test_nothing_survives_an_impossible_threshold_and_nothing_crashes(predictor: Predictor, cat: np.ndarray) -> None:
     (embedding,) = predictor.encode([cat])
-    steps, proposals = run(automask(predictor, embedding, AutomaskSettings(points_per_side=4, iou_threshold=1.1)))
-    assert proposals == []
-    assert steps[-1].done == 16
+    assert automask(predictor, embedding, AutomaskSettings(points_per_side=4, iou_threshold=1.1)) == []
 
 
-def test_a_cancelled_run_does_no_further_work(predictor: Predictor, cat: np.ndarray) -> None:
+def test_a_run_that_was_left_goes_on_where_it_was(predictor: Predictor, cat: np.ndarray) -> None:
     (embedding,) = predictor.encode([cat])
-    generator = automask(predictor, embedding, AutomaskSettings(points_per_side=8, points_per_chunk=16))
-    next(generator)
-    generator.close()
-    assert next(generator, None) is None
+    run = AutomaskRun(LENIENT, embedding.height, embedding.width)
+    first = run.chunks(predictor, embedding)
+    next(first)
+    next(first)
+    first.close()
+    assert run.progress.done == 32
+    part = run.proposals()
+    assert [each.done for each in run.chunks(predictor, embedding)] == [48, 64]
+    assert 0 < len(part) <= len(run.proposals())
+    assert run.proposals() == automask(predictor, embedding, LENIENT)
+
+
+class Other:
+    """A predictor with another key, or with a device that holds few masks at once."""
+
+    def __init__(self, predictor: Predictor, key: str, most: int = 1024) -> None:
+        self._predictor, self.key, self._most = predictor, key, most
+        self.sizes: list[int] = []
+
+    def decode(self, embeddings: list[ImageEmbedding], prompts: PromptBatch) -> MaskLogits:
+        self.sizes.append(len(prompts))
+        if len(prompts) > self._most:
+            raise torch.OutOfMemoryError("too many")
+        return self._predictor.decode(embeddings, prompts)
+
+
+def test_another_model_starts_a_run_anew(predictor: Predictor, cat: np.ndarray) -> None:
+    (embedding,) = predictor.encode([cat])
+    run = AutomaskRun(LENIENT, embedding.height, embedding.width)
+    next(run.chunks(predictor, embedding))
+    other: Any = Other(predictor, "another")
+    assert next(run.chunks(other, embedding)).done == 16
+
+
+def test_chunks_are_halved_where_memory_is_short(predictor: Predictor, cat: np.ndarray) -> None:
+    (embedding,) = predictor.encode([cat])
+    settings = replace(LENIENT, points_per_side=4)
+    small: Any = Other(predictor, predictor.key, most=5)
+    assert automask(small, embedding, settings) == automask(predictor, embedding, settings)
+    assert small.sizes == [16, 8, 4, 4, 4, 4]
+    none: Any = Other(predictor, predictor.key, most=0)
+    with pytest.raises(torch.OutOfMemoryError):
+        automask(none, embedding, settings)
 
 
 def test_proposals_describe_their_masks(predictor: Predictor, cat: np.ndarray) -> None:
     (embedding,) = predictor.encode([cat])
-    _, proposals = run(automask(predictor, embedding, LENIENT))
+    proposals = automask(predictor, embedding, LENIENT)
     assert [each.score for each in proposals] == sorted((each.score for each in proposals), reverse=True)
     for each in proposals:
         mask = rles.decode(each.mask)
@@ -113,8 +141,8 @@ def test_the_grid_covers_the_image_or_the_region_evenly() -> None:
 
 def test_specks_and_holes_are_removed_from_what_is_left(predictor: Predictor, cat: np.ndarray) -> None:
     (embedding,) = predictor.encode([cat])
-    _, rough = run(automask(predictor, embedding, LENIENT))
-    _, clean = run(automask(predictor, embedding, replace(LENIENT, min_region_area=200)))
+    rough = automask(predictor, embedding, LENIENT)
+    clean = automask(predictor, embedding, replace(LENIENT, min_region_area=200))
     assert len(rough) == len(clean)
     for before, after in zip(rough, clean, strict=True):
         expected = edit.drop_specks(edit.fill_holes(before.mask, 200), 200)

@@ -24,7 +24,7 @@ class Config:
 
     seed: int = 20
     phases: tuple[Phase, ...] = (
-        Phase(until=0.12, size=192, images=3, prompts=6, drawn=0.60, corrected=0.4, balance=0.3),
+        Phase(until=0.12, size=192, images=3, prompts=6, drawn=0.45, corrected=0.5, balance=0.2),
         Phase(until=0.65, size=192, images=3, prompts=6, drawn=0.35, corrected=0.5, balance=0.2),
         Phase(until=1.00, size=384, images=2, prompts=6, drawn=0.30, corrected=0.6, balance=0.1),
     )
@@ -36,10 +36,10 @@ class Config:
     min_area: float = 0.004  # regions smaller than this share of the scene are not asked for
 
     qk_gain: float = 1.6
-    lr: float = 1e-3
+    lr: float = 5e-4
     lr_end: float = 1e-6
     warmup_steps: int = 200
-    cooldown: float = 0.4  # share of the budget, at its end, over which the rate falls (half a cosine)
+    cooldown: float = 0.5  # share of the budget, at its end, over which the rate falls (half a cosine)
     weight_decay: float = 0.05
     betas: tuple[float, float] = (0.9, 0.98)
     clip: float = 1.0

@@ -6,7 +6,7 @@ filtered on the decoder's low-resolution answer, and only what survives is upsam
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -74,34 +74,68 @@ def point_grid(per_side: int, height: int, width: int, region: Box | None = None
     return np.stack((x.ravel(), y.ravel()), axis=1).astype(np.float32)
 
 
+class AutomaskRun:
+    """One run over one image (or a `region` of it) in chunks; a run that was left can be taken up again.
+
+    It holds no tensors: the model and the embedding are given to each stretch of it.
+    """
+
+    def __init__(self, settings: AutomaskSettings, height: int, width: int, region: Box | None = None) -> None:
+        self._settings = settings
+        self._grid = point_grid(settings.points_per_side, height, width, region)
+        self._chunk = settings.points_per_chunk
+        self._found: list[Proposal] = []
+        self._done = 0
+        self._model: str | None = None
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        return Progress(self._done, len(self._grid))
+
+    def chunks(self, predictor: Predictor, embedding: ImageEmbedding) -> Iterator[Progress]:
+        """Go on from where the run was left, yielding after each chunk; with another model it starts anew.
+
+        Where the device's memory is too small for a chunk, chunks are halved.
+        """
+        if self._model != predictor.key:
+            self._model, self._done, self._found = predictor.key, 0, []
+        while self._done < len(self._grid):
+            clicks = self._grid[self._done : self._done + self._chunk]
+            try:
+                answer = predictor.decode([embedding], PromptBatch.points(clicks))
+                kept = _survivors(answer.logits[:, 1:], answer.scores[:, 1:], clicks, embedding, self._settings)
+            except torch.OutOfMemoryError:
+                if self._chunk == 1:
+                    raise
+                self._chunk //= 2
+                torch.cuda.empty_cache()
+                continue
+            self._found.extend(kept)
+            self._done += len(clicks)
+            yield self.progress
+
+    def proposals(self) -> list[Proposal]:
+        """What was found so far, without duplicates and specks, best score first."""
+        found = list(self._found)
+        if not found:
+            return []
+        # Official boxes are inclusive pixel extents, x0, y0, x1, y1, so they are one pixel smaller than ours.
+        boxes = np.array([(x, y, x + w - 1, y + h - 1) for x, y, w, h in (each.bbox for each in found)], np.float32)
+        scores = np.array([each.score for each in found], np.float32)
+        kept = [found[i] for i in nms(boxes, scores, self._settings.nms_threshold)]
+        area = self._settings.min_region_area
+        return [_cleaned(each, area) for each in kept] if area else kept
+
+
 def automask(
     predictor: Predictor, embedding: ImageEmbedding, settings: AutomaskSettings, region: Box | None = None
-) -> Generator[Progress, None, list[Proposal]]:
-    """Yield after each chunk; return the proposals, best score first. Closing the generator cancels the rest."""
-    grid = point_grid(settings.points_per_side, embedding.height, embedding.width, region)
-    found: list[Proposal] = []
-    for start in range(0, len(grid), settings.points_per_chunk):
-        clicks = grid[start : start + settings.points_per_chunk]
-        answer = predictor.decode([embedding], PromptBatch.points(clicks))
-        found.extend(_survivors(answer.logits[:, 1:], answer.scores[:, 1:], clicks, embedding, settings))
-        yield Progress(start + len(clicks), len(grid))
-    if not found:
-        return []
-    # Official boxes are inclusive pixel extents, x0, y0, x1, y1, so they are one pixel smaller than ours.
-    boxes = np.array([(x, y, x + w - 1, y + h - 1) for x, y, w, h in (each.bbox for each in found)], np.float32)
-    scores = np.array([each.score for each in found], np.float32)
-    kept = [found[i] for i in nms(boxes, scores, settings.nms_threshold)]
-    return [_cleaned(each, settings.min_region_area) for each in kept] if settings.min_region_area else kept
-
-
-def finish(run: Generator[Progress, None, list[Proposal]]) -> list[Proposal]:
-    """The proposals of a run that nobody watches."""
-    while True:
-        try:
-            next(run)
-        except StopIteration as stop:
-            proposals: list[Proposal] = stop.value
-            return proposals
+) -> list[Proposal]:
+    """A whole run at once."""
+    run = AutomaskRun(settings, embedding.height, embedding.width, region)
+    for _ in run.chunks(predictor, embedding):
+        pass
+    return run.proposals()
 
 
 def _cleaned(proposal: Proposal, area: int) -> Proposal:

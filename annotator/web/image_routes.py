@@ -8,6 +8,7 @@ from fastapi import APIRouter, File, Query, Response, UploadFile
 
 from annotator import types
 from annotator.errors import AnnotatorError, InvalidImage, NotFound
+from annotator.folders import images_in
 from annotator.settings import ASSETS_DIR
 from annotator.web import object_schemas as o
 from annotator.web import schemas as s
@@ -61,6 +62,18 @@ def upload(files: Annotated[list[UploadFile], File()], project: OwnProject, spac
     if not taken:
         raise InvalidImage(" ".join(each.error for each in refused[:5]) or "No file was sent.")
     return s.Uploaded(images=taken, errors=refused)
+
+
+@router.get("/folders")
+def server_folder(path: str, user: User, space: Space) -> s.ServerFolder:
+    """The image files in a folder of the server, if the operator allowed it."""
+    return s.ServerFolder(images=images_in(path, space.image_folders))
+
+
+@router.post("/projects/{project_id}/folder-images")
+def add_from_server(file: s.ServerFile, project: OwnProject, space: Space) -> s.Image:
+    """Add an image file of the server; one that is already in the project is returned as it is."""
+    return counted_image(space, space.add_from_server(project, file.path))
 
 
 @router.get("/samples")

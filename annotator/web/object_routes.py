@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Response
 
 from annotator import types
+from annotator.jobs import AutomaskJob
 from annotator.prompts import Refinement, View
 from annotator.web import object_schemas as o
 from annotator.web.auth import User
@@ -31,7 +32,8 @@ def prompt(body: o.PromptRequest, record: OwnImage, user: User, space: Space) ->
     refine = Refinement(body.refine.token, body.refine.index) if body.refine else None
     hover = f"{user}:{body.client}:{record.id}" if body.kind == "hover" else None
     view = View(**body.view.model_dump()) if body.view else None
-    answer = o.PromptAnswer.of(*space.prompt(record, body.prompt(), refine, body.annotation_id, hover, view))
+    start = body.mask.rle(record.height, record.width) if body.mask else None
+    answer = o.PromptAnswer.of(*space.prompt(record, body.prompt(), refine, start, hover, view))
     spans = answer.timing.model_dump(exclude_none=True)
     header = ", ".join(f"{name};dur={value:.2f}" for name, value in spans.items())
     return Response(answer.model_dump_json(), media_type="application/json", headers={"Server-Timing": header})
@@ -110,34 +112,40 @@ def start_automask(body: o.AutomaskRequest, record: OwnImage, space: Space) -> o
     return o.JobStarted(job_id=space.start_automask(record, body.points_per_side, body.region).id)
 
 
+def job_of(job_id: str, user: User, space: Space) -> AutomaskJob:
+    """The run of the route, if its image is the user's."""
+    found = space.jobs.get(job_id)
+    image_of(found.image_id, user, space)
+    return found
+
+
+OwnJob = Annotated[AutomaskJob, Depends(job_of)]
+
+
 @router.get("/jobs/{job_id}")
-def job(job_id: str, user: User, space: Space, since: Annotated[int, Query(ge=0)] = 0) -> o.Job:
-    """How far a run is, and its proposals from number `since` on."""
-    run = space.jobs.get(job_id)
-    image_of(run.image_id, user, space)
-    state = run.state  # before the proposals: they are complete once it is "done"
-    found = list(enumerate(run.proposals))[since:]
-    return o.Job(
-        state=state,
-        done=run.progress.done,
-        total=run.progress.total,
-        error=run.error,
-        proposals=[o.AutomaskProposal.of(index, each) for index, each in found],
-    )
+def job(job: OwnJob) -> o.Job:
+    """How far a run is, and its proposals once it ended."""
+    return o.Job.of(job)
 
 
 @router.delete("/jobs/{job_id}")
-def cancel_job(job_id: str, user: User, space: Space) -> dict[str, Any]:
-    """Cancel a run."""
-    run = space.jobs.get(job_id)
-    image_of(run.image_id, user, space)
-    run.cancel()
+def cancel_job(job: OwnJob) -> dict[str, Any]:
+    """Cancel a run; what it found so far can be reviewed, and /resume goes on with it."""
+    job.cancel()
     return {}
+
+
+@router.post("/jobs/{job_id}/resume")
+def resume_job(job: OwnJob, user: User, space: Space) -> o.Job:
+    """Go on with a run that was cancelled or failed."""
+    if job.state in ("cancelled", "failed"):
+        space.follow_automask(image_of(job.image_id, user, space), job)
+    return o.Job.of(job)
 
 
 @router.post("/images/{image_id}/automask/accept")
 def accept(body: o.AcceptProposals, record: OwnImage, space: Space) -> o.Document:
-    """Keep proposals as objects."""
+    """Keep proposals as objects, or as one object of several parts."""
     run = space.jobs.get(body.job_id)
-    space.annotations.accept(record, run, body.indices, body.label_id, body.request_id)
+    space.annotations.accept(record, run, body.indices, body.label_id, body.merge, body.request_id)
     return document_schema(space, record)

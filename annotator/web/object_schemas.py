@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from annotator import types
 from annotator.errors import InvalidMask
+from annotator.jobs import AutomaskJob
 from annotator.masks import rle as rles
 from annotator.sam.automask import Proposal
 from annotator.segmenter import Answer
@@ -127,10 +128,10 @@ class View(BaseModel):
 
 
 class PromptRequest(Prompts):
-    """One object's prompts. `refine` or `annotation_id` give a mask to start from."""
+    """One object's prompts. They refine an earlier answer, or, where it is not known (any more), a `mask`."""
 
     refine: Refinement | None = None
-    annotation_id: str | None = None
+    mask: Mask | None = None
     kind: Literal["click", "hover"] = "click"
     client: Annotated[str, Field(max_length=64)] = ""
     view: View | None = None
@@ -281,11 +282,24 @@ class Job(BaseModel):
     error: str | None
     proposals: list[AutomaskProposal]
 
+    @classmethod
+    def of(cls, job: AutomaskJob) -> Job:
+        """As it stands now."""
+        state = job.state  # before the proposals: they are complete once it has ended
+        return cls(
+            state=state,
+            done=job.run.progress.done,
+            total=job.run.progress.total,
+            error=job.error,
+            proposals=[AutomaskProposal.of(index, each) for index, each in enumerate(job.proposals)],
+        )
+
 
 class AcceptProposals(BaseModel):
-    """Proposals to keep as objects."""
+    """Proposals to keep as objects; with `merge`, as one object that is their union."""
 
     job_id: str
     indices: Annotated[list[int], Field(min_length=1, max_length=5000)]
+    merge: bool = False
     label_id: int
     request_id: RequestId | None = None

@@ -42,6 +42,7 @@ def status(user: User, space: Space) -> s.Status:
             )
             for spec in zoo.MODELS.values()
         ],
+        image_folders=[str(each) for each in space.image_folders],
         project_id=space.home(user).id,
     )
 

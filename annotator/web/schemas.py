@@ -144,6 +144,18 @@ class SampleChoice(BaseModel):
     name: str
 
 
+class ServerFolder(BaseModel):
+    """Paths of the image files in a folder of the server."""
+
+    images: list[str]
+
+
+class ServerFile(BaseModel):
+    """An image file of the server to add to a project."""
+
+    path: Annotated[str, Field(max_length=4096)]
+
+
 class Opening(BaseModel):
     """Images likely to be opened next, to be encoded in the background."""
 
@@ -186,6 +198,7 @@ class Status(BaseModel):
     version: str
     model: Model
     models: list[ModelChoice]
+    image_folders: list[str]
     project_id: int
 
 

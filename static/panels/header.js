@@ -3,10 +3,10 @@
 import { el, icon, iconButton } from "../dom.js";
 
 /**
- * @param {{store: any, session: any, models: any, commands: Record<string, () => void>, pickFiles: () => void, viewPanel: HTMLElement,
- *   done: () => void}} context
+ * @param {{store: any, session: any, models: any, commands: Record<string, () => void>, pickFiles: () => void,
+ *   pickCoco: () => void, viewPanel: HTMLElement, folderPanel: HTMLElement, done: () => void}} context
  */
-export function createHeader({ store, models, commands, pickFiles, viewPanel, done, session }) {
+export function createHeader({ store, models, commands, pickFiles, pickCoco, viewPanel, folderPanel, done, session }) {
   const upload = iconButton("upload", "Upload images (or drop, or paste them)", pickFiles, { words: "Upload" });
   const auto = iconButton(
     "magic",
@@ -17,6 +17,8 @@ export function createHeader({ store, models, commands, pickFiles, viewPanel, do
     },
     { words: "Auto-mask" },
   );
+  const bring = iconButton("import", "Import objects from a COCO file, for images that are here", pickCoco, { words: "Import" });
+  const folder = popover("folder", "Add a folder of the server", folderPanel);
   const download = iconButton("export", "Download all objects as COCO RLE", exportCoco, { words: "Export" });
   const finished = el(
     "button",
@@ -37,11 +39,14 @@ export function createHeader({ store, models, commands, pickFiles, viewPanel, do
     done();
   }
 
+  store.watch(["status"], (/** @type {any} */ { status }) => {
+    folder.hidden = !status?.image_folders.length;
+  });
   store.watch(["image", "review", "booted", "photoReady"], (/** @type {any} */ { image, review, booted, photoReady }) => {
     title.textContent = image ? image.name : "";
     title.title = image ? `${image.name}, ${image.width} × ${image.height}` : "";
     auto.disabled = !photoReady || review?.state === "running";
-    upload.disabled = download.disabled = !booted;
+    upload.disabled = bring.disabled = download.disabled = !booted;
     finished.disabled = !image;
     finished.classList.toggle("chosen", image?.status === "done");
     finished.title = image?.status === "done" ? "This image is done; click to reopen it" : "Mark this image as done";
@@ -52,7 +57,7 @@ export function createHeader({ store, models, commands, pickFiles, viewPanel, do
     "header",
     { class: "bar" },
     el("span", { class: "brand" }, icon("mark"), el("span", { class: "words" }, "Annotator")),
-    el("div", { class: "group" }, upload, auto, download),
+    el("div", { class: "group" }, upload, folder, auto, bring, download),
     title,
     el(
       "div",

@@ -6,15 +6,15 @@ import { sampleTile } from "./strip.js";
 const ms = (/** @type {number | null | undefined} */ value) =>
   value === null || value === undefined ? null : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 
-/** @param {{store: any, session: any, pickFiles: () => void, done: () => void}} context */
-export function createEmptyState({ store, session, pickFiles, done }) {
+/** @param {{store: any, intake: any, pickFiles: () => void, done: () => void}} context */
+export function createEmptyState({ store, intake, pickFiles, done }) {
   const samples = el("div", { class: "tiles" });
   const words = el("p", {}, "Drop images here, paste one, or pick a sample. Then click an object: its mask appears at once.");
   const upload = iconButton("upload", "Upload images", pickFiles, { words: "Upload images", class: "primary" });
   const element = el("div", { class: "empty", hidden: true }, el("h1", {}, "Click to segment"), words, upload, samples);
   store.watch(["booted", "image", "images", "samples"], (/** @type {any} */ state) => {
     element.hidden = !state.booted || state.image !== null;
-    samples.replaceChildren(...state.samples.map((/** @type {any} */ sample) => sampleTile(sample, session, done)));
+    samples.replaceChildren(...state.samples.map((/** @type {any} */ sample) => sampleTile(sample, intake, done)));
   });
   return element;
 }

@@ -33,10 +33,17 @@ export function createReviewPanel({ store, review, done }) {
     after(() => review.close()),
     { words: "Discard" },
   );
+  const resume = iconButton(
+    "next",
+    "Go on looking",
+    after(() => review.resume()),
+    { words: "Go on" },
+  );
   const score = slider("Score ≥", 0, 1, 0.01, (value) => review.filter({ score: value }));
   const stability = slider("Stability ≥", 0, 1, 0.01, (value) => review.filter({ stability: value }));
   const size = slider("Area ≥", 0, AREA_STEPS, 1, (value) => review.filter({ area: fromStep(value, store.get().image) }));
-  const filters = el("div", { class: "filters" }, score.row, stability.row, size.row);
+  const overlap = slider("Overlap ≤", 0, 1, 0.01, (value) => review.filter({ overlap: value }));
+  const filters = el("div", { class: "filters" }, score.row, stability.row, size.row, overlap.row);
   const panel = el(
     "section",
     { class: "panel review", hidden: true },
@@ -44,7 +51,7 @@ export function createReviewPanel({ store, review, done }) {
     progress,
     words,
     filters,
-    el("div", { class: "group" }, cancel, accept, discard),
+    el("div", { class: "group" }, cancel, accept, resume, discard),
   );
 
   store.watch(["review"], (/** @type {any} */ { review: now, image }) => {
@@ -55,17 +62,25 @@ export function createReviewPanel({ store, review, done }) {
     progress.hidden = !running;
     if (now.total) progress.value = now.done / now.total;
     else progress.removeAttribute("value");
-    words.textContent = running
-      ? `Looking … ${now.proposals.length} found`
-      : `${shown} of ${now.proposals.length - now.gone.size} shown. Click one to keep it, draw around several, right-click drops one.`;
+    words.textContent = running ? "Looking …" : found(now, shown);
     cancel.hidden = !running;
     accept.hidden = discard.hidden = running;
     accept.disabled = shown === 0;
+    /** @type {HTMLElement} */ (accept.querySelector(".words")).textContent = now.together.size ? "Keep as one" : "Keep all";
+    resume.hidden = running || now.state === "done";
     score.set(now.filter.score, now.filter.score.toFixed(2));
     stability.set(now.filter.stability, now.filter.stability.toFixed(2));
+    overlap.set(now.filter.overlap, now.filter.overlap.toFixed(2));
     size.set(toStep(now.filter.area, image), `${Math.round(now.filter.area)} px`);
   });
   return panel;
+}
+
+/** @param {import("../review.js").Review} review @param {number} shown */
+function found({ state, done, total, proposals, gone, together }, shown) {
+  const stopped = state === "done" ? "" : `Stopped at ${Math.round((100 * done) / Math.max(total, 1))} %. `;
+  if (together.size) return `${together.size} put together: click one of them to keep them as one object.`;
+  return `${stopped}${shown} of ${proposals.length - gone.size} shown. Click one to keep it, draw around several, Shift+click puts several together, right-click drops one.`;
 }
 
 /** Area sliders are cubic, so that small areas get room. @param {number} step @param {{width: number, height: number}} image */

@@ -1,19 +1,20 @@
 /** The image queue and, behind it, the samples. */
 
 import { el, icon, iconButton } from "../dom.js";
+import { shownQueue } from "../session.js";
 
 const STATUS = { new: "new", in_progress: "in progress", done: "done" };
 
 /**
- * @param {{store: any, session: any, pickFiles: () => void, done: () => void}} context
+ * @param {{store: any, session: any, intake: any, pickFiles: () => void, done: () => void}} context
  */
-export function createStrip({ store, session, pickFiles, done }) {
+export function createStrip({ store, session, intake, pickFiles, done }) {
   const add = el(
     "button",
     { type: "button", class: "tile add", title: "Upload images", "aria-label": "Upload images", onclick: pickFiles },
     icon("plus"),
   );
-  const filter = el("select", { class: "filter", "aria-label": "Show images", onchange: () => draw(store.get()) });
+  const filter = el("select", { class: "filter", "aria-label": "Show images", onchange: () => void session.filter(filter.value) });
   for (const [value, words] of [["", "All"], ...Object.entries(STATUS)]) filter.append(el("option", { value }, words));
   const count = el("span", { class: "count" });
   const side = el("div", { class: "strip-side" }, count, filter);
@@ -66,11 +67,9 @@ export function createStrip({ store, session, pickFiles, done }) {
   }
 
   /** @param {any} state */
-  function draw({ images, image, total }) {
-    const shown = images.filter(
-      (/** @type {any} */ item) => !filter.value || item.status === filter.value || item.id === image?.id,
-    );
-    const nodes = shown.map((/** @type {any} */ item) => tile(item, item.id === image?.id));
+  function draw(state) {
+    const { images, image, total } = state;
+    const nodes = shownQueue(state).map((/** @type {any} */ item) => tile(item, item.id === image?.id));
     if (
       nodes.length !== queue.childElementCount ||
       nodes.some((/** @type {Node} */ node, /** @type {number} */ i) => queue.children[i] !== node)
@@ -83,7 +82,7 @@ export function createStrip({ store, session, pickFiles, done }) {
 
   /** @type {string | null} */
   let scrolledTo = null;
-  store.watch(["images", "image", "total"], (/** @type {any} */ state) => {
+  store.watch(["images", "image", "total", "queueStatus"], (/** @type {any} */ state) => {
     draw(state);
     if (state.image?.id === scrolledTo) return;
     scrolledTo = state.image?.id ?? null;
@@ -97,15 +96,15 @@ export function createStrip({ store, session, pickFiles, done }) {
     samples.hidden = !left.length || !state.images.length;
     samples.replaceChildren(
       el("span", { class: "divider" }, "Samples"),
-      ...left.map((/** @type {any} */ sample) => sampleTile(sample, session, done)),
+      ...left.map((/** @type {any} */ sample) => sampleTile(sample, intake, done)),
     );
   });
 
   return el("nav", { class: "strip", "aria-label": "Image queue" }, add, side, scroller);
 }
 
-/** @param {any} sample @param {any} session @param {() => void} done */
-export function sampleTile(sample, session, done) {
+/** @param {any} sample @param {any} intake @param {() => void} done */
+export function sampleTile(sample, intake, done) {
   return el(
     "button",
     {
@@ -113,7 +112,7 @@ export function sampleTile(sample, session, done) {
       class: "tile sample",
       title: `Add the sample “${sample.title}”`,
       "aria-label": `Add the sample ${sample.title}`,
-      onclick: () => void session.addSample(sample.name).then(done),
+      onclick: () => void intake.addSample(sample.name).then(done),
     },
     el("img", { src: sample.thumbnail_url, alt: "", draggable: false }),
     el("span", { class: "caption" }, sample.title),

@@ -245,34 +245,6 @@ def test_zoom_keeps_the_point_under_the_pointer(cat: Annotator) -> None:
     assert cat.at(300, 100) != moved
 
 
-def test_auto_mask_stops_and_its_proposals_are_reviewed(cat: Annotator) -> None:
-    assert cat.auto_mask(), "nothing to review"
-    score = cat.page.locator('#annotator .review [aria-label="Score ≥"]')
-    score.fill("1")
-    assert cat.page.locator('#annotator .review .hint:has-text("0 of")').count() == 1
-    score.fill("0")
-    x, y, w, h = cat.state("review.proposals[0].bbox")
-    runs = cat.state("review.proposals[0].mask.runs")
-    inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(h, w)
-    row, column = np.argwhere(inside)[inside.sum() // 2]
-    cat.click(x + column + 0.5, y + row + 0.5)
-    cat.until("annotations.filter((a) => !a.pending).length === 1")
-    assert cat.state("annotations[0].source") == "auto"
-    corners = [(-3, -3), (454, -3), (454, 303), (-3, 303)]
-    cat.page.mouse.move(*cat.at(*corners[0]))
-    cat.page.mouse.down()
-    for corner in corners[1:]:
-        cat.page.mouse.move(*cat.at(*corner))
-    cat.page.mouse.up()
-    cat.settled()
-    assert cat.state("annotations.length") == cat.state("review.proposals.length")
-    cat.press("Escape")
-    assert cat.state("review") is None
-    cat.press("q")
-    cat.page.click('#annotator .review .button:has-text("Stop")')
-    cat.until("review?.state !== 'running'")
-
-
 @pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
 def test_the_theme_follows_the_system(server_url: str, scheme: str, is_dark: bool) -> None:
     with browser_page(server_url, color_scheme=scheme) as page:

@@ -1,0 +1,115 @@
+/** How images and objects get in: files, folders of the server, samples, COCO files. */
+
+/**
+ * @param {{store: any, api: any, objects: any, session: {adopt: (images: any[]) => void, open: (id: string) => Promise<void>},
+ *   toast: (text: string, options?: any) => any}} context
+ */
+export function createIntake({ store, api, objects, session, toast }) {
+  const project = () => `/projects/${store.get().projectId}`;
+
+  /**
+   * Takes many things one after the other: the queue keeps their order, and the first is open while the rest arrive.
+   * @template T
+   * @param {T[]} things
+   * @param {string} doing
+   * @param {(thing: T) => Promise<any[]>} take  one of them; the images it became
+   */
+  async function each(things, doing, take) {
+    if (!things.length) return;
+    const progress = toast("", { kind: "progress" });
+    let opened = false;
+    for (const [at, thing] of things.entries()) {
+      progress.update(`${doing} ${at + 1} of ${things.length} …`, at / things.length);
+      const added = await take(thing);
+      session.adopt(added);
+      if (added.length && !opened) void session.open(added[0].id);
+      opened ||= added.length > 0;
+    }
+    progress.close();
+  }
+
+  /** @param {File} file */
+  async function uploadOne(file) {
+    const form = new FormData();
+    form.append("files", file, file.name);
+    try {
+      const reply = await api.post(`${project()}/images`, form);
+      for (const bad of reply.errors) toast(named(bad.name, bad.error), { kind: "error" });
+      return reply.images;
+    } catch (error) {
+      const reasons = error.data?.errors ?? [];
+      toast(named(file.name, reasons[0]?.error ?? error.message), { kind: "error" });
+      return [];
+    }
+  }
+
+  /** @param {string} path */
+  async function addOne(path) {
+    try {
+      return [await api.post(`${project()}/folder-images`, { path })];
+    } catch (error) {
+      toast(named(path, error.message), { kind: "error" });
+      return [];
+    }
+  }
+
+  /** @param {File} file */
+  async function importCoco(file) {
+    const form = new FormData();
+    form.append("file", file, file.name);
+    try {
+      const { kept, problems } = await api.post(`${project()}/import/coco`, form);
+      toast(kept === 1 ? "1 object imported." : `${kept} objects imported.`);
+      if (problems.length) toast(`Left out: ${problems.slice(0, 3).join(" ")}${more(problems.length - 3)}`, { kind: "error" });
+      await showImported();
+    } catch (error) {
+      toast(named(file.name, error.message), { kind: "error" });
+    }
+  }
+
+  async function showImported() {
+    const { images, image } = store.get();
+    const [labels, page] = await Promise.all([
+      api.get(`${project()}/labels`),
+      api.get(`${project()}/images?limit=${Math.max(1, Math.min(1000, images.length))}`),
+    ]);
+    const fresh = new Map(page.images.map((/** @type {any} */ item) => [item.id, item]));
+    store.set({ labels, images: store.get().images.map((/** @type {any} */ item) => fresh.get(item.id) ?? item) });
+    if (image) objects.show(await api.get(`/images/${image.id}/document`));
+  }
+
+  return {
+    /** Images, or COCO files with objects for images that are here. @param {File[]} files */
+    async take(files) {
+      const isCoco = (/** @type {File} */ file) => file.name.toLowerCase().endsWith(".json");
+      await each(files.filter((file) => !isCoco(file)), "Uploading", uploadOne);
+      for (const file of files.filter(isCoco)) await importCoco(file);
+    },
+    /** All images in a folder of the server. @param {string} path */
+    async addFolder(path) {
+      try {
+        const { images } = await api.get(`/folders?path=${encodeURIComponent(path)}`);
+        if (!images.length) return toast(`There are no images in ${path}.`);
+        await each(images, "Adding", addOne);
+      } catch (error) {
+        toast(error.message, { kind: "error" });
+      }
+    },
+    /** @param {string} name */
+    async addSample(name) {
+      try {
+        const image = await api.post(`${project()}/samples`, { name });
+        session.adopt([image]);
+        await session.open(image.id);
+      } catch (error) {
+        toast(`The sample could not be added: ${error.message}`, { kind: "error" });
+      }
+    },
+  };
+}
+
+/** @param {number} count */
+const more = (count) => (count > 0 ? ` And ${count} more.` : "");
+
+/** @param {string} name @param {string} sentence @returns {string} the sentence, with the file's name in it */
+const named = (name, sentence) => (sentence.includes(name) ? sentence : `${name}: ${sentence}`);

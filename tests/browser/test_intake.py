@@ -1,0 +1,94 @@
+"""How images and objects get in, and the queue they wait in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from tests.browser.driver import SAMPLES, Annotator
+from tests.conftest import Server
+
+
+def test_a_coco_file_is_imported_and_its_objects_can_be_corrected(cat: Annotator, tmp_path: Path) -> None:
+    name = cat.state("image.name")
+    box = {"id": 1, "image_id": 7, "category_id": 3, "segmentation": [[100, 50, 200, 50, 200, 150, 100, 150]]}
+    document = {
+        "images": [{"id": 7, "file_name": name, "width": 451, "height": 300}],
+        "categories": [{"id": 3, "name": "imported thing"}],
+        "annotations": [box, {**box, "id": 2, "segmentation": []}],
+    }
+    path = tmp_path / "objects.json"
+    path.write_text(json.dumps(document))
+    with cat.page.expect_file_chooser() as chooser:
+        cat.page.click('#annotator .button:has-text("Import")')
+    chooser.value.set_files(path)
+    cat.toast("1 object imported.")
+    cat.toast("Annotation 2: it has no mask.")
+    cat.until("annotations.length === 1")
+    kept = cat.state("annotations[0]")
+    assert cat.mask(kept["id"]).sum() == 100 * 100
+    assert kept["label_id"] in [label["id"] for label in cat.state("labels") if label["name"] == "imported thing"]
+
+    cat.page.mouse.dblclick(*cat.at(150, 100))
+    cat.settled()
+    with cat.page.expect_request("**/prompt") as asked:
+        cat.click(300, 200)
+    assert asked.value.post_data_json["mask"] == kept["mask"], "the mask itself is the starting prompt"
+    cat.press("Escape")
+
+
+def test_a_prompt_after_the_brush_starts_from_what_was_painted(cat: Annotator) -> None:
+    cat.click(200, 150)
+    cat.press("b")
+    cat.drag((20, 20), (60, 20))
+    painted = cat.mask()
+    assert painted[20, 20:60].all()
+    cat.press("b")
+    with cat.page.expect_request("**/prompt") as asked:
+        cat.click(300, 200)
+    body = asked.value.post_data_json
+    assert body["refine"] is None
+    runs = body["mask"]["runs"]
+    assert sum(runs[1::2]) == painted.sum()
+
+
+def test_what_is_no_coco_file_is_said(cat: Annotator, tmp_path: Path) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text("{")
+    cat.page.set_input_files('#annotator input[type="file"]', path)
+    cat.toast("broken.json: This file is not JSON.")
+
+
+def test_a_folder_of_the_server_is_added(cat: Annotator, server: Server) -> None:
+    before = cat.state("images.length")
+    cat.page.click('#annotator [aria-label="Add a folder of the server"]')
+    assert cat.page.input_value('#annotator [aria-label="Path of a folder"]') == str(SAMPLES)
+    cat.page.click('#annotator .button:has-text("Add its images")')
+    cat.until("images.some((i) => i.name === 'skimage_rocket.jpg')")
+    cat.settled()
+    assert before < cat.state("images.length") <= before + 4
+    cat.page.click('#annotator [aria-label="Add a folder of the server"]')
+    cat.page.fill('#annotator [aria-label="Path of a folder"]', "/etc")
+    cat.page.keyboard.press("Enter")
+    cat.toast("The operator of this server has not allowed this folder")
+
+
+def test_the_queue_shows_one_status_and_moves_within_it(cat: Annotator) -> None:
+    name = cat.state("image.name")
+    cat.page.click('#annotator .button:has-text("Done")')
+    cat.until("image.status === 'done'")
+    cat.page.select_option('#annotator [aria-label="Show images"]', "done")
+    cat.settled()
+    shown = cat.page.locator("#annotator .queue .tile").count()
+    done = cat.state("images.filter((i) => i.status === 'done').length")
+    assert shown == done < cat.state("images.length")
+    for _ in range(shown):
+        cat.press("a")
+        assert cat.state("image.status") == "done"
+    cat.page.select_option('#annotator [aria-label="Show images"]', "")
+    cat.settled()
+    assert cat.page.locator("#annotator .queue .tile").count() == cat.state("images.length")
+    assert name in cat.state("images.map((i) => i.name)")
+    np.testing.assert_equal(cat.state("queueStatus"), "")

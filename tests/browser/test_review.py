@@ -1,0 +1,93 @@
+"""Reviewing automatic masks: filters, keeping, merging, dropping, stopping and going on."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.browser.driver import Annotator
+
+
+def proposals(page: Annotator) -> dict[int, NDArray[np.bool_]]:
+    """Full masks of what waits for review, smallest first."""
+    full = {}
+    for item in sorted(page.state("review.proposals"), key=lambda each: each["area"]):
+        mask = item["mask"]
+        crop = np.repeat(np.arange(len(mask["runs"])) % 2 == 1, mask["runs"]).reshape(mask["h"], mask["w"])
+        full[item["index"]] = np.zeros((page.state("image.height"), page.state("image.width")), bool)
+        full[item["index"]][mask["y"] : mask["y"] + mask["h"], mask["x"] : mask["x"] + mask["w"]] = crop
+    return full
+
+
+def spot(wanted: NDArray[np.bool_], smaller: list[NDArray[np.bool_]]) -> tuple[float, float]:
+    """A point where this proposal is the smallest one."""
+    free = wanted & ~np.any([np.zeros_like(wanted), *smaller], axis=0)
+    rows, columns = free.nonzero()
+    return columns[len(rows) // 2] + 0.5, rows[len(rows) // 2] + 0.5
+
+
+def test_proposals_are_filtered_kept_merged_and_dropped(cat: Annotator) -> None:
+    count = cat.auto_mask()
+    assert count >= 5, "too little to review"
+    panel = cat.page.locator("#annotator .review")
+    for words, nothing, everything in (("Score ≥", "1", "0"), ("Stability ≥", "1", "0"), ("Area ≥", "100", "0")):
+        panel.get_by_label(words).fill(nothing)
+        assert panel.locator('.hint:has-text("0 of")').count() == 1, words
+        panel.get_by_label(words).fill(everything)
+    panel.get_by_label("Overlap ≤").fill("0")
+    apart = int(panel.locator(".hint").inner_text().split(" of ")[0])
+    assert 0 < apart <= count
+    panel.get_by_label("Overlap ≤").fill("1")
+
+    masks = proposals(cat)
+    first, second, third, *_ = masks
+    smaller: list[NDArray[np.bool_]] = []
+    where = {}
+    for index in (first, second, third):
+        where[index] = spot(masks[index], smaller)
+        smaller.append(masks[index])
+    cat.click(*where[third])
+    cat.until("annotations.filter((a) => !a.pending).length === 1")
+    assert cat.state("annotations[0].source") == "auto"
+    np.testing.assert_array_equal(cat.mask(cat.state("annotations[0].id")), masks[third])
+
+    cat.page.keyboard.down("Shift")
+    cat.click(*where[first])
+    cat.click(*where[second])
+    cat.page.keyboard.up("Shift")
+    assert cat.state("annotations.length") == 1, "nothing is kept before both are together"
+    cat.press("Enter")
+    cat.until("annotations.filter((a) => !a.pending).length === 2")
+    np.testing.assert_array_equal(cat.mask(cat.state("annotations[1].id")), masks[first] | masks[second])
+
+    left = count - 3
+    cat.page.mouse.move(*cat.at(*spot(masks[list(masks)[3]], smaller)))
+    cat.settled()
+    cat.press("x")
+    corners = [(-3, -3), (454, -3), (454, 303), (-3, 303)]
+    cat.page.mouse.move(*cat.at(*corners[0]))
+    cat.page.mouse.down()
+    for corner in corners[1:]:
+        cat.page.mouse.move(*cat.at(*corner))
+    cat.page.mouse.up()
+    cat.settled()
+    assert cat.state("annotations.length") == 2 + left - 1
+    cat.press("Escape", "Control+z")
+    assert cat.state("review") is None
+    assert cat.state("annotations.length") == 2, "one step of the history for all of them"
+
+
+def test_a_stopped_run_shows_what_it_found_and_goes_on(cat: Annotator) -> None:
+    cat.press("q")
+    cat.until("review?.done > 0")
+    cat.page.click('#annotator .review .button:has-text("Stop")')
+    cat.until("review?.state === 'cancelled'")
+    assert cat.page.locator('#annotator .review .hint:has-text("Stopped at")').count() == 1
+    done = cat.state("review.done")
+    assert 0 < done < cat.state("review.total")
+    cat.page.click('#annotator .review .button:has-text("Go on")')
+    cat.until(f"review?.done > {done}")
+    cat.press("Escape")
+    cat.until("review?.state === 'cancelled'")
+    cat.press("Escape")
+    assert cat.state("review") is None
