@@ -19,9 +19,8 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from annotator.settings import ASSETS_DIR
+from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, on_page
 
-_BROWSER = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
-_HOOK = "document.querySelector('#annotator').annotator"
 _WARM_UP = 5
 
 
@@ -36,11 +35,11 @@ def measure(page: Page, clicks: int, rng: random.Random) -> list[dict[str, float
     """The spans of each click, in milliseconds; `paint` is click to paint."""
     spans = []
     for number in range(clicks + _WARM_UP):
-        x, y = page.evaluate(f"([x, y]) => {_HOOK}.imageToPage(x, y)", [rng.uniform(150, 1350), rng.uniform(100, 900)])
-        page.evaluate(f"() => {{ window.__seen = {_HOOK}.state().timing; }}")
+        x, y = on_page(page, rng.uniform(150, 1350), rng.uniform(100, 900))
+        page.evaluate(f"() => {{ window.__seen = {HOOK}.state().timing; }}")
         page.mouse.click(x, y)
-        page.wait_for_function(f"() => {_HOOK}.state().timing && {_HOOK}.state().timing !== window.__seen")
-        timing: dict[str, float] = page.evaluate(f"() => {_HOOK}.state().timing")
+        page.wait_for_function(f"() => {HOOK}.state().timing && {HOOK}.state().timing !== window.__seen")
+        timing: dict[str, float] = page.evaluate(f"() => {HOOK}.state().timing")
         page.keyboard.press("Escape")
         page.wait_for_selector('#annotator[data-busy="false"]')
         if number >= _WARM_UP:
@@ -63,10 +62,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", default="http://127.0.0.1:7860")
     parser.add_argument("--clicks", type=int, default=50)
-    parser.add_argument("--chromium", default="/usr/bin/chromium")
     options = parser.parse_args()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=options.chromium, args=_BROWSER)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.goto(options.url)
         page.wait_for_selector('#annotator[data-ready="true"]')

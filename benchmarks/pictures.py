@@ -23,6 +23,7 @@ from annotator.sam.predictor import Predictor, PromptBatch
 from annotator.segmenter import recommended_slots
 from annotator.settings import ASSETS_DIR, Settings
 from annotator.types import Point, Prompt
+from benchmarks.browser import ARGUMENTS, CHROMIUM, click, settle
 
 CLICKS = {
     "skimage_chelsea": (220, 170),
@@ -32,8 +33,6 @@ CLICKS = {
 }
 _TILE = (300, 220)
 _GREEN = np.array((30, 200, 90))
-_BROWSER = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
-_HOOK = "document.querySelector('#annotator').annotator"
 
 
 def one_click(model: str) -> None:
@@ -74,18 +73,14 @@ def screenshot(page: Page, url: str) -> None:
     for name in sorted(CLICKS, key=lambda each: each == "skimage_coffee"):  # the page opens the last one
         _post(page, f"/api/projects/{project}/samples", {"name": name})
     page.reload()
-    page.wait_for_selector('#annotator[data-ready="true"][data-embedding="ready"]')
+    settle(page)
     page.locator("#annotator .canvas-box").focus()
     for key, x, y in (("2", 300, 150), ("3", 120, 230), ("4", 560, 330)):
-        left, top = page.evaluate(f"([x, y]) => {_HOOK}.imageToPage(x, y)", [x, y])
-        page.mouse.click(left, top)
-        page.wait_for_selector('#annotator[data-busy="false"]')
+        click(page, x, y)
         page.keyboard.press(key)
         page.keyboard.press("Enter")
-        page.wait_for_selector('#annotator[data-busy="false"]')
-    left, top = page.evaluate(f"([x, y]) => {_HOOK}.imageToPage(x, y)", [420, 290])
-    page.mouse.click(left, top)
-    page.wait_for_selector('#annotator[data-busy="false"]')
+        settle(page)
+    click(page, 420, 290)
     page.wait_for_timeout(800)
     page.screenshot(path=str(ASSETS_DIR / "screenshot.png"))
 
@@ -102,11 +97,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", default="http://127.0.0.1:7860")
     parser.add_argument("--model", default="nano")
-    parser.add_argument("--chromium", default="/usr/bin/chromium")
     options = parser.parse_args()
     one_click(options.model)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=options.chromium, args=_BROWSER)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         screenshot(browser.new_page(viewport={"width": 1280, "height": 800}), options.url)
         browser.close()
 

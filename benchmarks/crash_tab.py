@@ -1,0 +1,129 @@
+"""Kill the tab with SIGKILL at random moments while someone paints objects; check that nothing is lost or doubled.
+
+    python -m benchmarks.crash_tab --kills 50
+
+After each kill the page is opened again in the same browser. What the server had acknowledged must be there, and so
+must what was on its way: the page keeps it in the browser and sends it again. Prints counts; exits 1 on any violation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import sys
+import tempfile
+import threading
+import uuid
+from collections import Counter
+from pathlib import Path
+
+from playwright.sync_api import Browser, Error, Page, Request, Response, sync_playwright
+
+from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, on_page
+from benchmarks.crash import Server
+
+
+class Watch:
+    """What a page sent and what was acknowledged: request ids of kept objects."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.acknowledged: set[str] = set()
+
+    def follow(self, page: Page) -> None:
+        """Note the requests of this page."""
+        page.on("request", self._request)
+        page.on("response", self._response)
+
+    def _request(self, request: Request) -> None:
+        if request.method == "POST" and request.url.endswith("/annotations") and self._id(request) not in self.sent:
+            self.sent.append(self._id(request))
+
+    def _response(self, response: Response) -> None:
+        if response.request.method == "POST" and response.url.endswith("/annotations") and response.ok:
+            self.acknowledged.add(self._id(response.request))
+
+    @staticmethod
+    def _id(request: Request) -> str:
+        return str((request.post_data_json or {})["request_id"])
+
+
+def renderers(browser: Browser) -> set[int]:
+    """Process ids of the browser's tabs."""
+    found = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")
+    return {each["id"] for each in found["processInfo"] if each["type"] == "renderer"}
+
+
+def kill_all(pids: set[int]) -> None:
+    """SIGKILL those that still run."""
+    for pid in pids:
+        try:
+            os.kill(pid, 9)
+        except ProcessLookupError:
+            continue
+
+
+def open_page(page: Page, url: str) -> None:
+    """Open and wait until the image is drawn and nothing is on its way."""
+    page.goto(url, wait_until="domcontentloaded")
+    page.wait_for_selector('#annotator[data-ready="true"][data-busy="false"]')
+    page.wait_for_function(f"() => {HOOK}.state().image !== null")
+
+
+def paint(page: Page, rng: random.Random) -> None:
+    """One object by the brush, kept."""
+    x, y = on_page(page, rng.uniform(40, 400), rng.uniform(40, 260))
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + rng.uniform(5, 30), y + rng.uniform(5, 30))
+    page.mouse.up()
+    page.keyboard.press("Enter")
+
+
+def main() -> int:
+    """Run the experiment."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=50)
+    options = parser.parse_args()
+    rng = random.Random(0)
+    watch = Watch()
+    outcomes = {"kills": options.kills, "in flight at the kill": 0, "lost": 0, "doubled": 0, "unknown": 0}
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        server = Server(Path(folder))
+        server.start()
+        project = server.call("GET", "/status")["project_id"]
+        image = server.call("POST", f"/projects/{project}/samples", {"name": "skimage_chelsea"})["id"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        for _ in range(options.kills):
+            page = context.new_page()
+            watch.follow(page)
+            open_page(page, f"http://127.0.0.1:{server.port}")
+            page.keyboard.press("b")
+            threading.Timer(rng.uniform(0.1, 2.0), kill_all, [renderers(browser)]).start()
+            try:
+                while True:
+                    paint(page, rng)
+            except Error:
+                pass  # the tab is gone
+            outcomes["in flight at the kill"] += len(set(watch.sent) - watch.acknowledged)
+            page.close()
+            page = context.new_page()
+            watch.follow(page)
+            open_page(page, f"http://127.0.0.1:{server.port}")
+            page.close()
+            ids = [each["id"] for each in server.call("GET", f"/images/{image}/document")["annotations"]]
+            expected = {uuid.uuid5(uuid.NAMESPACE_OID, f"{image}:{each}").hex for each in watch.sent}
+            outcomes["doubled"] += sum(count - 1 for count in Counter(ids).values())
+            outcomes["lost"] += len(expected - set(ids))
+            outcomes["unknown"] += len(set(ids) - expected)
+        browser.close()
+        server.kill()
+    print(json.dumps({**outcomes, "kept": len(watch.sent)}))
+    return 1 if outcomes["lost"] or outcomes["doubled"] or outcomes["unknown"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""The whole workflow in a minute, as pictures for the README: assets/walk/1-open.jpg and so on.
+
+    python -m benchmarks.walk --url http://127.0.0.1:7860
+
+Start the server on an empty data folder for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from annotator.settings import ASSETS_DIR
+from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, click, on_page, settle
+
+FOLDER = ASSETS_DIR / "walk"
+_SIZE = (960, 600)
+
+
+def shoot(page: Page, name: str) -> None:
+    """Save what the page shows."""
+    page.wait_for_timeout(300)
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB").resize(_SIZE, Image.Resampling.LANCZOS)
+    picture.save(FOLDER / f"{name}.jpg", quality=82, optimize=True)
+
+
+def label(page: Page, name: str) -> None:
+    """Choose a label, made if it is new."""
+    page.fill('#annotator [aria-label="New label"]', name)
+    page.keyboard.press("Enter")
+    settle(page)
+
+
+def walk(page: Page, url: str) -> None:
+    """From an empty page to a file."""
+    page.goto(url)
+    page.wait_for_selector('#annotator[data-ready="true"]')
+    page.wait_for_selector("#annotator .empty img")
+    shoot(page, "1-open")
+    samples = ASSETS_DIR / "samples"
+    page.set_input_files(
+        '#annotator input[type="file"]', [samples / "skimage_coffee.jpg", samples / "skimage_chelsea.jpg"]
+    )
+    page.wait_for_function(f"() => {HOOK}.state().images.length === 2")
+    settle(page)
+    click(page, 300, 150)
+    shoot(page, "2-click")
+    page.mouse.click(*on_page(page, 520, 330), button="right")
+    settle(page)
+    shoot(page, "3-correct")
+    label(page, "cup")
+    page.keyboard.press("Enter")
+    settle(page)
+    label(page, "spoon")
+    page.mouse.move(*on_page(page, 395, 190))
+    page.mouse.down()
+    page.mouse.move(*on_page(page, 480, 250))
+    page.mouse.move(*on_page(page, 560, 300))
+    page.mouse.up()
+    settle(page)
+    shoot(page, "4-box")
+    page.keyboard.press("Enter")
+    settle(page)
+    page.keyboard.press(".")
+    page.keyboard.press("x")
+    page.mouse.move(*on_page(page, 200, 60))
+    page.mouse.down()
+    page.mouse.move(*on_page(page, 260, 60))
+    page.mouse.move(*on_page(page, 330, 75))
+    shoot(page, "5-erase")
+    page.mouse.up()
+    settle(page)
+    page.keyboard.press("x")
+    page.keyboard.press("Control+z")
+    settle(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("d")
+    page.wait_for_function(f"() => {HOOK}.state().image.name === 'skimage_chelsea.jpg'")
+    settle(page)
+    page.keyboard.press("q")
+    page.wait_for_function(f"() => {HOOK}.state().review?.state === 'done'", timeout=120_000)
+    settle(page)
+    page.mouse.move(*on_page(page, 220, 170))
+    shoot(page, "6-auto-mask")
+    page.keyboard.press("Escape")
+    click(page, 220, 170)
+    label(page, "cat")
+    page.keyboard.press("Enter")
+    settle(page)
+    page.evaluate(f"() => {HOOK}.viewport.set({{scale: 5, x: -620, y: -200}})")
+    page.keyboard.press("z")
+    click(page, 172, 112)
+    shoot(page, "7-fine-detail")
+    page.keyboard.press("Escape")
+    page.keyboard.press("z")
+    page.keyboard.press("f")
+    page.click('#annotator .button:has-text("Done")')
+    with page.expect_download() as download:
+        page.click('#annotator .button:has-text("Export")')
+    assert download.value.suggested_filename == "annotations.json"
+    settle(page)
+    shoot(page, "8-export")
+
+
+def main() -> None:
+    """Walk."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--url", default="http://127.0.0.1:7860")
+    options = parser.parse_args()
+    FOLDER.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        walk(browser.new_page(viewport={"width": 1280, "height": 800}), options.url)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
