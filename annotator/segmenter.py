@@ -123,7 +123,7 @@ class Segmenter:
     ) -> Answer:
         """Answer one prompt, waiting for it. `mask_input` are the logits of an earlier answer, to refine.
 
-        `hover` names a pointer: only its latest request is answered, with one candidate, the others get Cancelled.
+        `hover` names a pointer: only its latest request is answered, the others get Cancelled.
         """
         predictor = self.models.predictor
         if mask_input is not None and mask_input.shape != (predictor.mask_side,) * 2:
@@ -136,7 +136,7 @@ class Segmenter:
             encoded = time.perf_counter()
             logits = predictor.decode([embedding], PromptBatch.single(prompt, mask_input))
             ambiguous = is_ambiguous(prompt, refined=mask_input is not None)
-            slots = recommended_slots(logits, 0, ambiguous)[: 1 if hover else None]
+            slots = recommended_slots(logits, 0, ambiguous)
             chosen = logits.logits[0, slots]
             steady = stability(chosen).tolist()
             decoded = time.perf_counter()

@@ -45,6 +45,7 @@ from annotator.types import (
 
 _DECODED_BYTES = 256 * MIB
 _REMEMBERED_ANSWERS = 128
+_Remembered = tuple[str, str, View | None, FloatArray]  # token, image, view, logits
 _MAX_POINTS_PER_SIDE = 64
 _MAX_PREFETCH = 4
 _SPECK = 1e-4  # of the image: holes and specks up to this size are removed from automatic masks
@@ -76,7 +77,8 @@ class Workspace:
         self.image_folders = folders.parse_roots(settings.image_folders)
         self._lock = threading.Lock()
         self._pixels: OrderedDict[str, UInt8Array] = OrderedDict()
-        self._answers: OrderedDict[str, tuple[str, View | None, FloatArray]] = OrderedDict()
+        self._answers: OrderedDict[str, _Remembered] = OrderedDict()  # by token
+        self._hovered: OrderedDict[str, _Remembered] = OrderedDict()  # by pointer
 
     # --- projects and images ---
 
@@ -187,11 +189,13 @@ class Workspace:
             answered = self.segmenter.prompt(key, lambda: seen(load(), view), view.inside(prompt), mask_input, hover)
             answer = view.placed(answered, record.height, record.width)
         token = uuid.uuid4().hex
-        if hover is None:
-            with self._lock:
-                self._answers[token] = (record.id, view, answer.logits)
-                while len(self._answers) > _REMEMBERED_ANSWERS:
-                    self._answers.popitem(last=False)
+        with self._lock:
+            # A pointer has one answer, its last: hovering must not push the answers to clicks out.
+            pool, key = (self._answers, token) if hover is None else (self._hovered, hover)
+            pool[key] = (token, record.id, view, answer.logits)
+            pool.move_to_end(key)
+            while len(pool) > _REMEMBERED_ANSWERS:
+                pool.popitem(last=False)
         return token, answer
 
     def _logits_of(self, refine: Refinement | None, record: ImageRecord, view: View | None) -> FloatArray | None:
@@ -199,11 +203,14 @@ class Workspace:
 
         None if it is forgotten (after a restart), which only costs some accuracy.
         """
-        with self._lock:
-            known = None if refine is None else self._answers.get(refine.token)
-        if refine is None or known is None:
+        if refine is None:
             return None
-        image_id, seen_in, logits = known
+        with self._lock:
+            hovered = next((each for each in self._hovered.values() if each[0] == refine.token), None)
+            known = self._answers.get(refine.token, hovered)
+        if known is None:
+            return None
+        _, image_id, seen_in, logits = known
         same = (image_id, seen_in) == (record.id, view)
         return logits[refine.index] if same and 0 <= refine.index < len(logits) else None
 

@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from annotator.settings import ASSETS_DIR
-from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, on_page
+from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, on_page, settle
 
 _WARM_UP = 5
 
@@ -70,7 +70,8 @@ def main() -> None:
         page.wait_for_selector('#annotator[data-ready="true"]')
         upload = {"name": "click-to-paint.jpg", "mimeType": "image/jpeg", "buffer": photo()}
         page.set_input_files('#annotator input[type="file"]', upload)  # type: ignore[arg-type]
-        page.wait_for_selector('#annotator[data-ready="true"][data-embedding="ready"]')
+        page.wait_for_function(f"() => {HOOK}.state().image?.name === 'click-to-paint.jpg'")
+        settle(page)
         spans = measure(page, options.clicks, random.Random(0))
         browser.close()
     print(json.dumps(summary(spans), indent=1))

@@ -34,13 +34,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder), model="nano", compile=False, allowed_hosts="*")
         space = Workspace(settings, Store(settings.store_url), Segmenter(settings))
-        took = _build(space, options.images, options.objects)
+        took = build(space, options.images, options.objects)
         with TestClient(create_app(space, settings, page=False)) as client:
             figures = {"build_s": round(took, 1), **_use(client, space)}
     print(json.dumps(figures, indent=1))
 
 
-def _build(space: Workspace, images: int, objects: int) -> float:
+def build(space: Workspace, images: int, objects: int) -> float:
+    """Fill the home project through the store; returns the seconds it took."""
     started = time.perf_counter()
     project = space.home("local")
     (label,) = space.store.labels(project.id)

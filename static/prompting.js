@@ -19,6 +19,8 @@ const MAX_POINTS = 64;
 const SLOW_LINKS = new Set(["slow-2g", "2g", "3g"]);
 const SLOW_REPLY_MS = 700;
 
+/** @typedef {{key: string, reply: Promise<any>}} Early */
+
 /**
  * @param {{store: any, api: any, toast: (text: string, options?: any) => void}} context
  */
@@ -27,23 +29,38 @@ export function createPrompting({ store, api, toast }) {
   const parked = new Map();
   /** When the prompt of a step was made, by step id. @type {Map<number, number>} */
   const started = new Map();
-  /** The answer to a press that is not a click yet. @type {{key: string, reply: Promise<any>} | null} */
-  let anticipated = null;
+  /** The last request made before its click: for the place under the pointer, or for a press. @type {Early | null} */
+  let early = null;
   let slowReplies = 0;
 
   const draft = () => store.get().draft;
   const setDraft = (/** @type {import("./state.js").Draft} */ next) => store.set({ draft: next, hover: null });
   const busy = (/** @type {number} */ by) => store.set({ busy: store.get().busy + by });
 
-  /** @param {import("./state.js").Step} step */
-  const bodyOf = (step) => ({
+  /** What a step asks. @param {import("./state.js").Step} step */
+  const questionOf = (step) => ({
     points: step.points,
     box: step.box,
     refine: step.base,
     mask: step.base ? null : step.start,
-    kind: "click",
     view: viewOf(store.get()),
   });
+  const keyOf = (/** @type {string} */ imageId, /** @type {any} */ question) => imageId + JSON.stringify(question);
+
+  /**
+   * Asks ahead of the click.
+   * @param {string} imageId
+   * @param {any} question
+   * @param {"click" | "hover"} kind
+   * @param {any} [options]
+   * @returns {Promise<import("./state.js").Reply>}
+   */
+  function askEarly(imageId, question, kind, options) {
+    const reply = api.post(`/images/${imageId}/prompt`, { ...question, kind }, options);
+    reply.catch(() => {});
+    early = { key: keyOf(imageId, question), reply };
+    return reply;
+  }
 
   /**
    * @param {string} imageId
@@ -52,12 +69,11 @@ export function createPrompting({ store, api, toast }) {
    */
   async function fetchReply(imageId, step) {
     const path = `/images/${imageId}/prompt`;
-    const body = bodyOf(step);
-    const key = path + JSON.stringify(body);
-    const early = anticipated?.key === key ? anticipated.reply : null;
-    anticipated = null;
+    const body = questionOf(step);
+    const known = early?.key === keyOf(imageId, body) ? early.reply : Promise.reject();
+    early = null;
     try {
-      return await (early ?? api.post(path, body));
+      return await known.catch(() => api.post(path, body));
     } catch (error) {
       // The answer to be refined may be unusable by now; the mask it gave is not.
       if (!step.base || error.status === 0 || error.status >= 500) throw error;
@@ -98,14 +114,8 @@ export function createPrompting({ store, api, toast }) {
   const hover = createLatest(
     async (/** @type {{imageId: string, x: number, y: number}} */ wish) => {
       const begin = performance.now();
-      const body = {
-        points: [[wish.x, wish.y, 1]],
-        box: null,
-        refine: null,
-        kind: "hover",
-        view: viewOf(store.get()),
-      };
-      const reply = await api.post(`/images/${wish.imageId}/prompt`, body, { retry: "never" });
+      const question = questionOf(newStep({ points: [[wish.x, wish.y, 1]] }));
+      const reply = await askEarly(wish.imageId, question, "hover", { retry: "never" });
       slowReplies = performance.now() - begin > SLOW_REPLY_MS ? slowReplies + 1 : 0;
       return reply;
     },
@@ -137,11 +147,9 @@ export function createPrompting({ store, api, toast }) {
       if (!onImage(x, y)) return;
       hover.cancel();
       const step = withPrompts(draft(), { points: pointsWith([x, y, label]) }, { refine: true }).now;
-      const path = `/images/${store.get().image.id}/prompt`;
-      const body = bodyOf(/** @type {any} */ (step));
-      const reply = api.post(path, body);
-      reply.catch(() => {});
-      anticipated = { key: path + JSON.stringify(body), reply };
+      const question = questionOf(/** @type {any} */ (step));
+      const imageId = store.get().image.id;
+      if (early?.key !== keyOf(imageId, question)) askEarly(imageId, question, "click");
     },
     /**
      * @param {number} x image

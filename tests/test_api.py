@@ -121,6 +121,18 @@ def test_a_second_prompt_on_an_image_does_not_encode_again(client: TestClient, i
     assert "encode" not in reply.headers["Server-Timing"].split("decode")[0]
 
 
+def test_the_answer_under_the_pointer_is_the_answer_to_the_click(client: TestClient, image: dict[str, Any]) -> None:
+    hovered = click(client, image, (200, 150, 1), kind="hover")
+    clicked = click(client, image, (200, 150, 1))
+    assert hovered["candidates"] == clicked["candidates"]
+    points = [(200, 150, 1), (30, 30, 0)]
+    refined = [click(client, image, *points, refine={"token": t["token"], "index": 0}) for t in (hovered, clicked)]
+    assert refined[0]["candidates"] == refined[1]["candidates"]
+    click(client, image, (100, 100, 1), kind="hover")
+    forgotten = click(client, image, *points, refine={"token": hovered["token"], "index": 0})
+    assert forgotten["candidates"] == click(client, image, *points)["candidates"], "a pointer has one answer, its last"
+
+
 def test_a_prompt_starts_from_the_mask_it_comes_with(client: TestClient, image: dict[str, Any]) -> None:
     points = [(200, 150, 1), (30, 30, 0)]
     plain = click(client, image, *points)

@@ -120,6 +120,17 @@ def test_the_preview_follows_the_pointer_and_can_be_turned_off(cat: Annotator) -
     cat.page.mouse.move(*cat.at(200, 150))
     cat.page.mouse.move(*cat.at(202, 152))
     cat.until("hover !== null")
+    previewed = cat.state("hover")
+    again: list[str] = []
+    cat.page.on("request", lambda request: again.append(request.url))
+    cat.page.mouse.down()
+    cat.page.mouse.up()
+    cat.until("draft.now?.answered")
+    assert cat.state("draft.now.reply.candidates[0].mask") == previewed
+    assert not [url for url in again if url.endswith("/prompt")], "what is under the pointer was asked already"
+    cat.press("Escape")
+    cat.page.mouse.move(*cat.at(205, 155))
+    cat.until("hover !== null")
     cat.page.mouse.move(2, 2)
     cat.until("hover === null")
     cat.page.click('#annotator [aria-label="View"]')
