@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import platform
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +27,7 @@ from annotator.errors import ModelUnavailable
 from annotator.masks import rle as rles
 from annotator.models import pick_device, serving_dtype
 from annotator.sam import zoo
-from annotator.sam.automask import AutomaskSettings
+from annotator.sam.automask import AutomaskSettings, point_grid
 from annotator.sam.compile import compile_packages, load_packages
 from annotator.sam.predictor import Predictor, PromptBatch
 from annotator.settings import ASSETS_DIR, Settings
@@ -59,7 +61,8 @@ def bench(
     wait: Callable[[], None] = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
     runners, packaged_load = _runners(model, path, device, settings, wait)
     images = photos(CLICK_SIZE)
-    amg = _automask_settings(runners["eager"], images[0], points_per_side, untrained)
+    eager = runners["eager"]
+    amg = [_automask_settings(eager, image, points_per_side, untrained) for image in images[:automask_images]]
     rng = np.random.default_rng(0)
     width, height = CLICK_SIZE
     clicks = (rng.random((repeats, 1, 2)) * (width, height)).astype(np.float32)
@@ -67,7 +70,7 @@ def bench(
     tasks: dict[str, tuple[int, Callable[[Runner, int], tuple[list[Rle], dict[str, float]]]]] = {
         "SPS": (repeats, lambda runner, i: runner.points(images[i % len(images)], clicks[i])),
         "MPS": (max(3, repeats // 4), lambda runner, i: runner.points(images[i % len(images)], many[i])),
-        "AMG": (automask_images, lambda runner, i: runner.automatic(images[i % len(images)], amg)),
+        "AMG": (automask_images, lambda runner, i: runner.automatic(images[i % len(amg)], amg[i % len(amg)])),
     }
     results: dict[str, Any] = {}
     for task, (count, work) in tasks.items():
@@ -82,7 +85,11 @@ def bench(
         "command": "annotator bench " + " ".join(sys.argv[2:]),
         "precision": {name: "float32" if name == "official" else _dtype(runner) for name, runner in runners.items()},
         "input": f"{len(images)} sample photos as JPEG, {width} x {height}",
-        "automask": {"points_per_side": amg.points_per_side, "iou_threshold": round(amg.iou_threshold, 4)},
+        "automask": {
+            "points_per_side": points_per_side,
+            "iou_thresholds": [round(each.iou_threshold, 6) for each in amg],
+            "stability_threshold": amg[0].stability_threshold,
+        },
         "packages_load_ms": packaged_load,
         "first_result_ms": {} if untrained else _first_results(model, settings),
         "results": results,
@@ -117,16 +124,16 @@ def _automask_settings(eager: Runner, data: bytes, points_per_side: int, untrain
     assert isinstance(eager, Ours)
     if not untrained:
         return AutomaskSettings.of(zoo.spec_of(eager.predictor.model), points_per_side)
+    # Random scores: the threshold that exactly so many masks of this image pass, and no other filter.
     image = decode_image(data)
     (embedding,) = eager.predictor.encode([image])
-    rng = np.random.default_rng(1)
-    xy = (rng.random((16, 2)) * (image.shape[1], image.shape[0])).astype(np.float32)
-    scores = eager.predictor.decode([embedding], PromptBatch.points(xy)).scores[:, 1:].flatten().float()
-    share = min(1.0, FIXED_MASKS / (3 * points_per_side**2))
-    threshold = float(scores.quantile(1 - share))
-    return AutomaskSettings(
-        points_per_side=points_per_side, iou_threshold=threshold, stability_threshold=0.0, nms_threshold=1.0
-    )
+    settings = AutomaskSettings(points_per_side=points_per_side, stability_threshold=0.0, nms_threshold=1.0)
+    grid = point_grid(points_per_side, *image.shape[:2])
+    chunks = np.array_split(grid, math.ceil(len(grid) / settings.points_per_chunk))
+    answers = [eager.predictor.decode([embedding], PromptBatch.points(each)).scores[:, 1:] for each in chunks]
+    best = torch.cat(answers).flatten().float().sort(descending=True).values
+    threshold = float(best[FIXED_MASKS - 1 : FIXED_MASKS + 1].mean()) if len(best) > FIXED_MASKS else -1.0
+    return replace(settings, iou_threshold=threshold)
 
 
 def _interleave(

@@ -18,22 +18,16 @@ from annotator.sam.compile import compile_packages, load_packages, package_folde
 from annotator.sam.predictor import Predictor, PromptBatch
 from annotator.types import Point, Prompt
 
-# Compiling takes a minute or two, so packages are kept between runs; the manifest decides whether they still fit.
-PACKAGES = Path(__file__).resolve().parent.parent / "build" / "packages"
 TOLERANCE = 5e-5
 
 
-def load(predictor: Predictor, folder: Path = PACKAGES) -> Predictor:
+def load(predictor: Predictor, folder: Path) -> Predictor:
     return load_packages(folder, predictor.model, predictor.key, predictor.device, predictor.dtype)
 
 
 @pytest.fixture(scope="module")
-def packaged(predictor: Predictor) -> Predictor:
-    try:
-        return load(predictor)
-    except ModelUnavailable:
-        compile_packages(predictor, PACKAGES)
-        return load(predictor)
+def packaged(predictor: Predictor, packages: Path) -> Predictor:
+    return load(predictor, packages)
 
 
 def same(ours: torch.Tensor, reference: torch.Tensor) -> bool:
@@ -113,9 +107,9 @@ def test_non_contiguous_features_do_not_give_garbage(
 
 @pytest.mark.parametrize("field", ["torch", "device", "checkpoint", "dtype", "format", "options"])
 def test_packages_made_of_something_else_are_refused_in_one_line(
-    predictor: Predictor, packaged: Predictor, tmp_path: Path, field: str
+    predictor: Predictor, packages: Path, tmp_path: Path, field: str
 ) -> None:
-    source = package_folder(PACKAGES, "nano", predictor.device, predictor.dtype)
+    source = package_folder(packages, "nano", predictor.device, predictor.dtype)
     target = package_folder(tmp_path, "nano", predictor.device, predictor.dtype)
     target.mkdir()
     manifest = json.loads((source / "manifest.json").read_text())
@@ -126,10 +120,8 @@ def test_packages_made_of_something_else_are_refused_in_one_line(
 
 
 @pytest.mark.parametrize("damage", ["no manifest", "no package", "cut package"])
-def test_incomplete_packages_are_refused(
-    predictor: Predictor, packaged: Predictor, tmp_path: Path, damage: str
-) -> None:
-    source = package_folder(PACKAGES, "nano", predictor.device, predictor.dtype)
+def test_incomplete_packages_are_refused(predictor: Predictor, packages: Path, tmp_path: Path, damage: str) -> None:
+    source = package_folder(packages, "nano", predictor.device, predictor.dtype)
     target = package_folder(tmp_path, "nano", predictor.device, predictor.dtype)
     shutil.copytree(source, target)
     if damage == "no manifest":
@@ -142,7 +134,7 @@ def test_incomplete_packages_are_refused(
         load(predictor, tmp_path)
 
 
-def test_serving_from_packages_needs_neither_sam2_nor_hydra(packaged: Predictor) -> None:
+def test_serving_from_packages_needs_neither_sam2_nor_hydra(packages: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
@@ -152,7 +144,7 @@ from annotator.sam.compile import load_packages
 from annotator.sam.predictor import PromptBatch
 spec = zoo.MODELS["nano"]
 key = zoo.checkpoint_key(spec, zoo.checkpoint_path(spec, Path()))
-predictor = load_packages(Path({str(PACKAGES)!r}), "nano", key, torch.device("cpu"), torch.float32)
+predictor = load_packages(Path({str(packages)!r}), "nano", key, torch.device("cpu"), torch.float32)
 embeddings = predictor.encode([np.zeros((30, 40, 3), np.uint8)])
 predictor.decode(embeddings, PromptBatch.points(np.array([[5, 5]], np.float32)))
 assert not {{"sam2", "hydra", "omegaconf", "torch._inductor.compile_fx"}} & set(sys.modules)

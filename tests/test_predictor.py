@@ -103,7 +103,7 @@ def test_every_kind_of_prompt_is_answered_as_officially(pair: Pair, kind: str, r
         assert same(answer.scores[:, slots], scores)
 
 
-@pytest.mark.parametrize("count", [1, 2, 65])
+@pytest.mark.parametrize("count", [1, 2, 9])
 def test_prompts_on_several_images_with_and_without_masks_share_one_call(pair: Pair, count: int) -> None:
     ours, official, embeddings, features = pair
     rng = np.random.default_rng(count)

@@ -54,6 +54,7 @@ class Config:
     bce: float = 2.0
     dice: float = 1.0
     score: float = 1.0
+    pick: float = 0.0  # weight of the expected IoU of the candidate the scores would pick
     affinity: float = 0.5  # weight of the loss that acts on the encoder directly
     all_slots: float = 0.1  # weight of the mean over the three candidates beside the best of them
     single_first: float = 0.25  # weight of the single mask on the first click (full on a box and on later clicks)
@@ -62,3 +63,14 @@ class Config:
     checkpoint_minutes: float = 4.0
     evaluate_minutes: float = 12.0
     log_steps: int = 25
+
+
+SCORES = Config(
+    phases=(Phase(until=1.0, size=384, images=3, prompts=6, drawn=0.1, corrected=0.3, balance=0.1),),
+    paste=0.4,
+    lr=5e-4,
+    box=0.05,
+    centre=0.85,
+    pick=1.0,
+)
+"""The last minutes: only the head that predicts each candidate's IoU is trained, on photos clicked as people click."""

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from training.config import Config
 
+PICK_SHARPNESS = 4.0  # how much more likely a higher score is to be picked, in the expected IoU of the pick
+
 
 def shrink(masks: Tensor, stride: int) -> Tensor:
     """Masks N x S x S to the share of each cell they cover: float N x S/stride x S/stride, 0..1."""
@@ -78,5 +80,7 @@ def answer_loss(
     each = mask_loss(config, logits, target, weight, balance)
     best = each[:, 1:].min(1).values.mean() + config.all_slots * each[:, 1:].mean()
     iou = true_iou(logits, target, weight)
-    score = F.binary_cross_entropy(scores.float().clamp(1e-4, 1 - 1e-4), iou)
-    return single * each[:, 0].mean() + multi * best + config.score * score, iou
+    chances = scores.float().clamp(1e-4, 1 - 1e-4)
+    score = F.binary_cross_entropy(chances, iou)
+    picked = (F.softmax(torch.logit(chances[:, 1:]) * PICK_SHARPNESS, 1) * iou[:, 1:]).sum(1).mean()
+    return single * each[:, 0].mean() + multi * best + config.score * score - config.pick * picked, iou

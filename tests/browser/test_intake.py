@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
+from driver import EXECUTABLE, SAMPLES, Annotator
 
-from tests.browser.driver import SAMPLES, Annotator
-from tests.conftest import Server
+pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's chromium")
 
 
 def test_a_coco_file_is_imported_and_its_objects_can_be_corrected(cat: Annotator, tmp_path: Path) -> None:
@@ -61,7 +62,7 @@ def test_what_is_no_coco_file_is_said(cat: Annotator, tmp_path: Path) -> None:
     cat.toast("broken.json: This file is not JSON.")
 
 
-def test_a_folder_of_the_server_is_added(cat: Annotator, server: Server) -> None:
+def test_a_folder_of_the_server_is_added(cat: Annotator) -> None:
     before = cat.state("images.length")
     cat.page.click('#annotator [aria-label="Add a folder of the server"]')
     assert cat.page.input_value('#annotator [aria-label="Path of a folder"]') == str(SAMPLES)

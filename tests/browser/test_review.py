@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from driver import EXECUTABLE, Annotator
 from numpy.typing import NDArray
 
-from tests.browser.driver import Annotator
+pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's chromium")
 
 
 def proposals(page: Annotator) -> dict[int, NDArray[np.bool_]]:

@@ -1,0 +1,19 @@
+"""Compile the bundled model into a folder, unless what is there still fits: `python -m tests.compile_nano FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from annotator.errors import ModelUnavailable
+from annotator.sam import zoo
+from annotator.sam.compile import compile_packages, load_packages
+from annotator.sam.predictor import Predictor
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    eager = Predictor.eager("nano", zoo.checkpoint_path(zoo.MODELS["nano"], Path()))
+    try:
+        load_packages(folder, eager.model, eager.key, eager.device, eager.dtype)
+    except ModelUnavailable:
+        compile_packages(eager, folder)
