@@ -20,12 +20,13 @@ def parse_roots(text: str) -> list[Path]:
 def images_in(folder: str, roots: Sequence[Path]) -> list[str]:
     """Paths of the image files in a folder and those below it, sorted. Raises NotFound, InvalidImage if too many."""
     inside = _allowed(folder, roots)
-    if not inside.is_dir():
+    if not os.path.isdir(inside):
         raise NotFound(f"There is no folder {folder}.")
     found: list[str] = []
     for directory, below, names in os.walk(inside):
         below.sort()
-        found.extend(os.path.join(directory, name) for name in sorted(names) if Path(name).suffix.lower() in SUFFIXES)
+        paths = (os.path.join(directory, name) for name in sorted(names))
+        found.extend(path for path in paths if _is_image(path))
         if len(found) > MAX_LISTED:
             raise InvalidImage(f"There are more than {MAX_LISTED} images in {folder}; add its folders one by one.")
     return found
@@ -39,6 +40,15 @@ def read_image(path: str, roots: Sequence[Path], max_bytes: int) -> bytes:
             return file.read(max_bytes + 1)
     except OSError as error:
         raise NotFound(f"{path} cannot be read ({error.strerror}).") from None
+
+
+def _is_image(path: str) -> bool:
+    """By its suffix. Paths that are no valid text cannot be told to a browser and are left out."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return Path(path).suffix.lower() in SUFFIXES
 
 
 def _allowed(path: str, roots: Sequence[Path]) -> Path:

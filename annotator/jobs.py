@@ -22,6 +22,7 @@ class AutomaskJob:
     """One run over one image. `proposals` are what was found when it ended; a cancelled one can go on."""
 
     image_id: str
+    model: str
     run: AutomaskRun
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     state: JobState = "running"
@@ -47,6 +48,8 @@ class AutomaskJob:
         found = self.run.proposals()
         if self.task is task:  # else it was taken up again meanwhile
             self.proposals, self.state = found, state
+            if state == "done":
+                self.run.forget()
 
     def cancel(self) -> None:
         """Stop before the next chunk; a finished job stays as it is."""

@@ -222,16 +222,25 @@ class Workspace:
             raise InvalidPrompt(f"The grid can have 1 to {_MAX_POINTS_PER_SIDE} points a side.", "points_per_side")
         if region is not None:
             check_prompt(Prompt(box=region), record.height, record.width)
+        model = self.segmenter.models.predictor.model
+        job = self.jobs.add(AutomaskJob(record.id, model, self._automask_run(record, points_per_side, region)))
+        self._follow(record, job)
+        return job
+
+    def _automask_run(self, record: ImageRecord, points_per_side: int, region: Box | None) -> AutomaskRun:
         spec = zoo.spec_of(self.segmenter.models.predictor.model)
         specks = int(record.width * record.height * _SPECK)
         settings = AutomaskSettings.of(spec, points_per_side, specks)
-        run = AutomaskRun(settings, record.height, record.width, region)
-        job = self.jobs.add(AutomaskJob(record.id, run))
-        self.follow_automask(record, job)
-        return job
+        return AutomaskRun(settings, record.height, record.width, region)
 
-    def follow_automask(self, record: ImageRecord, job: AutomaskJob) -> None:
-        """Start a run, or go on with one that was cancelled."""
+    def resume_automask(self, record: ImageRecord, job: AutomaskJob) -> None:
+        """Go on with a run that was cancelled; where another model serves now, it starts anew."""
+        model = self.segmenter.models.predictor.model
+        if model != job.model:
+            job.model, job.run = model, self._automask_run(record, job.run.points_per_side, job.run.region)
+        self._follow(record, job)
+
+    def _follow(self, record: ImageRecord, job: AutomaskJob) -> None:
         job.follow(self.segmenter.automask(record.pixel_key, partial(self.pixels, record), job.run))
 
     # --- files of other tools ---

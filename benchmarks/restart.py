@@ -61,7 +61,7 @@ def main() -> None:
             started = time.perf_counter()
             answer = server.call("POST", f"/images/{each}/prompt", {"points": [[750, 375, 1]]})
             took.append((time.perf_counter() - started) * 1e3)
-        encodes += answer["timing"]["encode"] is not None
+            encodes += answer["timing"]["encode"] is not None
         server.kill()
     p50, p90 = np.percentile(took, (50, 90))
     figures = {"images": len(ids), "disk_hits": len(ids) - encodes, "encodes": encodes}

@@ -47,13 +47,16 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.goto(f"http://127.0.0.1:{server.port}")
         settle(page)
+        page.locator("#annotator .queue .tile").first.click()
+        page.wait_for_function(f"() => {HOOK}.state().image?.name === 'first.jpg'")
+        settle(page)
         found = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")
         tabs = [each["id"] for each in found["processInfo"] if each["type"] == "renderer"]
         tab = max(tabs, key=resident)
         devtools = page.context.new_cdp_session(page)
         for move in range(1, options.moves + 1):
             before = page.evaluate(f"() => {HOOK}.state().image.id")
-            page.keyboard.press("a")  # the page opens the last image first
+            page.keyboard.press("d")
             page.wait_for_function(f"(id) => {HOOK}.state().image?.id !== id", arg=before)
             settle(page)
             if move % EVERY == 0:

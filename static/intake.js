@@ -58,7 +58,7 @@ export function createIntake({ store, api, objects, session, toast }) {
     const form = new FormData();
     form.append("file", file, file.name);
     try {
-      const { kept, problems } = await api.post(`${project()}/import/coco`, form);
+      const { kept, problems } = await api.post(`${project()}/import/coco`, form, { retry: "never" });
       toast(kept === 1 ? "1 object imported." : `${kept} objects imported.`);
       if (problems.length) toast(`Left out: ${problems.slice(0, 3).join(" ")}${more(problems.length - 3)}`, { kind: "error" });
       await showImported();

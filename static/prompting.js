@@ -1,6 +1,6 @@
 /** The object in progress: prompts go out, candidates come back. */
 
-import { createLatest } from "./api.js";
+import { createLatest, requestId } from "./api.js";
 import { viewOf } from "./detail.js";
 import { equal } from "./rle.js";
 import {
@@ -29,6 +29,8 @@ export function createPrompting({ store, api, toast }) {
   const parked = new Map();
   /** When the prompt of a step was made, by step id. @type {Map<number, number>} */
   const started = new Map();
+  /** This page's pointer, among those of other pages. */
+  const pointer = requestId();
   /** The last request made before its click: for the place under the pointer, or for a press. @type {Early | null} */
   let early = null;
   let slowReplies = 0;
@@ -42,7 +44,7 @@ export function createPrompting({ store, api, toast }) {
     points: step.points,
     box: step.box,
     refine: step.base,
-    mask: step.base ? null : step.start,
+    mask: step.start,
     view: viewOf(store.get()),
   });
   const keyOf = (/** @type {string} */ imageId, /** @type {any} */ question) => imageId + JSON.stringify(question);
@@ -56,7 +58,7 @@ export function createPrompting({ store, api, toast }) {
    * @returns {Promise<import("./state.js").Reply>}
    */
   function askEarly(imageId, question, kind, options) {
-    const reply = api.post(`/images/${imageId}/prompt`, { ...question, kind }, options);
+    const reply = api.post(`/images/${imageId}/prompt`, { ...question, kind, client: pointer }, options);
     reply.catch(() => {});
     early = { key: keyOf(imageId, question), reply };
     return reply;
@@ -75,9 +77,8 @@ export function createPrompting({ store, api, toast }) {
     try {
       return await known.catch(() => api.post(path, body));
     } catch (error) {
-      // The answer to be refined may be unusable by now; the mask it gave is not.
       if (!step.base || error.status === 0 || error.status >= 500) throw error;
-      return await api.post(path, { ...body, refine: null, mask: step.start });
+      return await api.post(path, { ...body, refine: null }); // the mask says as much
     }
   }
 

@@ -1,9 +1,11 @@
 /** Automatic masks: a job that can be cancelled, then a review of its proposals with live filters. */
 
 import { requestId } from "./api.js";
-import { contains, equal } from "./rle.js";
+import { contains } from "./rle.js";
 
 const POLL_MS = 300;
+/** Boxes that overlap more are of the same thing: the server's own rule (NMS) for automatic masks. */
+const SAME_THING = 0.7;
 
 /**
  * @typedef {{index: number, mask: import("./rle.js").Mask, score: number, stability: number, area: number, bbox: number[]}} Proposal
@@ -30,6 +32,12 @@ export function visibleProposals(review) {
   if (key.some((value, i) => value !== last.key[i])) last = { key, shown: filtered(review) };
   return last.shown;
 }
+
+/** @param {Review | null} review @returns {number[]} what is put together, as far as it is shown */
+export const gathered = (review) =>
+  visibleProposals(review)
+    .map((item) => item.index)
+    .filter((index) => review?.together.has(index));
 
 /** @param {Review} review @returns {Proposal[]} */
 function filtered({ proposals, gone, filter }) {
@@ -69,8 +77,8 @@ export function proposalAt(review, x, y) {
  */
 export function createReview({ store, api, outbox, objects, toast, chooseLabel }) {
   const review = () => /** @type {Review | null} */ (store.get().review);
-  /** What was kept or dropped of this run: it does not come back when the run goes on. @type {import("./rle.js").Mask[]} */
-  let judged = [];
+  /** What was kept or dropped of this run: it does not come back when the run goes on. @type {Set<Proposal>} */
+  let judged = new Set();
   const patch = (/** @type {Partial<Review>} */ fields) => {
     if (review()) store.set({ review: { ...review(), ...fields } });
   };
@@ -83,7 +91,7 @@ export function createReview({ store, api, outbox, objects, toast, chooseLabel }
       const job = await api.get(`/jobs/${jobId}`);
       const latest = review();
       if (latest?.jobId !== jobId) return;
-      const known = (/** @type {Proposal} */ item) => judged.some((mask) => equal(mask, item.mask));
+      const known = (/** @type {Proposal} */ item) => [...judged].some((old) => boxIou(old.bbox, item.bbox) > SAME_THING);
       const gone = new Set(job.proposals.filter(known).map((/** @type {Proposal} */ item) => item.index));
       patch({ state: job.state, done: job.done, total: job.total, proposals: job.proposals, gone });
       if (job.state === "failed") toast(`Auto-mask stopped: ${job.error ?? "the job failed."}`, { kind: "error" });
@@ -94,33 +102,36 @@ export function createReview({ store, api, outbox, objects, toast, chooseLabel }
     }
   }
 
-  /** @param {number[]} indices  to be kept or dropped: they are judged */
+  /** @param {number[]} indices  to be kept or dropped: they are judged @returns {Proposal[]} those */
   function judge(indices) {
     const now = review();
-    if (!now) return;
-    judged.push(...now.proposals.filter((item) => indices.includes(item.index)).map((item) => item.mask));
+    if (!now) return [];
+    const chosen = now.proposals.filter((item) => indices.includes(item.index));
+    for (const item of chosen) judged.add(item);
     const together = new Set([...now.together].filter((index) => !indices.includes(index)));
     patch({ gone: new Set([...now.gone, ...indices]), together, hover: null });
+    return chosen;
   }
 
-  /** @param {number[]} indices @param {boolean} [merge]  as one object */
+  /** @param {number[]} indices @param {boolean} [merge]  as one object @returns {Promise<boolean>} whether they were kept */
   async function accept(indices, merge = false) {
     const now = review();
     const { image, labelId } = store.get();
-    if (!now || !indices.length) return;
+    if (!now || !indices.length) return false;
     const label = labelId ?? (await chooseLabel());
-    if (label === null) return;
-    judge(indices);
-    const before = judged.length - indices.length;
+    if (label === null) return false;
+    const chosen = judge(indices);
     try {
       const body = { job_id: now.jobId, indices, label_id: label, merge, request_id: requestId() };
       objects.show(await outbox.push({ method: "POST", path: `/images/${image.id}/automask/accept`, body }));
+      return true;
     } catch (error) {
       const gone = new Set(review()?.gone ?? []);
       for (const index of indices) gone.delete(index);
-      judged.splice(before, indices.length);
+      for (const item of chosen) judged.delete(item);
       patch({ gone });
       toast(`The masks were not kept: ${error.message}`, { kind: "error" });
+      return false;
     }
   }
 
@@ -144,7 +155,7 @@ export function createReview({ store, api, outbox, objects, toast, chooseLabel }
         filter: OPEN_FILTER,
         hover: null,
       };
-      judged = [];
+      judged = new Set();
       store.set({ review: blank, selection: [], hover: null, tool: "add" });
       try {
         const { job_id: jobId } = await api.post(`/images/${image.id}/automask`, { region });
@@ -167,10 +178,13 @@ export function createReview({ store, api, outbox, objects, toast, chooseLabel }
       const now = review();
       if (!now || now.state === "running") return;
       try {
+        await outbox.idle(); // what is being kept is named by its number in this run
         await api.post(`/jobs/${now.jobId}/resume`);
+        if (review()?.jobId !== now.jobId) return void api.delete(`/jobs/${now.jobId}`);
         patch({ state: "running", proposals: [], gone: new Set(), together: new Set(), hover: null });
         await poll(now.jobId);
       } catch (error) {
+        if (review()?.jobId === now.jobId) patch({ state: "cancelled" });
         toast(`Auto-mask could not go on: ${error.message}`, { kind: "error" });
       }
     },
@@ -188,8 +202,8 @@ export function createReview({ store, api, outbox, objects, toast, chooseLabel }
     async keepAt(x, y) {
       const hit = proposalAt(review(), x, y);
       if (!hit) return;
-      const together = review()?.together ?? new Set();
-      await (together.has(hit.index) ? accept([...together], true) : accept([hit.index]));
+      const together = gathered(review());
+      await (together.includes(hit.index) ? accept(together, true) : accept([hit.index]));
     },
     /** Puts the proposal there together with others, or takes it out again. @param {number} x image @param {number} y */
     gatherAt(x, y) {
@@ -219,10 +233,10 @@ export function createReview({ store, api, outbox, objects, toast, chooseLabel }
       ),
     /** Keeps those put together as one object, if there are any, else every proposal shown. */
     acceptAll: async () => {
-      const together = [...(review()?.together ?? [])];
-      if (together.length) return accept(together, true);
-      await accept(visibleProposals(review()).map((item) => item.index));
-      if (review()?.state !== "running") close();
+      const together = gathered(review());
+      if (together.length) return void accept(together, true);
+      const kept = await accept(visibleProposals(review()).map((item) => item.index));
+      if (kept && review()?.state !== "running") close();
     },
     close,
   };

@@ -92,8 +92,8 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
 
   /** The images the server should encode next. @param {string} id @returns {string[]} */
   function upcoming(id) {
-    const { images } = store.get();
-    const at = images.findIndex((/** @type {any} */ image) => image.id === id);
+    const images = shownQueue(store.get());
+    const at = images.findIndex((image) => image.id === id);
     return at < 0 ? [] : images.slice(at + 1, at + 1 + PREFETCH).map((/** @type {any} */ image) => image.id);
   }
 
@@ -108,8 +108,8 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
 
   /** Fetches the pixels of the next image into the browser's cache. @param {string} id */
   function warmNext(id) {
-    const { images } = store.get();
-    const next = images[images.findIndex((/** @type {any} */ image) => image.id === id) + 1];
+    const images = shownQueue(store.get());
+    const next = images[images.findIndex((image) => image.id === id) + 1];
     if (next) new Image().src = next.url;
   }
 
@@ -215,7 +215,7 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
     /** @param {string} id */
     async removeImage(id) {
       const { images, image, total } = store.get();
-      const index = images.findIndex((/** @type {any} */ item) => item.id === id);
+      const index = shownQueue(store.get()).findIndex((item) => item.id === id);
       try {
         await api.delete(`/images/${id}`);
       } catch (error) {
@@ -225,7 +225,8 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
       const left = images.filter((/** @type {any} */ item) => item.id !== id);
       store.set({ images: left, total: total - 1 });
       if (image?.id === id) {
-        const neighbour = left[Math.min(index, left.length - 1)];
+        const queue = shownQueue({ ...store.get(), image: null });
+        const neighbour = queue[Math.min(index, queue.length - 1)] ?? left[0];
         if (neighbour) await open(neighbour.id);
         else {
           photo.clear();

@@ -20,7 +20,7 @@
  * @property {number[][]} points  [x, y, 1 or 0]
  * @property {number[] | null} box  x0, y0, x1, y1
  * @property {{token: string, index: number} | null} base  the answer this step refines
- * @property {Mask | null} start  the mask this step refines, where there is no answer or it is forgotten
+ * @property {Mask | null} start  the mask this step refines, for when the server knows no answer (any more)
  * @property {Reply | null} reply  the last answer known; it belongs to this step when `answered`
  * @property {boolean} answered
  * @property {number} index  the candidate shown

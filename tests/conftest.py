@@ -26,9 +26,16 @@ COMPILATION = pytest.StashKey[subprocess.Popen[bytes]]()
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """The packages are made while the other tests run."""
-    if any(item.path.name == "test_compile.py" for item in session.items):
+    if not session.config.option.collectonly and any(item.path.name == "test_compile.py" for item in session.items):
         command = ["nice", "-n", "10", sys.executable, "-m", "tests.compile_nano", str(PACKAGES)]
         session.config.stash[COMPILATION] = subprocess.Popen(command, cwd=ROOT)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """A compilation nobody waited for ends with the tests."""
+    if COMPILATION in config.stash:
+        config.stash[COMPILATION].terminate()
+        config.stash[COMPILATION].wait()
 
 
 @pytest.fixture(scope="session")

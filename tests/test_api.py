@@ -261,6 +261,16 @@ def test_automatic_masks_can_be_cancelled_and_go_on(client: TestClient, image: d
     assert client.post(f"{url}/resume").json()["state"] == "done", "there is nothing to go on with"
 
 
+def test_a_run_of_another_model_starts_anew_when_it_goes_on(client: TestClient, image: dict[str, Any]) -> None:
+    started = client.post(f"/api/images/{image['id']}/automask", json={"points_per_side": 8}).json()
+    wait_for(client, started["job_id"])
+    job = client.app.state.workspace.jobs.get(started["job_id"])  # type: ignore[attr-defined]
+    job.model, job.state = "tiny", "cancelled"
+    assert client.post(f"/api/jobs/{job.id}/resume").json()["done"] == 0
+    assert wait_for(client, job.id)["done"] == 64
+    assert job.model == "nano"
+
+
 def test_automatic_masks_are_merged_into_one_object(client: TestClient, image: dict[str, Any], label: int) -> None:
     url = f"/api/images/{image['id']}"
     started = client.post(f"{url}/automask", json={"points_per_side": 8}).json()

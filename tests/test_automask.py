@@ -88,11 +88,11 @@ def test_a_run_that_was_left_goes_on_where_it_was(predictor: Predictor, cat: np.
     assert run.proposals() == automask(predictor, embedding, LENIENT)
 
 
-class Other:
-    """A predictor with another key, or with a device that holds few masks at once."""
+class Small:
+    """A predictor on a device that holds few masks at once."""
 
-    def __init__(self, predictor: Predictor, key: str, most: int = 1024) -> None:
-        self._predictor, self.key, self._most = predictor, key, most
+    def __init__(self, predictor: Predictor, most: int) -> None:
+        self._predictor, self._most = predictor, most
         self.sizes: list[int] = []
 
     def decode(self, embeddings: list[ImageEmbedding], prompts: PromptBatch) -> MaskLogits:
@@ -102,21 +102,13 @@ class Other:
         return self._predictor.decode(embeddings, prompts)
 
 
-def test_another_model_starts_a_run_anew(predictor: Predictor, cat: np.ndarray) -> None:
-    (embedding,) = predictor.encode([cat])
-    run = AutomaskRun(LENIENT, embedding.height, embedding.width)
-    next(run.chunks(predictor, embedding))
-    other: Any = Other(predictor, "another")
-    assert next(run.chunks(other, embedding)).done == 16
-
-
 def test_chunks_are_halved_where_memory_is_short(predictor: Predictor, cat: np.ndarray) -> None:
     (embedding,) = predictor.encode([cat])
     settings = replace(LENIENT, points_per_side=4)
-    small: Any = Other(predictor, predictor.key, most=5)
+    small: Any = Small(predictor, most=5)
     assert automask(small, embedding, settings) == automask(predictor, embedding, settings)
     assert small.sizes == [16, 8, 4, 4, 4, 4]
-    none: Any = Other(predictor, predictor.key, most=0)
+    none: Any = Small(predictor, most=0)
     with pytest.raises(torch.OutOfMemoryError):
         automask(none, embedding, settings)
 

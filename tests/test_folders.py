@@ -37,6 +37,17 @@ def test_images_of_a_folder_and_those_below_it_are_listed(allowed: Path) -> None
     assert folders.images_in(str(allowed / "trip"), [allowed]) == [str(allowed / "trip" / "a.jpeg")]
 
 
+def test_a_name_that_is_no_text_is_left_out(allowed: Path) -> None:
+    bad = allowed.joinpath(b"bad-\xff.jpg".decode(errors="surrogateescape"))
+    bad.write_bytes(b"")
+    assert str(bad) not in folders.images_in(str(allowed), [allowed])
+
+
+def test_a_path_too_long_for_the_system_is_not_there(allowed: Path) -> None:
+    with pytest.raises(NotFound):
+        folders.images_in(str(allowed / ("x" * 300)), [allowed])
+
+
 def test_a_file_is_read_up_to_one_byte_more_than_the_limit(allowed: Path) -> None:
     whole = (SAMPLES / "skimage_coffee.jpg").read_bytes()
     assert folders.read_image(str(allowed / "b.JPG"), [allowed], 10**9) == whole

@@ -154,7 +154,7 @@ class Run:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(config.seed)
         self.folder: Path = args.run
-        self.out: Path = args.out
+        self.out: Path = args.out or args.run / "nano.pt"
         self.model = net.build(args.config)
         net.initialise(self.model, config.qk_gain)
         _load_checkpoint(self.model, args.init)
@@ -275,9 +275,7 @@ def main() -> None:
     parser.add_argument(
         "--run", type=Path, default=Path("training/runs/nano"), help="folder for checkpoints and the log"
     )
-    parser.add_argument(
-        "--out", type=Path, default=Path("training/runs/nano/nano.pt"), help="where the averaged weights go"
-    )
+    parser.add_argument("--out", type=Path, help="where the averaged weights go (default: nano.pt in the run folder)")
     parser.add_argument("--init", type=Path, help="start from the weights of this checkpoint")
     parser.add_argument("--resume", action="store_true", help="go on from the run folder's last checkpoint")
     parser.add_argument("--scores-only", action="store_true", help="train nothing but the head that predicts the IoU")

@@ -86,12 +86,12 @@ class AutomaskRun:
     """
 
     def __init__(self, settings: AutomaskSettings, height: int, width: int, region: Box | None = None) -> None:
+        self.points_per_side, self.region = settings.points_per_side, region
         self._settings = settings
         self._grid = point_grid(settings.points_per_side, height, width, region)
         self._chunk = settings.points_per_chunk
         self._found: list[Proposal] = []
         self._done = 0
-        self._model: str | None = None
 
     @property
     def progress(self) -> Progress:
@@ -99,12 +99,10 @@ class AutomaskRun:
         return Progress(self._done, len(self._grid))
 
     def chunks(self, predictor: Predictor, embedding: ImageEmbedding) -> Iterator[Progress]:
-        """Go on from where the run was left, yielding after each chunk; with another model it starts anew.
+        """Go on from where the run was left, yielding after each chunk.
 
         Where the device's memory is too small for a chunk, chunks are halved.
         """
-        if self._model != predictor.key:
-            self._model, self._done, self._found = predictor.key, 0, []
         while self._done < len(self._grid):
             clicks = self._grid[self._done : self._done + self._chunk]
             try:
@@ -119,6 +117,10 @@ class AutomaskRun:
             self._found.extend(kept)
             self._done += len(clicks)
             yield self.progress
+
+    def forget(self) -> None:
+        """Free what was found; a run that is at its end stays there."""
+        self._found = []
 
     def proposals(self) -> list[Proposal]:
         """What was found so far, without duplicates and specks, best score first."""

@@ -139,7 +139,7 @@ def cancel_job(job: OwnJob) -> dict[str, Any]:
 def resume_job(job: OwnJob, user: User, space: Space) -> o.Job:
     """Go on with a run that was cancelled or failed."""
     if job.state in ("cancelled", "failed"):
-        space.follow_automask(image_of(job.image_id, user, space), job)
+        space.resume_automask(image_of(job.image_id, user, space), job)
     return o.Job.of(job)
 
 

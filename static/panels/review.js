@@ -1,7 +1,7 @@
 /** The auto-mask panel: progress and cancel, then filters and what to do with the proposals. */
 
 import { el, iconButton } from "../dom.js";
-import { visibleProposals } from "../review.js";
+import { gathered, visibleProposals } from "../review.js";
 
 const AREA_STEPS = 100;
 
@@ -66,7 +66,7 @@ export function createReviewPanel({ store, review, done }) {
     cancel.hidden = !running;
     accept.hidden = discard.hidden = running;
     accept.disabled = shown === 0;
-    /** @type {HTMLElement} */ (accept.querySelector(".words")).textContent = now.together.size ? "Keep as one" : "Keep all";
+    /** @type {HTMLElement} */ (accept.querySelector(".words")).textContent = gathered(now).length ? "Keep as one" : "Keep all";
     resume.hidden = running || now.state === "done";
     score.set(now.filter.score, now.filter.score.toFixed(2));
     stability.set(now.filter.stability, now.filter.stability.toFixed(2));
@@ -77,9 +77,11 @@ export function createReviewPanel({ store, review, done }) {
 }
 
 /** @param {import("../review.js").Review} review @param {number} shown */
-function found({ state, done, total, proposals, gone, together }, shown) {
+function found(review, shown) {
+  const { state, done, total, proposals, gone } = review;
+  const together = gathered(review).length;
   const stopped = state === "done" ? "" : `Stopped at ${Math.round((100 * done) / Math.max(total, 1))} %. `;
-  if (together.size) return `${together.size} put together: click one of them to keep them as one object.`;
+  if (together) return `${together} put together: click one of them to keep them as one object.`;
   return `${stopped}${shown} of ${proposals.length - gone.size} shown. Click one to keep it, draw around several, Shift+click puts several together, right-click drops one.`;
 }
 

@@ -50,7 +50,7 @@ def test_a_prompt_after_the_brush_starts_from_what_was_painted(cat: Annotator) -
     with cat.page.expect_request("**/prompt") as asked:
         cat.click(300, 200)
     body = asked.value.post_data_json
-    assert body["refine"] is None
+    assert body["refine"] is None, "what was painted, not the answer before it"
     runs = body["mask"]["runs"]
     assert sum(runs[1::2]) == painted.sum()
 

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { OPEN_FILTER, gathered, proposalAt, visibleProposals } from "../../static/review.js";
+
+const square = (/** @type {number} */ index, /** @type {number} */ x, /** @type {number} */ size, fields = {}) => ({
+  index,
+  mask: { x, y: 0, w: size, h: size, runs: [0, size * size] },
+  score: 0.9 - index / 10,
+  stability: 0.9,
+  area: size * size,
+  bbox: [x, 0, size, size],
+  ...fields,
+});
+const review = (fields = {}) => ({
+  jobId: "",
+  state: /** @type {const} */ ("done"),
+  done: 1,
+  total: 1,
+  proposals: [square(0, 0, 10), square(1, 1, 10), square(2, 50, 4)],
+  gone: new Set(),
+  together: new Set(),
+  filter: OPEN_FILTER,
+  hover: null,
+  ...fields,
+});
+const indices = (/** @type {any} */ of) => visibleProposals(of).map((item) => item.index);
+
+test("an open filter shows everything that is not judged", () => {
+  assert.deepEqual(indices(review()), [0, 1, 2]);
+  assert.deepEqual(indices(review({ gone: new Set([1]) })), [0, 2]);
+  assert.deepEqual(visibleProposals(null), []);
+});
+
+test("score and area have lower limits", () => {
+  assert.deepEqual(indices(review({ filter: { ...OPEN_FILTER, score: 0.8 } })), [0, 1]);
+  assert.deepEqual(indices(review({ filter: { ...OPEN_FILTER, area: 20 } })), [0, 1]);
+});
+
+test("the worse of two that overlap too much is hidden, also when the better one is judged", () => {
+  const filter = { ...OPEN_FILTER, overlap: 0.5 };
+  assert.deepEqual(indices(review({ filter })), [0, 2]);
+  assert.deepEqual(indices(review({ filter, gone: new Set([0]) })), [2]);
+});
+
+test("only what is shown is kept together", () => {
+  const together = new Set([0, 2]);
+  assert.deepEqual(gathered(review({ together })), [0, 2]);
+  assert.deepEqual(gathered(review({ together, filter: { ...OPEN_FILTER, area: 20 } })), [0]);
+});
+
+test("the smallest proposal is meant", () => {
+  const nested = review({ proposals: [square(0, 0, 10), square(1, 2, 3)] });
+  assert.equal(proposalAt(nested, 3, 1)?.index, 1);
+  assert.equal(proposalAt(nested, 9, 9)?.index, 0);
+  assert.equal(proposalAt(nested, 99, 9), null);
+});
