@@ -30,8 +30,8 @@ from annotator.types import RLE
 
 OFFICIAL = (0.8, 0.95)
 GRID = (16,)
-SCORES = (0.3, 0.4, 0.6, 0.8)
-STABILITIES = (0.5, 0.7, 0.8, 0.95)
+SCORES = (0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8)
+STABILITIES = (0.4, 0.5, 0.6, 0.7, 0.95)
 
 
 def regions(path: Path) -> list[RLE]:

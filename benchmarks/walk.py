@@ -31,6 +31,11 @@ def label(page: Page, name: str) -> None:
     """Choose a label, made if it is new."""
     page.fill('#annotator [aria-label="New label"]', name)
     page.keyboard.press("Enter")
+    chosen = (
+        f"(name) => {{ const s = {HOOK}.state(); return s.labels.find((l) => l.id === s.labelId)?.name === name; }}"
+    )
+    page.wait_for_function(chosen, arg=name)
+    page.locator("#annotator .canvas-box").focus()
     settle(page)
 
 
@@ -48,7 +53,9 @@ def walk(page: Page, url: str) -> None:
     settle(page)
     click(page, 300, 150)
     shoot(page, "2-click")
-    page.mouse.click(*on_page(page, 470, 165), button="right")
+    click(page, 215, 110)
+    click(page, 290, 215)
+    page.mouse.click(*on_page(page, 300, 290), button="right")
     settle(page)
     shoot(page, "3-correct")
     label(page, "cup")
