@@ -14,6 +14,7 @@ class Phase:
     images: int  # images a step, in each process
     prompts: int  # prompts an image
     drawn: float  # share of wholly drawn scenes; the rest starts from a photo
+    paste: float  # share of photo scenes that get other regions and shapes pasted on
     corrected: float  # share of steps that also train a corrective click
     balance: float  # share of the BCE that weighs a region and its surroundings alike
 
@@ -24,15 +25,14 @@ class Config:
 
     seed: int = 20
     phases: tuple[Phase, ...] = (
-        Phase(until=0.12, size=192, images=3, prompts=6, drawn=0.45, corrected=0.5, balance=0.2),
-        Phase(until=0.65, size=192, images=3, prompts=6, drawn=0.35, corrected=0.5, balance=0.2),
-        Phase(until=1.00, size=384, images=2, prompts=6, drawn=0.30, corrected=0.6, balance=0.1),
+        Phase(until=0.12, size=192, images=3, prompts=6, drawn=0.45, paste=0.75, corrected=0.5, balance=0.2),
+        Phase(until=0.65, size=192, images=3, prompts=6, drawn=0.35, paste=0.75, corrected=0.5, balance=0.2),
+        Phase(until=1.00, size=384, images=2, prompts=6, drawn=0.30, paste=0.75, corrected=0.6, balance=0.1),
     )
     # How often a photo of each source starts a scene.
     sources: dict[str, float] = field(
         default_factory=lambda: {"coco": 5.0, "davis": 2.0, "pets": 2.0, "cats": 1.0, "fruits": 0.6, "nuclei": 0.6}
     )
-    paste: float = 0.75  # share of photo scenes that get other regions and shapes pasted on
     min_area: float = 0.004  # regions smaller than this share of the scene are not asked for
 
     qk_gain: float = 1.6
@@ -65,12 +65,25 @@ class Config:
     log_steps: int = 25
 
 
+FURTHER = Config(
+    phases=(
+        Phase(until=0.55, size=384, images=2, prompts=6, drawn=0.25, paste=0.75, corrected=0.7, balance=0.1),
+        Phase(until=1.00, size=384, images=2, prompts=6, drawn=0.12, paste=0.40, corrected=0.8, balance=0.05),
+    ),
+    lr=4e-4,
+    cooldown=0.65,
+    silent=(0.45, 0.3, 0.13, 0.07, 0.05),
+)
+"""From weights that can already do it: at full size at once, then ever more like the photos and clicks of real work."""
+
 SCORES = Config(
-    phases=(Phase(until=1.0, size=384, images=3, prompts=6, drawn=0.1, corrected=0.3, balance=0.1),),
-    paste=0.4,
+    phases=(Phase(until=1.0, size=384, images=3, prompts=6, drawn=0.1, paste=0.4, corrected=0.3, balance=0.1),),
     lr=5e-4,
     box=0.05,
     centre=0.85,
     pick=1.0,
 )
 """The last minutes: only the head that predicts each candidate's IoU is trained, on photos clicked as people click."""
+
+STAGES = {"first": Config(), "further": FURTHER, "scores": SCORES}
+"""The stages of the whole recipe, each a run of its own that starts from the weights of the one before."""

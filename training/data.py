@@ -71,7 +71,7 @@ class Scenes(IterableDataset[Sample]):
         image, masks, ignore = crop(rng, self.pick(rng), size, self.config.min_area)
         scene = Scene(image, list(masks), ignore)
         few = len(scene.masks) < 4
-        if rng.random() >= self.config.paste * (1.0 if few else 0.5):
+        if rng.random() >= self.phase.paste * (1.0 if few else 0.5):
             return scene
         for _ in range(int(rng.integers(1, 6 if few else 3))):
             if rng.random() < 0.3:

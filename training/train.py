@@ -1,9 +1,9 @@
 """Train the bundled model. All settings are in `training/config.py`; this is the loop.
 
-python -m training.train --minutes 100                          a new run (CPU, or one GPU when there is one)
-python -m training.train --resume --minutes 100                 go on where it stopped (also after a crash)
-python -m training.train --init assets/nano.pt --minutes 100    a new run from published weights only
-python -m training.train --init NANO.pt --scores-only --minutes 8 --run training/runs/scores    the last step of a run
+python -m training.train --minutes 100                      a new run (CPU, or one GPU when there is one)
+python -m training.train --resume --minutes 100             go on where it stopped (also after a crash)
+python -m training.train --stage further --init assets/nano.pt --minutes 100    a new run from published weights
+python -m training.train --stage scores --init NANO.pt --minutes 8              the last step: only the scores
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from torch.multiprocessing.spawn import spawn
 from torch.optim import AdamW
 
 from training import model as net
-from training.config import SCORES, Config, Phase
+from training.config import STAGES, Config, Phase
 from training.data import Sample, loader
 from training.evaluate import evaluate
 from training.export import export
@@ -159,7 +159,7 @@ class Run:
         net.initialise(self.model, config.qk_gain)
         _load_checkpoint(self.model, args.init)
         self.model.to(device).train()
-        if args.scores_only:
+        if args.stage == "scores":
             net.train_scores_only(self.model)
         self.ema = copy.deepcopy(self.model).eval().requires_grad_(False)
         groups = parameter_groups(self.model, config.weight_decay)
@@ -272,13 +272,11 @@ def main() -> None:
         "--data", type=Path, default=Path("../shared/data"), help="folder with segments/train and segments/val"
     )
     parser.add_argument("--config", type=Path, default=Path("assets/nano.yaml"), help="architecture")
-    parser.add_argument(
-        "--run", type=Path, default=Path("training/runs/nano"), help="folder for checkpoints and the log"
-    )
+    parser.add_argument("--run", type=Path, help="folder for checkpoints and the log (default: training/runs/STAGE)")
     parser.add_argument("--out", type=Path, help="where the averaged weights go (default: nano.pt in the run folder)")
     parser.add_argument("--init", type=Path, help="start from the weights of this checkpoint")
     parser.add_argument("--resume", action="store_true", help="go on from the run folder's last checkpoint")
-    parser.add_argument("--scores-only", action="store_true", help="train nothing but the head that predicts the IoU")
+    parser.add_argument("--stage", choices=STAGES, default="first", help="which part of the recipe (config.py)")
     parser.add_argument("--minutes", type=float, default=100, help="budget of the whole run, earlier pieces included")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw scenes (16 beside a fast GPU)")
     parser.add_argument(
@@ -287,7 +285,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1, help="processes that share each step (two on a busy CPU)")
     parser.add_argument("--port", type=int, default=29511, help="where several processes meet")
     args = parser.parse_args()
-    config = SCORES if args.scores_only else Config()
+    args.run = args.run or Path("training/runs") / args.stage
+    config = STAGES[args.stage]
     if args.processes > 1:
         spawn(train, (args, config), args.processes)  # type: ignore[no-untyped-call]
     else:
