@@ -15,6 +15,8 @@ from annotator.sam.automask import AutomaskRun, Proposal
 
 JobState = Literal["running", "done", "cancelled", "failed"]
 _KEPT = 32
+_RESUMABLE = 4
+"""A run that was left holds the logits of what it found: 200 MB at most, on the device. Older ones start anew."""
 
 
 @dataclass
@@ -70,6 +72,8 @@ class Jobs:
             self._jobs[job.id] = job
             while len(self._jobs) > _KEPT:
                 self._jobs.popitem(last=False)[1].cancel()
+            for old in [each for each in self._jobs.values() if each.state in ("cancelled", "failed")][:-_RESUMABLE]:
+                old.run.forget()
         return job
 
     def get(self, job_id: str) -> AutomaskJob:

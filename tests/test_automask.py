@@ -88,6 +88,18 @@ def test_a_run_that_was_left_goes_on_where_it_was(predictor: Predictor, cat: np.
     assert run.proposals() == automask(predictor, embedding, LENIENT)
 
 
+def test_a_run_that_was_forgotten_half_way_starts_anew(predictor: Predictor, cat: np.ndarray) -> None:
+    (embedding,) = predictor.encode([cat])
+    run = AutomaskRun(LENIENT, embedding.height, embedding.width)
+    next(run.chunks(predictor, embedding))
+    run.forget()
+    assert (run.progress.done, run.proposals()) == (0, [])
+    assert [each.done for each in run.chunks(predictor, embedding)] == [16, 32, 48, 64]
+    assert run.proposals() == automask(predictor, embedding, LENIENT)
+    run.forget()
+    assert (run.progress.done, run.proposals()) == (64, [])
+
+
 class Small:
     """A predictor on a device that holds few masks at once."""
 

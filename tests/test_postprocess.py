@@ -6,7 +6,16 @@ import torch
 import torch.nn.functional as F
 from pycocotools import mask as coco
 
-from annotator.sam.postprocess import masks_to_rle, rle_on_device, stability, upsample_window, window_to_rle
+from annotator.masks import rle as rles
+from annotator.sam.postprocess import (
+    masks_to_rle,
+    measure,
+    measure_on_device,
+    rle_on_device,
+    stability,
+    upsample_window,
+    window_to_rle,
+)
 from annotator.types import RLE
 
 
@@ -41,7 +50,7 @@ def test_logits_outside_the_window_never_exceed_its_threshold() -> None:
     inside = torch.zeros(333, 777, dtype=torch.bool)
     inside[y : y + values.shape[1], x : x + values.shape[0]] = True
     assert full[~inside].max() <= -1
-    assert values.numel() < full.numel() / 10
+    assert values.size < full.numel() / 10
 
 
 def test_a_mask_that_is_nowhere_is_one_run_of_zeros() -> None:
@@ -86,3 +95,23 @@ def test_stability_is_the_ratio_of_the_two_areas_and_zero_for_nothing() -> None:
     logits[0, :4] = 0.0
     logits[0, :3] = 2.0
     assert stability(logits).tolist() == [0.75, 0.0]
+
+
+@pytest.mark.parametrize("size", [(300, 451), (37, 501), (50, 40)])
+def test_measures_are_those_of_the_masks_on_either_path(size: tuple[int, int]) -> None:
+    logits = torch.stack([*(blobs(seed) - shift for seed, shift in enumerate((0, 2, 4))), torch.full((128, 128), -9.0)])
+    full = F.interpolate(logits[:, None], size, mode="bilinear")[:, 0]
+    measures = measure(logits, *size)
+    for k, mask in enumerate(masks_to_rle(logits, *size)):
+        assert tuple(measures.boxes[k]) == rles.bbox(mask)
+    np.testing.assert_allclose(measures.stability, stability(full).numpy(), atol=1e-6)
+    table = measure_on_device(logits, *size, 1.0).numpy()
+    assert (np.stack((*table.T[2:4], *(table.T[4:] - table.T[2:4])), axis=1) == measures.boxes).all()
+    np.testing.assert_allclose(table[:, 0] / np.maximum(table[:, 1], 1), measures.stability, atol=1e-6)
+
+
+def test_nothing_to_measure_is_nothing() -> None:
+    none = torch.zeros(0, 128, 128)
+    assert masks_to_rle(none, 30, 40) == []
+    assert measure(none, 30, 40).boxes.shape == (0, 4)
+    assert measure_on_device(none, 30, 40, 1.0).shape == (0, 6)

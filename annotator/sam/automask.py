@@ -1,23 +1,25 @@
 """Automatic masks: a grid of single clicks, filtered by predicted IoU, stability and overlap.
 
 The official algorithm and defaults (`sam2.automatic_mask_generator`, no crop layers), in chunks of prompts. Scores are
-filtered on the decoder's low-resolution answer, hopelessly unstable masks too, and only what survives is upsampled, one
-window at a time.
+filtered on the decoder's low-resolution answer, hopelessly unstable masks too; only what survives is upsampled and
+measured, and only what NMS leaves becomes run lengths.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from annotator.masks import edit
 from annotator.masks import rle as rles
 from annotator.masks.geometry import nms
-from annotator.sam.postprocess import STABILITY_OFFSET, stability, upsample_window, window_to_rle
+from annotator.sam.postprocess import STABILITY_OFFSET, masks_to_rle, measure, stability
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.zoo import ModelSpec
 from annotator.types import RLE, Box, FloatArray
@@ -79,10 +81,21 @@ def point_grid(per_side: int, height: int, width: int, region: Box | None = None
     return np.stack((x.ravel(), y.ravel()), axis=1).astype(np.float32)
 
 
+class _Found(NamedTuple):
+    """What passed the filters in one chunk: K masks before NMS."""
+
+    logits: Tensor  # [K, s, s], on the model's device
+    scores: FloatArray  # [K]
+    stability: npt.NDArray[np.float64]  # [K], at full resolution
+    boxes: npt.NDArray[np.int64]  # [K, 4]: x, y, w, h
+    points: FloatArray  # [K, 2]: the clicks that found them
+
+
 class AutomaskRun:
     """One run over one image (or a `region` of it) in chunks; a run that was left can be taken up again.
 
-    It holds no tensors: the model and the embedding are given to each stretch of it.
+    The model and the embedding are given to each stretch of it. It holds the low-resolution logits of all that passed
+    the filters, on the model's device, until `forget`: run lengths are made only of what is left after NMS.
     """
 
     def __init__(self, settings: AutomaskSettings, height: int, width: int, region: Box | None = None) -> None:
@@ -90,7 +103,8 @@ class AutomaskRun:
         self._settings = settings
         self._grid = point_grid(settings.points_per_side, height, width, region)
         self._chunk = settings.points_per_chunk
-        self._found: list[Proposal] = []
+        self._height, self._width = height, width
+        self._found: list[_Found] = []
         self._done = 0
 
     @property
@@ -107,32 +121,44 @@ class AutomaskRun:
             clicks = self._grid[self._done : self._done + self._chunk]
             try:
                 answer = predictor.decode([embedding], PromptBatch.points(clicks))
-                kept = _survivors(answer.logits[:, 1:], answer.scores[:, 1:], clicks, embedding, self._settings)
+                found = _passed(answer.logits[:, 1:], answer.scores[:, 1:], clicks, embedding, self._settings)
             except torch.OutOfMemoryError:
                 if self._chunk == 1:
                     raise
                 self._chunk //= 2
                 torch.cuda.empty_cache()
                 continue
-            self._found.extend(kept)
+            self._found.append(found)
             self._done += len(clicks)
             yield self.progress
 
     def forget(self) -> None:
-        """Free what was found; a run that is at its end stays there."""
+        """Free what was found: a run at its end stays there, any other starts anew when it goes on."""
         self._found = []
+        if self._done < len(self._grid):
+            self._done = 0
 
     def proposals(self) -> list[Proposal]:
         """What was found so far, without duplicates and specks, best score first."""
-        found = list(self._found)
-        if not found:
+        parts = list(self._found)
+        if not parts:
             return []
+        scores, steady, boxes, points = (
+            np.concatenate(column)
+            for column in zip(*((each.scores, each.stability, each.boxes, each.points) for each in parts), strict=True)
+        )
         # Official boxes are inclusive pixel extents, x0, y0, x1, y1, so they are one pixel smaller than ours.
-        boxes = np.array([(x, y, x + w - 1, y + h - 1) for x, y, w, h in (each.bbox for each in found)], np.float32)
-        scores = np.array([each.score for each in found], np.float32)
-        kept = [found[i] for i in nms(boxes, scores, self._settings.nms_threshold)]
+        corners = np.concatenate((boxes[:, :2], boxes[:, :2] + boxes[:, 2:] - 1), axis=1).astype(np.float32)
+        kept = nms(corners, scores, self._settings.nms_threshold)
+        logits = [each.logits[i] for each in parts for i in range(len(each.scores))]
+        masks = masks_to_rle(torch.stack([logits[i] for i in kept]), self._height, self._width) if len(kept) else []
+        found = [
+            Proposal(mask, float(scores[i]), float(steady[i]), rles.area(mask), rles.bbox(mask), (x, y))
+            for i, mask in zip(kept, masks, strict=True)
+            for x, y in points[i : i + 1].tolist()
+        ]
         area = self._settings.min_region_area
-        return [_cleaned(each, area) for each in kept] if area else kept
+        return [_cleaned(each, area) for each in found] if area else found
 
 
 def automask(
@@ -153,30 +179,21 @@ def _cleaned(proposal: Proposal, area: int) -> Proposal:
     return replace(proposal, mask=mask, area=rles.area(mask), bbox=rles.bbox(mask))
 
 
-def _survivors(
+def _passed(
     logits: Tensor, scores: Tensor, clicks: FloatArray, embedding: ImageEmbedding, settings: AutomaskSettings
-) -> list[Proposal]:
-    """Proposals of one chunk that pass all filters. logits [B, 3, s, s], scores [B, 3]."""
+) -> _Found:
+    """What passes the filters of score and stability in one chunk. logits [B, 3, s, s], scores [B, 3]."""
     steady = stability(logits, settings.stability_offset) >= settings.stability_threshold - _STABILITY_MARGIN
-    passed = ((scores > settings.iou_threshold) & steady).nonzero().cpu()
-    chosen = logits[passed[:, 0], passed[:, 1]].cpu()
-    values = scores[passed[:, 0], passed[:, 1]].tolist()
-    kept = []
-    for (click, _), mask, score in zip(passed.tolist(), chosen, values, strict=True):
-        found = _full_resolution(mask, embedding.height, embedding.width, settings)
-        if found is not None:
-            rle, share = found
-            x, y = clicks[click]
-            kept.append(Proposal(rle, score, share, rles.area(rle), rles.bbox(rle), (float(x), float(y))))
-    return kept
-
-
-def _full_resolution(logits: Tensor, height: int, width: int, settings: AutomaskSettings) -> tuple[RLE, float] | None:
-    """The mask and its stability measured on full-resolution logits, or None if it is unstable or empty."""
-    offset = settings.stability_offset
-    window = upsample_window(logits, height, width, threshold=-offset)
-    outer = int(torch.count_nonzero(window.values > -offset))
-    inner = int(torch.count_nonzero(window.values > offset))
-    if not outer or inner / outer < settings.stability_threshold:
-        return None
-    return window_to_rle(window, height, width), inner / outer
+    passed = ((scores > settings.iou_threshold) & steady).nonzero()
+    chosen = logits[passed[:, 0], passed[:, 1]]
+    measures = measure(chosen, embedding.height, embedding.width, settings.stability_offset)
+    kept = np.flatnonzero((measures.stability >= settings.stability_threshold) & (measures.boxes[:, 2] > 0))
+    rows = torch.from_numpy(kept).to(passed.device)
+    passed = passed[rows]
+    return _Found(
+        chosen[rows],
+        scores[passed[:, 0], passed[:, 1]].cpu().numpy(),
+        measures.stability[kept],
+        measures.boxes[kept],
+        clicks[passed[:, 0].cpu().numpy()],
+    )

@@ -8,22 +8,28 @@ cheap and copies to the host are not, masks are upsampled in batches and their r
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from annotator.masks import rle as rles
-from annotator.types import RLE, BoolArray, UInt32Array
+from annotator.types import RLE, BoolArray, FloatArray, UInt32Array
 
 STABILITY_OFFSET = 1.0
 """Official default: stability compares the mask at logits > 1 with the mask at logits > -1."""
 
 _DEVICE_PIXELS = 1 << 27
 """Pixels upsampled at once on a GPU: 0.5 GiB of float32."""
+
+_BAND = 2
+"""Cells interpolated by one matrix product on a CPU; each has a few dozen pixels."""
 
 
 class Window(NamedTuple):
@@ -34,7 +40,14 @@ class Window(NamedTuple):
 
     x: int
     y: int
-    values: Tensor
+    values: FloatArray
+
+
+class Measures(NamedTuple):
+    """Of K masks at full resolution: `stability` [K] in 0..1, `boxes` [K, 4] tight x, y, w, h in pixels, 0 if empty."""
+
+    stability: npt.NDArray[np.float64]
+    boxes: npt.NDArray[np.int64]
 
 
 def stability(logits: Tensor, offset: float = STABILITY_OFFSET) -> Tensor:
@@ -48,58 +61,109 @@ def masks_to_rle(logits: Tensor, height: int, width: int) -> list[RLE]:
     """Logits [K, s, s] -> K masks of `height` x `width` pixels, thresholded at 0 after upsampling in float32."""
     if logits.device.type == "cpu":
         return [window_to_rle(upsample_window(each, height, width), height, width) for each in logits.float()]
-    chunk = max(1, _DEVICE_PIXELS // (height * width))
-    rles: list[RLE] = []
-    for start in range(0, len(logits), chunk):
-        full = F.interpolate(logits[start : start + chunk, None].float(), (height, width), mode="bilinear")
-        rles.extend(rle_on_device(full[:, 0] > 0))
-    return rles
+    return [rle for full in _upsampled(logits, height, width) for rle in rle_on_device(full > 0)]
+
+
+def measure(logits: Tensor, height: int, width: int, offset: float = STABILITY_OFFSET) -> Measures:
+    """Logits [K, s, s] -> what K masks of `height` x `width` pixels, as `masks_to_rle` gives them, measure."""
+    if logits.device.type == "cpu":
+        table = _measure_windows(logits.float(), height, width, offset)
+    else:
+        table = measure_on_device(logits, height, width, offset).cpu().numpy()
+    inner, outer, x0, y0, x1, y1 = table.T
+    return Measures(inner / np.maximum(outer, 1), np.stack((x0, y0, x1 - x0, y1 - y0), axis=1))
+
+
+def _measure_windows(logits: Tensor, height: int, width: int, offset: float) -> npt.NDArray[np.int64]:
+    """The table of `measure_on_device`, one window after the other."""
+    table = np.zeros((len(logits), 6), np.int64)
+    for row, each in zip(table, logits, strict=True):
+        x, y, values = upsample_window(each, height, width, threshold=-offset)
+        if values.size:
+            # The window lies on its side: its rows are columns of the image.
+            top, left, h, w = cv2.boundingRect((values > 0).view(np.uint8))
+            inner, outer = (np.count_nonzero(values > level) for level in (offset, -offset))
+            row[:] = inner, outer, x + left, y + top, x + left + w, y + top + h
+    return table
+
+
+def measure_on_device(logits: Tensor, height: int, width: int, offset: float) -> Tensor:
+    """Logits [K, s, s] -> int64 [K, 6]: pixels above `offset`, above `-offset`, and x0, y0, x1, y1, without a sync."""
+    parts = [torch.zeros(0, 6, dtype=torch.int64, device=logits.device)]
+    for full in _upsampled(logits, height, width):
+        inner, outer = ((full > level).sum(dim=(1, 2)) for level in (offset, -offset))
+        mask = full > 0
+        (x0, x1), (y0, y1) = (_extent(mask.any(dim=dim)) for dim in (1, 2))
+        parts.append(torch.stack((inner, outer, x0, y0, x1, y1), dim=1))
+    return torch.cat(parts)
+
+
+def _extent(occupied: Tensor) -> tuple[Tensor, Tensor]:
+    """Bool [K, n] -> the first index and one past the last, int64 [K] each, 0 and 0 where there is none."""
+    index = torch.arange(1, occupied.shape[1] + 1, device=occupied.device)
+    stop = (occupied * index).amax(dim=1)
+    return torch.where(stop > 0, occupied.int().argmax(dim=1), 0), stop
+
+
+def _upsampled(logits: Tensor, height: int, width: int) -> Iterator[Tensor]:
+    """Whole frames, float32 [k, height, width], as many at once as memory should hold."""
+    for part in torch.split(logits, max(1, _DEVICE_PIXELS // (height * width))) if len(logits) else ():
+        yield F.interpolate(part[:, None].float(), (height, width), mode="bilinear")[:, 0]
 
 
 def upsample_window(logits: Tensor, height: int, width: int, threshold: float = 0.0) -> Window:
     """The part of the upsampled `logits` [s, s] (float32, CPU) that can exceed `threshold`; empty if none can."""
-    above = logits > threshold
-    cells_x, (x0, x1) = _reach(above.any(dim=0), width)
-    cells_y, (y0, y1) = _reach(above.any(dim=1), height)
-    if cells_x.start == cells_x.stop:
-        return Window(0, 0, logits.new_zeros(0, 0))
-    across = _interpolation(logits.shape[1], width)[x0:x1, cells_x]
-    down = _interpolation(logits.shape[0], height)[y0:y1, cells_y]
-    return Window(x0, y0, across @ (logits[cells_y, cells_x].T @ down.T))
+    cells: FloatArray = logits.numpy()
+    above: BoolArray = cells > threshold
+    across, down = _interpolation(cells.shape[1], width), _interpolation(cells.shape[0], height)
+    columns, rows = (axis.reach(np.flatnonzero(above.any(axis=k))) for k, axis in enumerate((across, down)))
+    stretched = across.apply(np.ascontiguousarray(down.apply(cells, rows).T), columns)
+    return Window(columns.start, rows.start, stretched)
 
 
-def _reach(occupied: Tensor, size_out: int) -> tuple[slice, tuple[int, int]]:
-    """Cells that matter along one axis, and the range of output pixels with an occupied cell as a neighbour."""
-    cells = np.flatnonzero(occupied.numpy())
-    size_in = len(occupied)
-    if not len(cells):
-        return slice(0, 0), (0, 0)
-    first, last = int(cells[0]), int(cells[-1])
-    # Output pixel j samples the input at (j + 0.5) * size_in / size_out - 0.5, between two cell centres.
-    scale = size_out / size_in
-    start = max(0, int(np.floor((first - 0.5) * scale - 0.5)))
-    stop = min(size_out, int(np.ceil((last + 1.5) * scale - 0.5)) + 1)
-    return slice(max(0, first - 2), min(size_in, last + 3)), (start, stop)
+class _Interpolation(NamedTuple):
+    """Bilinear, along one axis, from n cells to m pixels: pixel j lies between the cells `low[j]` and `low[j] + 1`."""
+
+    low: npt.NDArray[np.int64]  # [m], never decreasing
+    weights: FloatArray  # [m, n], two of them in a row not zero, as torch computes them
+
+    def reach(self, cells: npt.NDArray[np.int64]) -> slice:
+        """The pixels between the first and the last that have one of these cells, ascending, on either side."""
+        if not len(cells):
+            return slice(0, 0)
+        start, stop = np.searchsorted(self.low, (cells[0] - 1, cells[-1] + 1))
+        return slice(int(start), int(stop))
+
+    def apply(self, values: FloatArray, pixels: slice) -> FloatArray:
+        """[n, k] -> the rows `pixels` of [m, k], a few cells at a time: nearly all weights are zero."""
+        low = self.low[pixels]
+        out = np.empty((len(low), values.shape[1]), np.float32)
+        if len(low):
+            firsts = np.arange(low[0], low[-1] + 1, _BAND)
+            stops = np.searchsorted(low, firsts + _BAND)
+            for first, start, stop in zip(firsts, (0, *stops), stops, strict=False):
+                cells = slice(first, first + _BAND + 1)
+                np.matmul(self.weights[pixels][start:stop, cells], values[cells], out=out[start:stop])
+        return out
 
 
 @lru_cache(maxsize=16)
-def _interpolation(size_in: int, size_out: int) -> Tensor:
-    """[size_out, size_in] float32: each row the two bilinear weights of an output pixel, as torch computes them."""
+def _interpolation(size_in: int, size_out: int) -> _Interpolation:
     ratio = np.float32(size_in) / np.float32(size_out)
     source = np.maximum(ratio * (np.arange(size_out, dtype=np.float32) + np.float32(0.5)) - np.float32(0.5), 0)
     low = np.minimum(source.astype(np.int64), size_in - 1)
     high = np.minimum(low + 1, size_in - 1)
     weight = source - low.astype(np.float32)
-    matrix = np.zeros((size_out, size_in), np.float32)
+    weights = np.zeros((size_out, size_in), np.float32)
     rows = np.arange(size_out)
-    matrix[rows, low] = 1 - weight
-    matrix[rows, high] += weight
-    return torch.from_numpy(matrix)
+    weights[rows, low] = 1 - weight
+    weights[rows, high] += weight
+    return _Interpolation(low, weights)
 
 
 def window_to_rle(window: Window, height: int, width: int, threshold: float = 0.0) -> RLE:
     """Run lengths of the full frame from a window of it."""
-    mask: BoolArray = (window.values > threshold).numpy()
+    mask: BoolArray = window.values > threshold
     columns, rows = mask.shape
     if not mask.size:
         return rles.empty(height, width)
