@@ -205,21 +205,27 @@ class Store:
         with self._reading() as connection:
             return journal.seen(connection, image_id, request_id)
 
-    def undo(self, image_id: str) -> History:
-        """Take the last step of the image's journal back. Raises `Conflict` if there is none."""
-        return self._step(image_id, undo=True)
+    def undo(self, image_id: str, revision: int | None = None) -> History:
+        """Take the last step of the image's journal back.
 
-    def redo(self, image_id: str) -> History:
-        """Repeat the step that was taken back last. Raises `Conflict` if there is none."""
-        return self._step(image_id, undo=False)
+        Raises `Conflict` if there is none, or if the image is no longer at `revision`: then the caller meant another
+        step, or this is the repetition of a request whose reply was lost.
+        """
+        return self._step(image_id, revision, undo=True)
+
+    def redo(self, image_id: str, revision: int | None = None) -> History:
+        """Repeat the step that was taken back last. Raises `Conflict` as `undo` does."""
+        return self._step(image_id, revision, undo=False)
 
     def history(self, image_id: str) -> History:
         """Where the image stands in its journal."""
         with self._reading() as connection:
             return journal.standing(connection, image_id)
 
-    def _step(self, image_id: str, undo: bool) -> History:
+    def _step(self, image_id: str, revision: int | None, undo: bool) -> History:
         with self._held_image(image_id) as (connection, image):
+            if revision not in (None, image.revision):
+                raise Conflict("The image was changed meanwhile: see what there is, then try again.")
             journal.step(connection, image, undo)
             return journal.standing(connection, image_id)
 

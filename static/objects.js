@@ -10,6 +10,7 @@ import { NO_DRAFT, reconcile, shownMask } from "./state.js";
  */
 export function createObjects({ store, api, outbox, toast, chooseLabel }) {
   const path = () => `/images/${store.get().image.id}`;
+  let walking = Promise.resolve();
   const current = (/** @type {string} */ imageId) => store.get().image?.id === imageId;
 
   /** @param {any} document  the server's whole view of one image */
@@ -120,15 +121,22 @@ export function createObjects({ store, api, outbox, toast, chooseLabel }) {
     }
   }
 
+  /** One step after the other, however fast the key is pressed. @param {"undo" | "redo"} direction */
+  function walk(direction) {
+    walking = walking.then(() => step(direction));
+    return walking;
+  }
+
   /** @param {"undo" | "redo"} direction */
-  async function walk(direction) {
+  async function step(direction) {
     if (!store.get().image) return;
     await outbox.idle();
     const word = store.get().history[direction];
     if (!word) return toast(`There is nothing to ${direction}.`);
     store.set({ busy: store.get().busy + 1 });
     await reporting(`Could not ${direction}`, async () => {
-      show(await api.post(`${path()}/${direction}`));
+      const { revision } = store.get().history;
+      show(await api.post(`${path()}/${direction}`, { revision }));
       toast(`${direction === "undo" ? "Undone" : "Redone"}: ${word}`, { quiet: true });
     });
     store.set({ busy: store.get().busy - 1 });

@@ -169,6 +169,8 @@ def test_undo_and_redo_walk_through_everything(client: TestClient, image: dict[s
     assert [a["id"] for a in after["annotations"]] == ids
     assert after["annotations"][0]["mask"] == first
     assert after["history"]["redo"] == "delete object"
+    stale = client.post(f"{url}/undo", json={"revision": after["history"]["revision"] - 1})
+    assert (stale.status_code, "changed meanwhile" in stale.json()["error"]) == (409, True)
     assert len(client.post(f"{url}/redo").json()["annotations"]) == 1
     for _ in range(3):
         assert client.post(f"{url}/undo").status_code == 200

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
-from annotator import types
 from annotator.jobs import AutomaskJob
 from annotator.prompts import Refinement, View
 from annotator.web import object_schemas as o
@@ -18,7 +16,6 @@ from annotator.web.deps import (
     document_schema,
     image_of,
 )
-from annotator.workspace import Workspace
 
 router = APIRouter()
 
@@ -86,21 +83,18 @@ def clean(annotation_id: str, body: o.Clean, record: OwnImage, space: Space) -> 
     return document_schema(space, record)
 
 
-def _walk(step: Callable[[str], types.History], record: types.ImageRecord, space: Workspace) -> o.Document:
-    step(record.id)
+@router.post("/images/{image_id}/undo")
+def undo(record: OwnImage, space: Space, body: o.Walk | None = None) -> o.Document:
+    """Take the last change of this image back."""
+    space.store.undo(record.id, body.revision if body else None)
     return document_schema(space, record)
 
 
-@router.post("/images/{image_id}/undo")
-def undo(record: OwnImage, space: Space) -> o.Document:
-    """Take the last change of this image back."""
-    return _walk(space.store.undo, record, space)
-
-
 @router.post("/images/{image_id}/redo")
-def redo(record: OwnImage, space: Space) -> o.Document:
+def redo(record: OwnImage, space: Space, body: o.Walk | None = None) -> o.Document:
     """Repeat the change that was taken back last."""
-    return _walk(space.store.redo, record, space)
+    space.store.redo(record.id, body.revision if body else None)
+    return document_schema(space, record)
 
 
 # --- automatic masks ---

@@ -90,6 +90,12 @@ class History(BaseModel):
         return cls(revision=history.revision, undo=history.undo, redo=history.redo)
 
 
+class Walk(BaseModel):
+    """A step of undo or redo, only from this `revision` if one is given."""
+
+    revision: int | None = None
+
+
 class Document(BaseModel):
     """All there is to show of one image."""
 

@@ -47,6 +47,16 @@ def test_brush_and_eraser_change_exactly_the_pixels_they_touch(cat: Annotator) -
     np.testing.assert_array_equal(only_mask(cat), mask)
 
 
+def test_fast_undo_takes_back_one_change_for_each_press(cat: Annotator) -> None:
+    for x in (40, 120, 200):
+        painted(cat, ((x, 40), (x + 40, 40)))
+    for _ in range(3):
+        cat.page.keyboard.press("Control+z")  # without waiting for the first to be acknowledged
+    cat.settled()
+    cat.until("history.undo === null")
+    assert cat.state("annotations.length") == 0
+
+
 def disc_near(page: Annotator, x: float, y: float) -> np.ndarray:
     """What the brush covers at an image point, at the whole screen pixel the mouse was on."""
     left, top = (round(value) for value in page.at(x, y))
