@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 
 import numpy as np
-import psutil
 from PIL import Image
 
 from annotator.sam import zoo
 from annotator.sam.automask import AutomaskSettings, automask
 from annotator.sam.predictor import Predictor
 from annotator.settings import ASSETS_DIR, Settings
+from benchmarks.memory import peak_memory
 
 
 def main() -> None:
@@ -30,12 +29,13 @@ def main() -> None:
     predictor = Predictor.eager(options.model, zoo.checkpoint_path(spec, Settings.from_environment().models_dir))
     photo = Image.open(ASSETS_DIR / "samples" / "skimage_coffee.jpg").convert("RGB").resize((width, height))
     pixels = np.asarray(photo)
-    before = psutil.Process().memory_info().rss
-    (embedding,) = predictor.encode([pixels])
-    found = automask(predictor, embedding, AutomaskSettings.of(spec))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    growth = round((peak - before) / 2**20)
-    print(json.dumps({"size": options.size, "masks": len(found), "before_mib": before >> 20, "growth_mib": growth}))
+
+    def run() -> int:
+        (embedding,) = predictor.encode([pixels])
+        return len(automask(predictor, embedding, AutomaskSettings.of(spec)))
+
+    masks, growth = peak_memory(predictor.device, run)
+    print(json.dumps({"size": options.size, "masks": masks, "growth_mib": growth and round(growth)}))
 
 
 if __name__ == "__main__":

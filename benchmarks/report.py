@@ -15,8 +15,9 @@ _PREFACE = """# Benchmarks
 Generated from `benchmarks/results/*.json` by `annotator bench`. Each table is one run on one machine: official
 sam2 1.1.0 and ours on the same weights, inputs and cores, interleaved input by input. Times are milliseconds from JPEG
 bytes in memory to RLE dictionaries; CLICK starts from the cached embedding. *Faster* is the median of the ratios
-official / ours of the same input. Accuracy is against official eager float32: mean IoU by best matching, recall at
-IoU 0.9, and the share of images on which the number of masks differs.
+official / ours of the same input. *MiB* is the peak of one run beyond what was held before it, such as the weights:
+device memory on a GPU, resident memory of the process on a CPU. Accuracy is against official eager float32: mean IoU by
+best matching, recall at IoU 0.9, and the share of images on which the number of masks differs.
 
 ![Median milliseconds per task](plot.svg)
 """
@@ -35,15 +36,16 @@ def write_report() -> Path:
 def table(record: dict[str, Any]) -> str:
     """The Markdown table of one run."""
     lines = [
-        "| task | implementation | n | p50 | p90 | p99 | faster | mIoU | recall@0.9 | count differs |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| task | implementation | n | p50 | p90 | p99 | faster | MiB | mIoU | recall@0.9 | count differs |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for task in TASKS:
         for name, row in record["results"][task].items():
-            accuracy = row["accuracy"]
+            accuracy, memory = row["accuracy"], row["peak_memory_mib"]
+            mib = "" if memory is None else memory
             lines.append(
                 f"| {task} | {name} | {row['n']} | {row['p50']:.1f} | {row['p90']:.1f} | {row['p99']:.1f} "
-                f"| {row['speedup_p50']:.2f} x | {accuracy['miou']:.4f} | {accuracy['recall_at_90']:.4f} "
+                f"| {row['speedup_p50']:.2f} x | {mib} | {accuracy['miou']:.4f} | {accuracy['recall_at_90']:.4f} "
                 f"| {accuracy['count_mismatch']:.0%} |"
             )
     return "\n".join(lines)

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from annotator.sam.compile import compile_packages, load_packages
 from annotator.sam.predictor import Predictor, PromptBatch
 from annotator.settings import ASSETS_DIR, Settings
 from annotator.types import RLE, FloatArray
+from benchmarks.memory import peak_memory
 from benchmarks.official import Official, Rle
 from benchmarks.tasks import Baseline, Ours, Runner, decode_image
 
@@ -74,8 +76,8 @@ def bench(
     }
     results: dict[str, Any] = {}
     for task, (count, work) in tasks.items():
-        results[task] = _interleave(task, list(runners.values()), count, work)
-    results["CLICK"] = _clicks(list(runners.values()), images, clicks, repeats)
+        results[task] = _interleave(task, device, list(runners.values()), count, work)
+    results["CLICK"] = _clicks(device, list(runners.values()), images, clicks, repeats)
     record = {
         "model": model,
         "weights": "seeded random" if untrained else "checkpoint",
@@ -138,19 +140,28 @@ def _automask_settings(eager: Runner, data: bytes, points_per_side: int, untrain
 
 def _interleave(
     task: str,
+    device: torch.device,
     runners: Sequence[Runner],
     count: int,
     work: Callable[[Runner, int], tuple[list[Rle], dict[str, float]]],
 ) -> dict[str, Any]:
-    """Run `count` inputs, each by every runner in rotating order, after one warm-up each (not for AMG: it is long)."""
+    """Run `count` inputs, each by every runner in rotating order, after one warm-up each (not for AMG: it is long).
+
+    Peak memory is taken of each runner's first run.
+    """
+    first = 0 if task == "AMG" else -1
+    memory: dict[str, float | None] = {}
     times: dict[str, list[float]] = defaultdict(list)
     spans: dict[str, list[dict[str, float]]] = defaultdict(list)
     masks: dict[str, list[list[Rle]]] = defaultdict(list)
-    for i in range(-1 if task != "AMG" else 0, count):
+    for i in range(first, count):
         for turn in range(len(runners)):
             runner = runners[(turn + i) % len(runners)]
             start = time.perf_counter()
-            found, parts = work(runner, max(i, 0))
+            if i == first:
+                (found, parts), memory[runner.name] = peak_memory(device, partial(work, runner, max(i, 0)))
+            else:
+                found, parts = work(runner, i)
             took = (time.perf_counter() - start) * 1e3
             if i < 0:
                 continue
@@ -163,6 +174,7 @@ def _interleave(
         runner.name: {
             **percentiles(times[runner.name]),
             "speedup_p50": round(float(np.median(np.array(reference) / np.array(times[runner.name]))), 3),
+            "peak_memory_mib": None if (peak := memory[runner.name]) is None else round(peak),
             "spans_p50_ms": _median_spans(spans[runner.name]),
             "accuracy": agreement(masks["official"], masks[runner.name]),
         }
@@ -170,13 +182,15 @@ def _interleave(
     }
 
 
-def _clicks(runners: Sequence[Runner], images: list[bytes], clicks: FloatArray, count: int) -> dict[str, Any]:
+def _clicks(
+    device: torch.device, runners: Sequence[Runner], images: list[bytes], clicks: FloatArray, count: int
+) -> dict[str, Any]:
     def on_prepared(runner: Runner, i: int) -> tuple[list[Rle], dict[str, float]]:
         return runner.click(clicks[i])
 
     for runner in runners:
         runner.prepare_click(images[0])
-    return _interleave("CLICK", runners, count, on_prepared)
+    return _interleave("CLICK", device, runners, count, on_prepared)
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 
 from annotator.masks import rle as rles
@@ -108,7 +109,7 @@ class Ours:
         with clock.span("decode prompt"):
             answer = self.predictor.decode([embedding], PromptBatch.points(xy))
             best = answer.scores[:, 1:].argmax(dim=1) + 1
-            logits = answer.logits[np.arange(len(xy)), best]
+            logits = answer.logits[torch.arange(len(xy), device=best.device), best]
         with clock.span("postprocess"):
             return [rles.to_dict(each) for each in masks_to_rle(logits, embedding.height, embedding.width)]
 
