@@ -57,6 +57,7 @@ class Config:
     pick: float = 0.0  # weight of the expected IoU of the candidate the scores would pick
     affinity: float = 0.5  # weight of the loss that acts on the encoder directly
     all_slots: float = 0.1  # weight of the mean over the three candidates beside the best of them
+    shown: float = 0.0  # weight of the candidate with the best score, the one people are shown, beside the best of them
     single_first: float = 0.25  # weight of the single mask on the first click (full on a box and on later clicks)
     multi_later: float = 0.5  # weight of the candidates after the first click
 
@@ -73,6 +74,7 @@ FURTHER = Config(
     lr=4e-4,
     cooldown=0.65,
     silent=(0.45, 0.3, 0.13, 0.07, 0.05),
+    shown=0.3,
 )
 """From weights that can already do it: at full size at once, then ever more like the photos and clicks of real work."""
 

@@ -75,10 +75,11 @@ def answer_loss(
 ) -> tuple[Tensor, Tensor]:
     """The loss of one answer (logits N x 4 x h x w, scores N x 4), and the true IoU of its four masks, N x 4.
 
-    `single` weighs the single mask (slot 0), `multi` the best of the three candidates.
+    `single` weighs the single mask (slot 0), `multi` the best of the three candidates and the one that would be shown.
     """
     each = mask_loss(config, logits, target, weight, balance)
-    best = each[:, 1:].min(1).values.mean() + config.all_slots * each[:, 1:].mean()
+    shown = each[:, 1:].gather(1, scores[:, 1:].argmax(1, keepdim=True))
+    best = each[:, 1:].min(1).values.mean() + config.all_slots * each[:, 1:].mean() + config.shown * shown.mean()
     iou = true_iou(logits, target, weight)
     chances = scores.float().clamp(1e-4, 1 - 1e-4)
     score = F.binary_cross_entropy(chances, iou)
