@@ -78,8 +78,9 @@ class Annotations:
         """Remove objects, in one step of the history."""
         if self._store.has_seen(record.id, request_id):
             return self._store.history(record.id)
-        changes = [Change(self._store.annotation(record.id, each), None) for each in annotation_ids]
-        return self._store.commit(record.id, "delete object", changes, request_id)
+        unique = dict.fromkeys(annotation_ids)
+        changes = [Change(self._store.annotation(record.id, each), None) for each in unique]
+        return self._store.commit(record.id, _of("delete", changes), changes, request_id)
 
     def merge(self, record: ImageRecord, annotation_ids: Sequence[str], request_id: str | None) -> History:
         """Replace objects by their union, under the first one's label."""
@@ -96,36 +97,51 @@ class Annotations:
         changes = [Change(first, merged), *(Change(each, None) for each in rest)]
         return self._store.commit(record.id, "merge objects", changes, request_id)
 
-    def split(self, record: ImageRecord, annotation_id: str, request_id: str | None) -> History:
-        """Replace an object by its connected parts; the largest keeps the object's identity."""
+    def relabel(
+        self, record: ImageRecord, annotation_ids: Iterable[str], label_id: int, request_id: str | None
+    ) -> History:
+        """Give objects another label, in one step of the history."""
         if self._store.has_seen(record.id, request_id):
             return self._store.history(record.id)
-        before = self._store.annotation(record.id, annotation_id)
-        largest, *others = edit.split(before.mask)
-        if not others:
-            raise InvalidMask("This object is in one piece; there is nothing to split.")
-        return self._store.commit(
-            record.id,
-            "split object",
-            [
-                Change(before, self._remade(before, largest, before.id)),
-                *(Change(None, self._remade(before, part, uuid.uuid4().hex)) for part in others),
-            ],
-            request_id,
-        )
+        before = [self._store.annotation(record.id, each) for each in dict.fromkeys(annotation_ids)]
+        changes = [Change(each, replace(each, label_id=label_id)) for each in before if each.label_id != label_id]
+        return self._store.commit(record.id, _of("relabel", changes), changes, request_id)
+
+    def split(self, record: ImageRecord, annotation_ids: Iterable[str], request_id: str | None) -> History:
+        """Replace objects by their connected parts, in one step; the largest part keeps the object's identity."""
+        if self._store.has_seen(record.id, request_id):
+            return self._store.history(record.id)
+        changes = []
+        for each in dict.fromkeys(annotation_ids):
+            before = self._store.annotation(record.id, each)
+            largest, *others = edit.split(before.mask)
+            if others:
+                changes.append(Change(before, self._remade(before, largest, before.id)))
+                changes += [Change(None, self._remade(before, part, uuid.uuid4().hex)) for part in others]
+        if not changes:
+            raise InvalidMask("It is all in one piece; there is nothing to split.")
+        return self._store.commit(record.id, "split object", changes, request_id)
 
     def clean(
-        self, record: ImageRecord, annotation_id: str, fill_holes: int, drop_specks: int, request_id: str | None
+        self,
+        record: ImageRecord,
+        annotation_ids: Iterable[str],
+        fill_holes: int,
+        drop_specks: int,
+        request_id: str | None,
     ) -> History:
-        """Fill holes and drop specks of at most so many pixels."""
+        """Fill holes and drop specks of at most so many pixels, in one step; where there are none, nothing changes."""
         if self._store.has_seen(record.id, request_id):
             return self._store.history(record.id)
-        before = self._store.annotation(record.id, annotation_id)
-        mask = edit.drop_specks(edit.fill_holes(before.mask, fill_holes), drop_specks)
-        if not rles.area(mask):
-            raise InvalidMask("Nothing would be left of this object.")
-        change = Change(before, self._remade(before, mask, before.id))
-        return self._store.commit(record.id, "clean object", [change], request_id)
+        changes = []
+        for each in dict.fromkeys(annotation_ids):
+            before = self._store.annotation(record.id, each)
+            mask = edit.drop_specks(edit.fill_holes(before.mask, fill_holes), drop_specks)
+            if not rles.area(mask):
+                raise InvalidMask("Nothing would be left of an object.")
+            if mask != before.mask:
+                changes.append(Change(before, self._remade(before, mask, before.id)))
+        return self._store.commit(record.id, "clean object", changes, request_id)
 
     @staticmethod
     def _remade(before: Annotation, mask: RLE, annotation_id: str) -> Annotation:
@@ -162,3 +178,7 @@ class Annotations:
             made = self.made(record, label_id, mask, score, "auto", prompts, uuid.uuid4().hex)
             changes.append(Change(None, made))
         return self._store.commit(record.id, "accept automatic masks", changes, request_id)
+
+
+def _of(what: str, changes: Sequence[Change]) -> str:
+    return f"{what} object" if len(changes) == 1 else f"{what} {len(changes)} objects"

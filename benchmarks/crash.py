@@ -113,7 +113,8 @@ class Client:
         elif self.acknowledged and choice < 0.45:
             victim = self.rng.choice(sorted(self.acknowledged))
             after = {key: area for key, area in self.acknowledged.items() if key != victim}
-            self._change(after, "DELETE", f"{url}/annotations/{victim}?request_id={uuid.uuid4().hex}", None)
+            which = {"ids": [victim], "request_id": uuid.uuid4().hex}
+            self._change(after, "POST", f"{url}/annotations/delete", which)
         elif self.acknowledged and choice < 0.6:
             victim = self.rng.choice(sorted(self.acknowledged))
             mask = self._mask()

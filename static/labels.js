@@ -7,9 +7,19 @@ const FIRST_NAME = "object";
  */
 export function createLabels({ store, api, toast }) {
   const all = () => store.get().labels;
+  /** The label being added, which is to be the chosen one. @type {Promise<number | null> | null} */
+  let adding = null;
 
   /** @param {string} name @returns {Promise<number | null>} the id of the label of that name, made when there is none */
-  async function add(name) {
+  function add(name) {
+    const added = find(name);
+    adding = added;
+    void added.finally(() => (adding = adding === added ? null : adding));
+    return added;
+  }
+
+  /** @param {string} name @returns {Promise<number | null>} */
+  async function find(name) {
     const known = all().find((/** @type {any} */ label) => label.name === name);
     if (known) {
       store.set({ labelId: known.id });
@@ -27,8 +37,8 @@ export function createLabels({ store, api, toast }) {
 
   return {
     add,
-    /** The label for a new object when none is chosen. */
-    fallback: () => add(FIRST_NAME),
+    /** @returns {Promise<number | null>} the label for a new object; the first one is made when there is none */
+    chosen: async () => (await adding) ?? store.get().labelId ?? (await add(FIRST_NAME)),
     /** @param {number} id @param {{name?: string, color?: string}} fields */
     async change(id, fields) {
       try {

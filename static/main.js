@@ -71,8 +71,8 @@ export function mount(root) {
   const outbox = createOutbox({ send: api.send, storage, onCount: (unsent) => store.set({ unsent }) });
   const labels = createLabels({ store, api, toast });
   const prompting = createPrompting({ store, api, toast });
-  const objects = createObjects({ store, api, outbox, toast, chooseLabel: labels.fallback });
-  const review = createReview({ store, api, outbox, objects, toast, chooseLabel: labels.fallback });
+  const objects = createObjects({ store, api, outbox, toast, answered: prompting.answered, chooseLabel: labels.chosen });
+  const review = createReview({ store, api, outbox, objects, toast, chooseLabel: labels.chosen });
   const session = createSession({ store, api, outbox, objects, prompting, photo, toast, storage });
   const renderer = createRenderer({ photoCanvas, overlayCanvas, photo, viewport, store, onPainted: prompting.painted });
   const tools = createTools({ box, viewport, store, prompting, objects, review, toast });

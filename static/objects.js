@@ -1,124 +1,128 @@
-/** Kept objects: every change goes to the server's journal, and the page shows what the journal says. */
+/**
+ * Kept objects: what the server's journal says, and on top of it, until they are acknowledged, the changes on their way.
+ */
 
 import { requestId } from "./api.js";
 import { area, equal } from "./rle.js";
-import { NO_DRAFT, reconcile, shownMask } from "./state.js";
+import { NO_DRAFT, reconcile, shownMask, undoStep } from "./state.js";
+
+/** @typedef {import("./state.js").Annotation} Annotation */
+/** @typedef {import("./state.js").Step} Step */
+/** @typedef {(list: Annotation[]) => Annotation[]} Edit  what a change makes of the objects */
 
 /**
  * @param {{store: any, api: any, outbox: any, toast: (text: string, options?: any) => void,
- *   chooseLabel: () => Promise<number | null>}} context
+ *   answered: (step: Step) => Promise<Step | null>, chooseLabel: () => Promise<number | null>}} context  `answered` waits
+ *   for the mask of a step
  */
-export function createObjects({ store, api, outbox, toast, chooseLabel }) {
-  const path = () => `/images/${store.get().image.id}`;
+export function createObjects({ store, api, outbox, toast, answered, chooseLabel }) {
+  /** The image as the server last told it. @type {{imageId: string | null, annotations: Annotation[], history: any}} */
+  let known = { imageId: null, annotations: [], history: { revision: -1, undo: null, redo: null } };
+  /** Changes on their way, the oldest first. @type {{imageId: string, edit: Edit}[]} */
+  let ahead = [];
   let walking = Promise.resolve();
   const current = (/** @type {string} */ imageId) => store.get().image?.id === imageId;
 
-  /** @param {any} document  the server's whole view of one image */
-  function show(document) {
+  /** Shows what is known and what is on its way. */
+  function draw() {
+    const { imageId } = known;
     const state = store.get();
-    if (!current(document.image.id)) return;
-    const waiting = state.annotations.filter((/** @type {any} */ item) => item.pending);
-    const annotations = [...reconcile(state.annotations, document.annotations, equal), ...waiting];
-    const ids = new Set(annotations.map((annotation) => annotation.id));
+    if (!imageId || !current(imageId)) return;
+    const waiting = ahead.filter((change) => change.imageId === imageId);
+    const annotations = waiting.reduce((list, change) => change.edit(list), known.annotations);
+    const ids = new Set(annotations.map((item) => item.id));
+    const status = state.image.status === "new" && annotations.length ? "in_progress" : state.image.status;
+    const counted = { annotations: annotations.length, status };
     store.set({
       annotations,
-      history: document.history,
-      image: { ...state.image, ...document.image },
-      images: state.images.map((/** @type {any} */ image) => (image.id === document.image.id ? document.image : image)),
+      history: known.history,
+      image: { ...state.image, ...counted },
+      images: state.images.map((/** @type {any} */ item) => (item.id === imageId ? { ...item, ...counted } : item)),
       selection: state.selection.filter((/** @type {string} */ id) => ids.has(id)),
     });
   }
 
-  /** @param {string} imageId @param {(annotations: any[]) => any[]} change @param {any} [history] */
-  function replace(imageId, change, history) {
-    if (!current(imageId)) return;
-    const state = store.get();
-    const annotations = change(state.annotations);
-    const status = state.image.status === "new" && annotations.length ? "in_progress" : state.image.status;
-    const image = { ...state.image, annotations: annotations.length, status };
-    const images = state.images.map((/** @type {any} */ item) =>
-      item.id === imageId ? { ...item, annotations: image.annotations, status } : item,
-    );
-    store.set({ annotations, image, images, history: history ?? state.history });
+  /** @param {any} document  the server's whole view of one image; one that was overtaken on its way is ignored */
+  function show({ image, annotations, history }) {
+    if (!current(image.id)) return;
+    if (known.imageId !== image.id) known = { imageId: image.id, annotations, history };
+    else if (history.revision < known.history.revision) return draw();
+    else known = { imageId: image.id, annotations: reconcile(known.annotations, annotations, equal), history };
+    store.set({ image: { ...store.get().image, ...image } });
+    draw();
+  }
+
+  /** @param {string} imageId */
+  const fetchAgain = async (imageId) => show(await api.get(`/images/${imageId}/document`, { retry: "never" }));
+
+  /** @param {string} imageId @param {any} history  after the change @param {Edit} edit */
+  function settle(imageId, history, edit) {
+    if (known.imageId !== imageId) return;
+    const next = known.history.revision + 1;
+    if (history.revision >= next) known = { imageId, annotations: edit(known.annotations), history };
+    if (history.revision > next) void fetchAgain(imageId).catch(() => {}); // another tab was there in between
   }
 
   /**
-   * Sends a change that may arrive twice; the page waits for it only to learn the outcome.
-   * @param {string} method
-   * @param {string} tail of the path, after the image
-   * @param {any} body
+   * Sends a change, which may arrive twice; what it does is shown at once.
+   * @param {string} imageId
+   * @param {[method: string, tail: string, body: any]} request  `tail` of the path, after the image
+   * @param {string} failed  what to say before the reason when it is refused
+   * @param {Edit} edit
+   * @param {(reply: any) => Edit} [settled]  what it turned out to do
+   * @returns {Promise<any>} the reply; null, and said so, when the change was refused
    */
-  function commit(method, tail, body) {
-    const id = requestId();
-    const query = method === "DELETE" ? `?request_id=${id}` : "";
-    return outbox.push({
-      method,
-      path: path() + tail + query,
-      body: method === "DELETE" ? undefined : { ...body, request_id: id },
-    });
-  }
-
-  /** @param {any} error @param {string} what */
-  const failed = (error, what) => toast(`${what}: ${error.message}`, { kind: "error" });
-
-  /** Runs a change; when it fails, says so and shows what the server has. @param {string} what @param {() => Promise<any>} run */
-  async function reporting(what, run) {
+  async function commit(imageId, [method, tail, body], failed, edit, settled = () => edit) {
+    const change = { imageId, edit };
+    ahead = [...ahead, change];
+    draw();
+    const path = `/images/${imageId}/annotations${tail}`;
     try {
-      await run();
+      const reply = await outbox.push({ method, path, body: { ...body, request_id: requestId() } });
+      ahead = ahead.filter((other) => other !== change);
+      if (reply.annotations) show(reply);
+      else settle(imageId, reply.history, settled(reply));
+      draw();
+      return reply;
     } catch (error) {
-      failed(error, what);
-      if (error.status) show(await api.get(`${path()}/document`));
+      ahead = ahead.filter((other) => other !== change);
+      draw();
+      toast(`${failed}: ${/** @type {Error} */ (error).message}`, { kind: "error" });
+      await fetchAgain(imageId).catch(() => {});
+      return null;
     }
   }
 
-  /** @param {any} step @param {import("./rle.js").Mask} mask @param {number} labelId */
-  async function keepNew(step, mask, labelId) {
-    const imageId = store.get().image.id;
-    const score = step.edited ? null : step.reply.candidates[step.index].score;
+  /** @param {string} imageId @param {Step} step @param {import("./rle.js").Mask} mask @param {number} labelId */
+  function keepNew(imageId, step, mask, labelId) {
     const fields = {
       label_id: labelId,
       mask,
-      score,
+      score: step.edited ? null : (step.reply?.candidates[step.index].score ?? null),
       source: step.edited ? "edit" : "prompt",
       prompts: { points: step.points, box: step.box },
     };
-    const ticket = `pending-${requestId()}`;
     const { x, y, w, h } = mask;
-    const waiting = { ...fields, id: ticket, image_id: imageId, area: area(mask), bbox: [x, y, w, h], pending: true };
-    replace(imageId, (list) => [...list, waiting]);
-    store.set({ draft: NO_DRAFT });
-    try {
-      const reply = await commit("POST", "/annotations", fields);
-      const kept = { ...reply.annotation, mask };
-      replace(
-        imageId,
-        (list) => list.filter((item) => item.id !== kept.id).map((item) => (item.id === ticket ? kept : item)),
-        reply.history,
-      );
-    } catch (error) {
-      replace(imageId, (list) => list.filter((item) => item.id !== ticket));
-      if (current(imageId) && !store.get().draft.now) store.set({ draft: { past: [], now: step, future: [] } });
-      failed(error, "The object could not be kept");
-    }
+    const place = { id: `pending-${requestId()}`, image_id: imageId, area: area(mask), bbox: [x, y, w, h] };
+    const appended = (/** @type {any} */ item) => (/** @type {Annotation[]} */ list) => [...list, item];
+    return commit(
+      imageId,
+      ["POST", "", fields],
+      "The object could not be kept",
+      appended({ ...fields, ...place, pending: true }),
+      (reply) => appended({ ...reply.annotation, mask }),
+    );
   }
 
-  /** @param {string} id @param {any} fields @param {string} what */
-  async function patch(id, fields, what) {
-    const imageId = store.get().image.id;
-    const before = store.get().annotations.find((/** @type {any} */ item) => item.id === id);
-    if (!before || before.pending) return;
-    const put = (/** @type {any} */ value) => (/** @type {any[]} */ list) => list.map((item) => (item.id === id ? value : item));
-    const measured = fields.mask
-      ? { area: area(fields.mask), bbox: [fields.mask.x, fields.mask.y, fields.mask.w, fields.mask.h] }
-      : {};
-    replace(imageId, put({ ...before, ...fields, ...measured }));
-    try {
-      const reply = await commit("PATCH", `/annotations/${id}`, fields);
-      replace(imageId, put({ ...reply.annotation, mask: fields.mask ?? before.mask }), reply.history);
-    } catch (error) {
-      replace(imageId, put(before));
-      failed(error, what);
-    }
+  /** @param {string} imageId @param {string} id @param {any} fields  with the new mask @param {string} failed */
+  function correct(imageId, id, fields, failed) {
+    const { mask } = fields;
+    const measured = { area: area(mask), bbox: [mask.x, mask.y, mask.w, mask.h] };
+    const changed = (/** @type {any} */ values) => (/** @type {Annotation[]} */ list) =>
+      list.map((item) => (item.id === id ? { ...item, ...values, mask } : item));
+    return commit(imageId, ["PATCH", `/${id}`, fields], failed, changed({ ...fields, ...measured }), (reply) =>
+      changed(reply.annotation),
+    );
   }
 
   /** One step after the other, however fast the key is pressed. @param {"undo" | "redo"} direction */
@@ -129,98 +133,122 @@ export function createObjects({ store, api, outbox, toast, chooseLabel }) {
 
   /** @param {"undo" | "redo"} direction */
   async function step(direction) {
-    if (!store.get().image) return;
+    const { image } = store.get();
+    if (!image) return;
     await outbox.idle();
-    const word = store.get().history[direction];
-    if (!word) return toast(`There is nothing to ${direction}.`);
+    const { [direction]: word, revision } = known.history;
+    if (known.imageId !== image.id || !word) return toast(`There is nothing to ${direction}.`);
     store.set({ busy: store.get().busy + 1 });
-    await reporting(`Could not ${direction}`, async () => {
-      const { revision } = store.get().history;
-      show(await api.post(`${path()}/${direction}`, { revision }));
+    try {
+      show(await api.post(`/images/${image.id}/${direction}`, { revision }));
       toast(`${direction === "undo" ? "Undone" : "Redone"}: ${word}`, { quiet: true });
-    });
-    store.set({ busy: store.get().busy - 1 });
+    } catch (error) {
+      toast(`Could not ${direction}: ${/** @type {Error} */ (error).message}`, { kind: "error" });
+      await fetchAgain(image.id).catch(() => {});
+    } finally {
+      store.set({ busy: store.get().busy - 1 });
+    }
   }
 
-  const selected = () => {
-    const { annotations, selection } = store.get();
-    return annotations.filter((/** @type {any} */ item) => selection.includes(item.id) && !item.pending);
-  };
+  /** @param {string[]} ids @returns {Annotation[]} those objects; none, and said so, while one is not saved yet */
+  function saved(ids) {
+    const wanted = store.get().annotations.filter((/** @type {Annotation} */ item) => ids.includes(item.id));
+    if (!wanted.some((/** @type {Annotation} */ item) => item.pending)) return wanted;
+    toast("This object is still on its way to the server: try again in a moment.");
+    return [];
+  }
+  const selectedIds = () => saved(store.get().selection).map((item) => item.id);
+  const same = (/** @type {Annotation[]} */ list) => list;
 
   return {
     show,
-    /** Keeps the object in progress, or the correction of a kept one. */
+    /** Keeps the object in progress, or the correction of a kept one; the next click begins the next object. */
     async keep() {
-      const step = store.get().draft.now;
+      const { image, draft } = store.get();
+      if (!image || !draft.now) return;
+      const goBack = (/** @type {import("./state.js").Draft} */ to) => {
+        if (current(image.id) && !store.get().draft.now) store.set({ draft: to });
+      };
+      const { annotationId } = draft.now;
+      const label = annotationId ? null : chooseLabel();
+      store.set({ draft: NO_DRAFT, hover: null });
+      const step = await answered(draft.now);
+      if (!step) return goBack({ ...undoStep(draft), future: [] });
       const mask = shownMask(step);
-      if (!step || !mask || !step.answered) return;
-      if (!mask.w) return toast("The mask is empty: add a point on the object.");
-      if (step.annotationId) {
-        store.set({ draft: NO_DRAFT, selection: [step.annotationId] });
-        return patch(step.annotationId, { mask, prompts: { points: step.points, box: step.box } }, "The correction was not kept");
+      if (!mask?.w) {
+        goBack({ ...draft, now: step });
+        return toast("The mask is empty: add a point on the object.");
       }
-      const labelId = store.get().labelId ?? (await chooseLabel());
-      if (labelId !== null) await keepNew(step, mask, labelId);
+      let kept = null;
+      if (annotationId) {
+        if (current(image.id)) store.set({ selection: [annotationId] });
+        const fields = { mask, prompts: { points: step.points, box: step.box } };
+        kept = await correct(image.id, annotationId, fields, "The correction was not kept");
+      } else {
+        const labelId = await label;
+        if (labelId !== null) kept = await keepNew(image.id, step, mask, labelId);
+      }
+      if (!kept) goBack({ past: [], now: step, future: [] });
     },
     /** @param {string[]} ids */
     async remove(ids) {
-      const { image, annotations } = store.get();
-      for (const id of ids) {
-        const before = annotations.find((/** @type {any} */ item) => item.id === id);
-        if (!before || before.pending) continue;
-        replace(image.id, (list) => list.filter((item) => item.id !== id));
-        await reporting("The object could not be deleted", async () => {
-          const reply = await commit("DELETE", `/annotations/${id}`, null);
-          replace(image.id, (list) => list, reply.history);
-        });
-      }
-      const left = new Set(store.get().annotations.map((/** @type {any} */ item) => item.id));
-      store.set({ selection: store.get().selection.filter((/** @type {string} */ id) => left.has(id)) });
-      toast(ids.length > 1 ? `${ids.length} objects deleted.` : "Object deleted.", {
-        quiet: true,
-        action: ["Undo", () => walk("undo")],
-      });
+      const { image } = store.get();
+      const gone = new Set(saved(ids).map((item) => item.id));
+      if (!gone.size) return;
+      const left = (/** @type {Annotation[]} */ list) => list.filter((item) => !gone.has(item.id));
+      const reply = await commit(image.id, ["POST", "/delete", { ids: [...gone] }], "Nothing was deleted", left);
+      if (!reply) return;
+      const { revision } = reply.history;
+      const undo = () =>
+        known.history.revision === revision
+          ? walk("undo")
+          : toast("There were changes after it: Ctrl+Z takes them back one by one.");
+      toast(gone.size > 1 ? `${gone.size} objects deleted.` : "Object deleted.", { quiet: true, action: ["Undo", undo] });
     },
     /** @param {number} labelId */
     async relabel(labelId) {
-      for (const item of selected())
-        if (item.label_id !== labelId) await patch(item.id, { label_id: labelId }, "The label was not changed");
+      const { image, selection } = store.get();
+      if (!selection.length) return;
+      const ids = saved(selection).flatMap((item) => (item.label_id === labelId ? [] : [item.id]));
+      if (!ids.length) return;
+      await commit(image.id, ["POST", "/relabel", { ids, label_id: labelId }], "The label was not changed", (list) =>
+        list.map((item) => (ids.includes(item.id) ? { ...item, label_id: labelId } : item)),
+      );
     },
     /** @param {string} id @param {import("./rle.js").Mask} mask */
-    editMask: (id, mask) => patch(id, { mask }, "The edit was not kept"),
+    async editMask(id, mask) {
+      if (saved([id]).length) await correct(store.get().image.id, id, { mask }, "The edit was not kept");
+    },
     async merge() {
-      const ids = selected().map((/** @type {any} */ item) => item.id);
-      if (ids.length < 2) return toast("Select two or more objects first: Shift+click in the list, Ctrl+click on the image.");
-      await reporting("The objects could not be merged", async () => show(await commit("POST", "/annotations/merge", { ids })));
+      const { image, selection } = store.get();
+      if (selection.length < 2)
+        return toast("Select two or more objects first: Shift+click in the list, Ctrl+click on the image.");
+      const ids = selectedIds();
+      if (ids.length) await commit(image.id, ["POST", "/merge", { ids }], "The objects could not be merged", same);
     },
     async split() {
-      for (const item of selected()) {
-        const count = store.get().annotations.length;
-        await reporting("The object could not be split", async () =>
-          show(await commit("POST", `/annotations/${item.id}/split`, {})),
-        );
-        if (store.get().annotations.length === count) toast("This object has one part only.", { quiet: true });
-      }
+      const { image } = store.get();
+      const ids = selectedIds();
+      if (ids.length) await commit(image.id, ["POST", "/split", { ids }], "Nothing was split", same);
     },
     /** @param {number} pixels  holes and specks smaller than this go */
     async clean(pixels) {
-      for (const item of selected()) {
-        const body = { fill_holes: pixels, drop_specks: pixels };
-        await reporting("The object could not be cleaned", async () =>
-          show(await commit("POST", `/annotations/${item.id}/clean`, body)),
-        );
-      }
+      const { image } = store.get();
+      const ids = selectedIds();
+      if (!ids.length) return;
+      const body = { ids, fill_holes: pixels, drop_specks: pixels };
+      const before = known.history.revision;
+      const reply = await commit(image.id, ["POST", "/clean", body], "Nothing was cleaned", same);
+      if (reply?.history.revision === before) toast(`There are no holes or specks of up to ${pixels} pixels.`, { quiet: true });
     },
     undo: () => walk("undo"),
     redo: () => walk("redo"),
     /** Looks whether another tab changed this image. */
     async refresh() {
-      const { image, history } = store.get();
-      if (!image || store.get().annotations.some((/** @type {any} */ item) => item.pending)) return;
+      const { image } = store.get();
+      if (!image || ahead.length || known.imageId !== image.id) return;
       const latest = await api.get(`/images/${image.id}/history`, { retry: "never" });
-      if (current(image.id) && latest.revision !== store.get().history.revision && latest.revision !== history.revision) {
-        show(await api.get(`/images/${image.id}/document`, { retry: "never" }));
-      }
+      if (latest.revision > known.history.revision) await fetchAgain(image.id);
     },
   };
 }

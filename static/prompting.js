@@ -31,6 +31,8 @@ export function createPrompting({ store, api, toast }) {
   const started = new Map();
   /** This page's pointer, among those of other pages. */
   const pointer = requestId();
+  /** Steps on their way to an answer, by step id. @type {Map<number, Promise<import("./state.js").Step | null>>} */
+  const asked = new Map();
   /** The last request made before its click: for the place under the pointer, or for a press. @type {Early | null} */
   let early = null;
   let slowReplies = 0;
@@ -82,20 +84,35 @@ export function createPrompting({ store, api, toast }) {
     }
   }
 
-  async function request() {
+  function request() {
     const { image } = store.get();
     const step = draft().now;
-    if (!image || !step || step.answered) return;
+    if (!image || !step || step.answered || asked.has(step.id)) return;
+    asked.set(
+      step.id,
+      answer(image.id, step).finally(() => asked.delete(step.id)),
+    );
+  }
+
+  /**
+   * @param {string} imageId
+   * @param {import("./state.js").Step} step
+   * @returns {Promise<import("./state.js").Step | null>} the step with its answer; null, and said so, when there is none
+   */
+  async function answer(imageId, step) {
     busy(1);
     try {
-      const reply = distinctCandidates(await fetchReply(image.id, step), equal);
+      const reply = distinctCandidates(await fetchReply(imageId, step), equal);
       const found = reply.candidates.findIndex((candidate) => candidate.mask.w > 0);
       const fields = { reply, answered: true, index: Math.max(0, found), edited: null };
-      if (store.get().image?.id === image.id) store.set({ draft: patchStep(draft(), step.id, fields) });
-      else if (parked.has(image.id)) parked.set(image.id, patchStep(/** @type {any} */ (parked.get(image.id)), step.id, fields));
+      if (store.get().image?.id === imageId) store.set({ draft: patchStep(draft(), step.id, fields) });
+      const left = parked.get(imageId);
+      if (left) parked.set(imageId, patchStep(left, step.id, fields));
+      return { ...step, ...fields };
     } catch (error) {
       toast(`No mask for this prompt: ${error.message}`, { kind: "error" });
       if (draft().now?.id === step.id) setDraft({ ...undoStep(draft()), future: [] });
+      return null;
     } finally {
       busy(-1);
     }
@@ -109,7 +126,7 @@ export function createPrompting({ store, api, toast }) {
     setDraft(withPrompts(draft(), prompts, { refine }));
     started.set(/** @type {any} */ (draft().now).id, at);
     hover.cancel();
-    void request();
+    request();
   }
 
   const hover = createLatest(
@@ -138,6 +155,8 @@ export function createPrompting({ store, api, toast }) {
   const pointsWith = (/** @type {number[]} */ point) => [...(draft().now?.points ?? []), point];
 
   return {
+    /** @param {import("./state.js").Step} step @returns {Promise<import("./state.js").Step | null>} the step with its answer */
+    answered: async (step) => (step.answered ? step : ((await asked.get(step.id)) ?? null)),
     /**
      * A pointer went down where a point may follow: asks already, so that the answer is there when it goes up.
      * @param {number} x image
@@ -194,11 +213,11 @@ export function createPrompting({ store, api, toast }) {
     },
     undo() {
       setDraft(undoStep(draft()));
-      void request();
+      request();
     },
     redo() {
       setDraft(redoStep(draft()));
-      void request();
+      request();
     },
     drop() {
       setDraft(NO_DRAFT);
@@ -242,7 +261,7 @@ export function createPrompting({ store, api, toast }) {
     unpark(imageId) {
       setDraft(parked.get(imageId) ?? NO_DRAFT);
       parked.delete(imageId);
-      void request();
+      request();
     },
     /** To be called after each drawn frame: measures prompt to paint. @param {number} now */
     painted(now) {

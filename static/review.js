@@ -116,9 +116,9 @@ export function createReview({ store, api, outbox, objects, toast, chooseLabel }
   /** @param {number[]} indices @param {boolean} [merge]  as one object @returns {Promise<boolean>} whether they were kept */
   async function accept(indices, merge = false) {
     const now = review();
-    const { image, labelId } = store.get();
+    const { image } = store.get();
     if (!now || !indices.length) return false;
-    const label = labelId ?? (await chooseLabel());
+    const label = await chooseLabel();
     if (label === null) return false;
     const chosen = judge(indices);
     try {

@@ -163,7 +163,7 @@ def test_undo_and_redo_walk_through_everything(client: TestClient, image: dict[s
     url = f"/api/images/{image['id']}"
     first, second = ({"x": x, "y": 5, "w": 3, "h": 4, "runs": [0, 12]} for x in (7, 70))
     ids = [keep(client, image, label, mask).json()["annotation"]["id"] for mask in (first, second)]
-    client.delete(f"{url}/annotations/{ids[0]}")
+    client.post(f"{url}/annotations/delete", json={"ids": ids[:1]})
     assert [a["id"] for a in client.get(f"{url}/document").json()["annotations"]] == ids[1:]
     after = client.post(f"{url}/undo").json()
     assert [a["id"] for a in after["annotations"]] == ids
@@ -192,12 +192,39 @@ def test_merge_split_and_clean_are_lossless_steps(client: TestClient, image: dic
     ids = [keep(client, image, label, mask, source="edit").json()["annotation"]["id"] for mask in squares]
     (merged,) = client.post(f"{url}/annotations/merge", json={"ids": ids}).json()["annotations"]
     assert merged["area"] == 800
-    parts = client.post(f"{url}/annotations/{merged['id']}/split", json={}).json()["annotations"]
+    parts = client.post(f"{url}/annotations/split", json={"ids": [merged["id"]]}).json()["annotations"]
     assert sorted(part["mask"]["x"] for part in parts) == [10, 100]
     holed = {"x": 0, "y": 0, "w": 5, "h": 5, "runs": [0, 12, 1, 12]}
     made = keep(client, image, label, holed).json()["annotation"]["id"]
-    cleaned = client.post(f"{url}/annotations/{made}/clean", json={"fill_holes": 1}).json()["annotations"]
-    assert next(a["area"] for a in cleaned if a["id"] == made) == 25
+    cleaned = client.post(f"{url}/annotations/clean", json={"ids": [made], "fill_holes": 1}).json()
+    assert next(a["area"] for a in cleaned["annotations"] if a["id"] == made) == 25
+    again = client.post(f"{url}/annotations/clean", json={"ids": [made], "fill_holes": 1}).json()
+    assert again["history"] == cleaned["history"]
+
+
+def test_what_is_done_to_a_selection_is_one_step(client: TestClient, image: dict[str, Any], project: int) -> None:
+    url = f"/api/images/{image['id']}"
+    labels = [
+        client.post(f"/api/projects/{project}/labels", json={"name": name}).json()["id"] for name in ("left", "right")
+    ]
+    two_parts = {"x": 10, "y": 10, "w": 9, "h": 20, "runs": [0] + [4, 1, 4, 0] * 19 + [4, 1, 4]}
+    ids = [keep(client, image, labels[0], two_parts).json()["annotation"]["id"] for _ in range(3)]
+
+    def labels_now() -> list[int]:
+        return [a["label_id"] for a in client.get(f"{url}/document").json()["annotations"]]
+
+    relabelled = client.post(f"{url}/annotations/relabel", json={"ids": ids, "label_id": labels[1]})
+    assert relabelled.json()["history"]["undo"] == "relabel 3 objects"
+    assert labels_now() == [labels[1]] * 3
+    client.post(f"{url}/undo")
+    assert labels_now() == [labels[0]] * 3
+    for verb, count in [("split", 6), ("delete", 0)]:
+        assert client.post(f"{url}/annotations/{verb}", json={"ids": ids}).status_code == 200
+        assert len(labels_now()) == count
+        client.post(f"{url}/undo")
+        assert len(labels_now()) == 3
+    unknown = client.post(f"{url}/annotations/delete", json={"ids": [*ids, "nope"]})
+    assert (unknown.status_code, len(labels_now())) == (404, 3)
 
 
 def test_relabelling_and_correcting_an_object(client: TestClient, project: int, image: dict[str, Any]) -> None:
@@ -353,7 +380,6 @@ def test_unknown_things_are_404_in_one_sentence(client: TestClient, image: dict[
         ("POST", "/api/images/nope/undo"),
         ("GET", "/api/jobs/nope"),
         ("GET", "/api/projects/999/images"),
-        ("DELETE", f"/api/images/{image['id']}/annotations/nope"),
         ("DELETE", "/api/labels/999"),
         ("GET", "/api/nope"),
     ]:
@@ -490,12 +516,13 @@ def test_every_kind_of_change_can_be_repeated_when_its_reply_was_lost(
     url = f"/api/images/{image['id']}/annotations"
     squares = [{"x": x, "y": 10, "w": 20, "h": 20, "runs": [0, 400]} for x in (10, 100, 200)]
     ids = [keep(client, image, label, mask).json()["annotation"]["id"] for mask in squares]
-    requests: list[tuple[str, str, dict[str, Any] | None]] = [
+    requests: list[tuple[str, str, dict[str, Any]]] = [
         ("POST", f"{url}/merge", {"ids": ids[:2], "request_id": "merge-it"}),
-        ("POST", f"{url}/{ids[0]}/split", {"request_id": "split-it"}),
-        ("POST", f"{url}/{ids[0]}/clean", {"fill_holes": 5, "request_id": "clean-it"}),
+        ("POST", f"{url}/split", {"ids": ids[:1], "request_id": "split-it"}),
+        ("POST", f"{url}/clean", {"ids": ids[:1], "fill_holes": 5, "request_id": "clean-it"}),
+        ("POST", f"{url}/relabel", {"ids": ids[:1], "label_id": label, "request_id": "relabel-it"}),
         ("PATCH", f"{url}/{ids[2]}", {"score": 0.5, "request_id": "change-it"}),
-        ("DELETE", f"{url}/{ids[2]}?request_id=delete-it", None),
+        ("POST", f"{url}/delete", {"ids": ids[2:], "request_id": "delete-it"}),
     ]
     for method, path, body in requests:
         first, second = (client.request(method, path, json=body) for _ in range(2))

@@ -56,30 +56,37 @@ def update(annotation_id: str, change: o.AnnotationChange, record: OwnImage, spa
     return o.Kept(annotation=o.Annotation.of(kept), history=o.History.of(journal))
 
 
-@router.delete("/images/{image_id}/annotations/{annotation_id}")
-def delete(annotation_id: str, record: OwnImage, space: Space, request_id: str | None = None) -> o.Deleted:
-    """Delete an object."""
-    return o.Deleted(history=o.History.of(space.annotations.delete(record, [annotation_id], request_id)))
+@router.post("/images/{image_id}/annotations/delete")
+def delete(body: o.Objects, record: OwnImage, space: Space) -> o.Changed:
+    """Delete objects."""
+    return o.Changed(history=o.History.of(space.annotations.delete(record, body.ids, body.request_id)))
+
+
+@router.post("/images/{image_id}/annotations/relabel")
+def relabel(body: o.Relabel, record: OwnImage, space: Space) -> o.Changed:
+    """Give objects another label."""
+    history = space.annotations.relabel(record, body.ids, body.label_id, body.request_id)
+    return o.Changed(history=o.History.of(history))
 
 
 @router.post("/images/{image_id}/annotations/merge")
-def merge(body: o.Merge, record: OwnImage, space: Space) -> o.Document:
-    """Merge objects."""
+def merge(body: o.Objects, record: OwnImage, space: Space) -> o.Document:
+    """Merge objects into the first one."""
     space.annotations.merge(record, body.ids, body.request_id)
     return document_schema(space, record)
 
 
-@router.post("/images/{image_id}/annotations/{annotation_id}/split")
-def split(annotation_id: str, body: o.Split, record: OwnImage, space: Space) -> o.Document:
-    """Split an object into its parts."""
-    space.annotations.split(record, annotation_id, body.request_id)
+@router.post("/images/{image_id}/annotations/split")
+def split(body: o.Objects, record: OwnImage, space: Space) -> o.Document:
+    """Split objects into their parts."""
+    space.annotations.split(record, body.ids, body.request_id)
     return document_schema(space, record)
 
 
-@router.post("/images/{image_id}/annotations/{annotation_id}/clean")
-def clean(annotation_id: str, body: o.Clean, record: OwnImage, space: Space) -> o.Document:
-    """Fill holes and drop specks of an object."""
-    space.annotations.clean(record, annotation_id, body.fill_holes, body.drop_specks, body.request_id)
+@router.post("/images/{image_id}/annotations/clean")
+def clean(body: o.Clean, record: OwnImage, space: Space) -> o.Document:
+    """Fill holes and drop specks of objects."""
+    space.annotations.clean(record, body.ids, body.fill_holes, body.drop_specks, body.request_id)
     return document_schema(space, record)
 
 

@@ -111,8 +111,8 @@ class Kept(BaseModel):
     history: History
 
 
-class Deleted(BaseModel):
-    """The history after a deletion."""
+class Changed(BaseModel):
+    """The history after a change whose outcome the caller knows."""
 
     history: History
 
@@ -222,25 +222,24 @@ class AnnotationChange(BaseModel):
         return given
 
 
-class Merge(BaseModel):
-    """Objects to merge into the first one."""
+class Objects(BaseModel):
+    """Objects to change together, in one step of the history."""
 
-    ids: Annotated[list[str], Field(min_length=2, max_length=1000)]
+    ids: Annotated[list[str], Field(min_length=1, max_length=5000)]
     request_id: RequestId | None = None
 
 
-class Split(BaseModel):
-    """Split an object into its connected parts."""
+class Relabel(Objects):
+    """Give objects another label."""
 
-    request_id: RequestId | None = None
+    label_id: int
 
 
-class Clean(BaseModel):
+class Clean(Objects):
     """Fill holes and drop specks of at most so many pixels."""
 
     fill_holes: Annotated[int, Field(ge=0)] = 0
     drop_specks: Annotated[int, Field(ge=0)] = 0
-    request_id: RequestId | None = None
 
 
 class AutomaskRequest(BaseModel):

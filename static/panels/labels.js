@@ -27,12 +27,12 @@ export function createLabelPanel({ store, labels, choose, done }) {
   });
 
   /** @param {Event} event */
-  async function add(event) {
+  function add(event) {
     event.preventDefault();
     const name = input.value.trim();
     if (!name) return;
     input.value = "";
-    await labels.add(name);
+    void labels.add(name);
     done();
   }
 

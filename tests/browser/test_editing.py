@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from driver import EXECUTABLE, Annotator
+from playwright.sync_api import Route
 
 pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's chromium")
 
@@ -55,6 +59,88 @@ def test_fast_undo_takes_back_one_change_for_each_press(cat: Annotator) -> None:
     cat.settled()
     cat.until("history.undo === null")
     assert cat.state("annotations.length") == 0
+
+
+def test_enter_before_the_mask_has_come_keeps_it_when_it_comes(cat: Annotator) -> None:
+    with held(cat, "prompt") as waiting:
+        for x, y in ((200, 150), (60, 40)):
+            cat.page.mouse.click(*cat.at(x, y))
+            cat.page.keyboard.press("Enter")
+        assert cat.state("annotations.length") == 0 and len(waiting) >= 2
+    cat.until("annotations.filter((item) => !item.pending).length === 2")
+    assert cat.state("draft.now") is None
+    points = cat.state("annotations.map((item) => item.prompts.points[0].slice(0, 2).map(Math.round))")
+    assert sorted(points) == [[60, 40], [200, 150]]
+
+
+def test_a_label_is_there_for_the_enter_that_follows_at_once(cat: Annotator) -> None:
+    cat.click(200, 150)
+    with held(cat, "labels") as waiting:
+        cat.page.keyboard.press("l")
+        cat.page.keyboard.type("whiskers")
+        cat.page.keyboard.press("Enter")
+        cat.page.keyboard.press("Enter")
+        assert len(waiting) == 1
+    cat.until("annotations.filter((item) => !item.pending).length === 1")
+    assert cat.state("labels.at(-1).name") == "whiskers"
+    assert cat.state("annotations[0].label_id") == cat.state("labels.at(-1).id")
+
+
+def test_strokes_faster_than_the_server_all_stay(cat: Annotator) -> None:
+    painted(cat, ((50, 50), (90, 50)))
+    cat.press(".", "b")
+    with held(cat, "annotations/*") as waiting:
+        for y in (100, 150):
+            stroke(cat, (50, y), (90, y))
+        release(waiting, 1)
+        cat.until("history.undo === 'correct object'")
+        stroke(cat, (50, 200), (90, 200))
+    cat.settled()
+    mask = only_mask(cat)
+    assert [bool(mask[y, 70]) for y in (50, 100, 150, 200, 250)] == [True] * 4 + [False]
+    cat.reload()
+    np.testing.assert_array_equal(only_mask(cat), mask)
+
+
+def test_what_another_tab_did_before_ones_own_change_is_seen(cat: Annotator) -> None:
+    elsewhere = """async ([image, label]) => (await fetch(`/api/images/${image}/annotations`, {
+      method: 'POST', headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ label_id: label, mask: { x: 300, y: 200, w: 9, h: 5, runs: [0, 45] } }) })).status"""
+    assert cat.page.evaluate(elsewhere, [cat.state("image.id"), cat.state("labels[0].id")]) == 200
+    painted(cat, ((50, 50), (90, 50)))
+    cat.until("annotations.length === 2")
+    assert sorted(cat.state("annotations.map((item) => item.bbox[0] === 300)")) == [False, True]
+
+
+@contextmanager
+def held(page: Annotator, path: str) -> Iterator[list[Route]]:
+    """Requests to this path wait; in the end they go their way."""
+    waiting: list[Route] = []
+    over = False
+
+    def on_request(route: Route) -> None:
+        if over:
+            route.continue_()
+        else:
+            waiting.append(route)
+
+    page.page.route(f"**/{path}", on_request)
+    yield waiting
+    over = True
+    release(waiting, len(waiting))
+
+
+def release(waiting: list[Route], count: int) -> None:
+    for _ in range(count):
+        waiting.pop(0).continue_()
+
+
+def stroke(page: Annotator, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """A drag, without waiting for what follows from it."""
+    page.page.mouse.move(*page.at(*start))
+    page.page.mouse.down()
+    page.page.mouse.move(*page.at(*end))
+    page.page.mouse.up()
 
 
 def disc_near(page: Annotator, x: float, y: float) -> np.ndarray:
