@@ -22,13 +22,15 @@ from annotator.prompts import View, seen
 from annotator.sam import zoo
 from annotator.sam.evaluate import IGNORE
 from annotator.sam.postprocess import masks_to_rle
-from annotator.sam.predictor import Predictor, PromptBatch
+from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.settings import Settings
 from annotator.types import BoolArray, Point, Prompt
 
 SMALLEST, LARGEST = 0.002, 0.05
 """Share of the image a region must have."""
 BAND = 0.02
+MOST = 5
+"""Regions of one image, so that one with a hundred nuclei does not outweigh the others."""
 
 
 def band(mask: BoolArray, width: int) -> BoolArray:
@@ -62,11 +64,19 @@ def view_of(truth: BoolArray) -> View:
     return View(x, y, w, h)
 
 
-def best_answer(predictor: Predictor, pixels: np.ndarray, point: Point) -> BoolArray:
+def best_answer(
+    predictor: Predictor, embedding: list[ImageEmbedding], point: Point, shape: tuple[int, ...]
+) -> BoolArray:
     """The best-scored mask of one click."""
-    answer = predictor.decode(predictor.encode([pixels]), PromptBatch.single(Prompt((point,))))
+    answer = predictor.decode(embedding, PromptBatch.single(Prompt((point,))))
     slot = int(answer.scores[0, 1:].argmax()) + 1
-    return rles.decode(masks_to_rle(answer.logits[0, [slot]], *pixels.shape[:2])[0])
+    return rles.decode(masks_to_rle(answer.logits[0, [slot]], *shape)[0])
+
+
+def regions(ids: np.ndarray) -> list[BoolArray]:
+    """The first few regions of a size that fine detail is for."""
+    known = np.unique(ids[(ids > 0) & ((ids != IGNORE) | (ids.dtype != np.uint8))])
+    return [ids == each for each in known if SMALLEST <= (ids == each).mean() <= LARGEST][:MOST]
 
 
 def main() -> None:
@@ -81,17 +91,16 @@ def main() -> None:
     for path in sorted((options.folder / "images").glob("*.jpg")):
         pixels = np.asarray(Image.open(path).convert("RGB"))
         ids = np.asarray(Image.open(options.folder / "masks" / f"{path.stem}.png"))
-        for region in np.unique(ids[(ids > 0) & ((ids != IGNORE) | (ids.dtype != np.uint8))]):
-            truth: BoolArray = ids == region
-            if not SMALLEST <= truth.mean() <= LARGEST:
-                continue
+        embedding = predictor.encode([pixels])
+        for truth in regions(ids):
             deepest = farthest_point(truth)
             assert deepest is not None
             point, view = Point(deepest[0] + 0.5, deepest[1] + 0.5, 1), view_of(truth)
-            whole = best_answer(predictor, pixels, point)
+            whole = best_answer(predictor, embedding, point, truth.shape)
             (inside,) = view.inside(Prompt((point,))).points
             detail = np.zeros_like(truth)
-            seen(detail, view)[:] = best_answer(predictor, np.ascontiguousarray(seen(pixels, view)), inside)
+            part = predictor.encode([np.ascontiguousarray(seen(pixels, view))])
+            seen(detail, view)[:] = best_answer(predictor, part, inside, (view.height, view.width))
             width = max(1, round(BAND * diagonal(truth)))
             edges = [iou(band(mask, width), band(truth, width)) for mask in (whole, detail)]
             rows.append([iou(whole, truth), iou(detail, truth), *edges])
