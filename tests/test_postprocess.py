@@ -101,17 +101,18 @@ def test_stability_is_the_ratio_of_the_two_areas_and_zero_for_nothing() -> None:
 def test_measures_are_those_of_the_masks_on_either_path(size: tuple[int, int]) -> None:
     logits = torch.stack([*(blobs(seed) - shift for seed, shift in enumerate((0, 2, 4))), torch.full((128, 128), -9.0)])
     full = F.interpolate(logits[:, None], size, mode="bilinear")[:, 0]
-    measures = measure(logits, *size)
-    for k, mask in enumerate(masks_to_rle(logits, *size)):
-        assert tuple(measures.boxes[k]) == rles.bbox(mask)
-    np.testing.assert_allclose(measures.stability, stability(full).numpy(), atol=1e-6)
-    table = measure_on_device(logits, *size, 1.0).numpy()
-    assert (np.stack((*table.T[2:4], *(table.T[4:] - table.T[2:4])), axis=1) == measures.boxes).all()
-    np.testing.assert_allclose(table[:, 0] / np.maximum(table[:, 1], 1), measures.stability, atol=1e-6)
+    table = measure(logits, *size).numpy()
+    for (x0, y0, x1, y1), mask in zip(table[:, 2:], masks_to_rle(logits, *size), strict=True):
+        assert (x0, y0, x1 - x0, y1 - y0) == rles.bbox(mask)
+    steady = table[:, 0] / np.maximum(table[:, 1], 1)
+    np.testing.assert_allclose(steady, stability(full).numpy(), atol=1e-6)
+    on_device = measure_on_device(logits, *size, 1.0).numpy()
+    assert (on_device[:, 2:] == table[:, 2:]).all()
+    np.testing.assert_allclose(on_device[:, 0] / np.maximum(on_device[:, 1], 1), steady, atol=1e-6)
 
 
 def test_nothing_to_measure_is_nothing() -> None:
     none = torch.zeros(0, 128, 128)
     assert masks_to_rle(none, 30, 40) == []
-    assert measure(none, 30, 40).boxes.shape == (0, 4)
+    assert measure(none, 30, 40).shape == (0, 6)
     assert measure_on_device(none, 30, 40, 1.0).shape == (0, 6)

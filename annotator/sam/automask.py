@@ -2,7 +2,7 @@
 
 The official algorithm and defaults (`sam2.automatic_mask_generator`, no crop layers), in chunks of prompts. Scores are
 filtered on the decoder's low-resolution answer, hopelessly unstable masks too; only what survives is upsampled and
-measured, and only what NMS leaves becomes run lengths.
+measured, and only what NMS leaves becomes run lengths. A GPU is waited for once a chunk and twice at the end.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -82,13 +81,10 @@ def point_grid(per_side: int, height: int, width: int, region: Box | None = None
 
 
 class _Found(NamedTuple):
-    """What passed the filters in one chunk: K masks before NMS."""
+    """What passed the filters on low-resolution logits in one chunk, on the model's device: K masks."""
 
-    logits: Tensor  # [K, s, s], on the model's device
-    scores: FloatArray  # [K]
-    stability: npt.NDArray[np.float64]  # [K], at full resolution
-    boxes: npt.NDArray[np.int64]  # [K, 4]: x, y, w, h
-    points: FloatArray  # [K, 2]: the clicks that found them
+    logits: Tensor  # [K, s, s]
+    table: Tensor  # float64 [K, 8]: the columns of `measure`, the score, the click's place in the grid
 
 
 class AutomaskRun:
@@ -121,7 +117,7 @@ class AutomaskRun:
             clicks = self._grid[self._done : self._done + self._chunk]
             try:
                 answer = predictor.decode([embedding], PromptBatch.points(clicks))
-                found = _passed(answer.logits[:, 1:], answer.scores[:, 1:], clicks, embedding, self._settings)
+                found = self._passed(answer.logits[:, 1:], answer.scores[:, 1:])
             except torch.OutOfMemoryError:
                 if self._chunk == 1:
                     raise
@@ -138,25 +134,34 @@ class AutomaskRun:
         if self._done < len(self._grid):
             self._done = 0
 
+    def _passed(self, logits: Tensor, scores: Tensor) -> _Found:
+        """What passes of a chunk: logits [B, 3, s, s], scores [B, 3]. Waits for the device once, to count them."""
+        settings = self._settings
+        steady = stability(logits, settings.stability_offset) >= settings.stability_threshold - _STABILITY_MARGIN
+        click, slot = ((scores > settings.iou_threshold) & steady).nonzero(as_tuple=True)
+        chosen = logits[click, slot]
+        measures = measure(chosen, self._height, self._width, settings.stability_offset)
+        columns = (*measures.T, scores[click, slot], click + self._done)
+        return _Found(chosen, torch.stack([each.double() for each in columns], dim=1))
+
     def proposals(self) -> list[Proposal]:
         """What was found so far, without duplicates and specks, best score first."""
         parts = list(self._found)
         if not parts:
             return []
-        scores, steady, boxes, points = (
-            np.concatenate(column)
-            for column in zip(*((each.scores, each.stability, each.boxes, each.points) for each in parts), strict=True)
-        )
-        # Official boxes are inclusive pixel extents, x0, y0, x1, y1, so they are one pixel smaller than ours.
-        corners = np.concatenate((boxes[:, :2], boxes[:, :2] + boxes[:, 2:] - 1), axis=1).astype(np.float32)
-        kept = nms(corners, scores, self._settings.nms_threshold)
-        logits = [each.logits[i] for each in parts for i in range(len(each.scores))]
+        table = torch.cat([each.table for each in parts]).cpu().numpy()
+        inner, outer, x0, y0, x1, y1, scores, clicks = table.T
+        steady = inner / np.maximum(outer, 1)
+        passed = np.flatnonzero((steady >= self._settings.stability_threshold) & (x1 > x0))
+        # Official boxes are inclusive pixel extents, so they are one pixel smaller than ours.
+        corners = np.stack((x0, y0, x1 - 1, y1 - 1), axis=1).astype(np.float32)
+        kept = passed[nms(corners[passed], scores[passed].astype(np.float32), self._settings.nms_threshold)]
+        logits = [each.logits[i] for each in parts for i in range(len(each.logits))]
         masks = masks_to_rle(torch.stack([logits[i] for i in kept]), self._height, self._width) if len(kept) else []
-        found = [
-            Proposal(mask, float(scores[i]), float(steady[i]), rles.area(mask), rles.bbox(mask), (x, y))
-            for i, mask in zip(kept, masks, strict=True)
-            for x, y in points[i : i + 1].tolist()
-        ]
+        found = []
+        for i, mask in zip(kept, masks, strict=True):
+            x, y = self._grid[int(clicks[i])].tolist()
+            found.append(Proposal(mask, float(scores[i]), float(steady[i]), rles.area(mask), rles.bbox(mask), (x, y)))
         area = self._settings.min_region_area
         return [_cleaned(each, area) for each in found] if area else found
 
@@ -177,23 +182,3 @@ def _cleaned(proposal: Proposal, area: int) -> Proposal:
     if not rles.area(mask):
         return proposal
     return replace(proposal, mask=mask, area=rles.area(mask), bbox=rles.bbox(mask))
-
-
-def _passed(
-    logits: Tensor, scores: Tensor, clicks: FloatArray, embedding: ImageEmbedding, settings: AutomaskSettings
-) -> _Found:
-    """What passes the filters of score and stability in one chunk. logits [B, 3, s, s], scores [B, 3]."""
-    steady = stability(logits, settings.stability_offset) >= settings.stability_threshold - _STABILITY_MARGIN
-    passed = ((scores > settings.iou_threshold) & steady).nonzero()
-    chosen = logits[passed[:, 0], passed[:, 1]]
-    measures = measure(chosen, embedding.height, embedding.width, settings.stability_offset)
-    kept = np.flatnonzero((measures.stability >= settings.stability_threshold) & (measures.boxes[:, 2] > 0))
-    rows = torch.from_numpy(kept).to(passed.device)
-    passed = passed[rows]
-    return _Found(
-        chosen[rows],
-        scores[passed[:, 0], passed[:, 1]].cpu().numpy(),
-        measures.stability[kept],
-        measures.boxes[kept],
-        clicks[passed[:, 0].cpu().numpy()],
-    )

@@ -43,13 +43,6 @@ class Window(NamedTuple):
     values: FloatArray
 
 
-class Measures(NamedTuple):
-    """Of K masks at full resolution: `stability` [K] in 0..1, `boxes` [K, 4] tight x, y, w, h in pixels, 0 if empty."""
-
-    stability: npt.NDArray[np.float64]
-    boxes: npt.NDArray[np.int64]
-
-
 def stability(logits: Tensor, offset: float = STABILITY_OFFSET) -> Tensor:
     """[..., h, w] -> [...]: area at logits > offset over area at logits > -offset; 0 where both are empty."""
     inner = (logits > offset).sum(dim=(-2, -1))
@@ -64,18 +57,19 @@ def masks_to_rle(logits: Tensor, height: int, width: int) -> list[RLE]:
     return [rle for full in _upsampled(logits, height, width) for rle in rle_on_device(full > 0)]
 
 
-def measure(logits: Tensor, height: int, width: int, offset: float = STABILITY_OFFSET) -> Measures:
-    """Logits [K, s, s] -> what K masks of `height` x `width` pixels, as `masks_to_rle` gives them, measure."""
+def measure(logits: Tensor, height: int, width: int, offset: float = STABILITY_OFFSET) -> Tensor:
+    """Logits [K, s, s] -> int64 [K, 6] on their device, without waiting for it: what K masks of `height` x `width`
+    pixels, as `masks_to_rle` gives them, measure.
+
+    Pixels above `offset`, pixels above `-offset`, and the tight box x0, y0, x1, y1, past its end, 0 if it is empty.
+    """
     if logits.device.type == "cpu":
-        table = _measure_windows(logits.float(), height, width, offset)
-    else:
-        table = measure_on_device(logits, height, width, offset).cpu().numpy()
-    inner, outer, x0, y0, x1, y1 = table.T
-    return Measures(inner / np.maximum(outer, 1), np.stack((x0, y0, x1 - x0, y1 - y0), axis=1))
+        return torch.from_numpy(_measure_windows(logits.float(), height, width, offset))
+    return measure_on_device(logits, height, width, offset)
 
 
 def _measure_windows(logits: Tensor, height: int, width: int, offset: float) -> npt.NDArray[np.int64]:
-    """The table of `measure_on_device`, one window after the other."""
+    """`measure`, one window after the other."""
     table = np.zeros((len(logits), 6), np.int64)
     for row, each in zip(table, logits, strict=True):
         x, y, values = upsample_window(each, height, width, threshold=-offset)
@@ -88,7 +82,7 @@ def _measure_windows(logits: Tensor, height: int, width: int, offset: float) -> 
 
 
 def measure_on_device(logits: Tensor, height: int, width: int, offset: float) -> Tensor:
-    """Logits [K, s, s] -> int64 [K, 6]: pixels above `offset`, above `-offset`, and x0, y0, x1, y1, without a sync."""
+    """`measure`, in whole frames."""
     parts = [torch.zeros(0, 6, dtype=torch.int64, device=logits.device)]
     for full in _upsampled(logits, height, width):
         inner, outer = ((full > level).sum(dim=(1, 2)) for level in (offset, -offset))
