@@ -88,7 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     compile_model.add_argument("--dtype", choices=["float16", "float32"], help="default: float16 on cuda, else float32")
 
     bench = with_model(command("bench", commands.bench, "Measure against official SAM 2 (needs the checkout)."))
-    bench.add_argument("--repeats", type=int, default=40, help="inputs for CLICK and SPS; a quarter of them for MPS")
+    bench.add_argument(
+        "--repeats", type=int, default=40, help="inputs for SPS, a quarter for MPS, 100 or more for CLICK"
+    )
     bench.add_argument("--automask-images", type=int, default=4)
     bench.add_argument("--points-per-side", type=int, default=32)
     bench.add_argument("--untrained", action="store_true", help="seeded random weights, 100 automatic masks by design")

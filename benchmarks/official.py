@@ -36,6 +36,8 @@ def features(network: Any, x: Tensor) -> list[Tensor]:
 class Official:
     """An eager float32 SAM 2 that keeps the last image's features, as `SAM2ImagePredictor` does."""
 
+    dtype = torch.float32
+
     def __init__(self, model: str, path: Any, device: torch.device) -> None:
         self.network = zoo.build(zoo.spec_of(model), path).to(device)
         self.device = device

@@ -8,12 +8,13 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 TASKS = ("CLICK", "SPS", "MPS", "AMG")
-_COLORS = {"official": "#8a8f98", "eager": "#5b8def", "packaged": "#1f9d72"}
+_COLORS = {"official": "#8a8f98", "reference": "#c9793b", "eager": "#5b8def", "packaged": "#1f9d72"}
 
 _PREFACE = """# Benchmarks
 
 Generated from `benchmarks/results/*.json` by `annotator bench`. Each table is one run on one machine: official
-sam2 1.1.0 and ours on the same weights, inputs and cores, interleaved input by input. Times are milliseconds from JPEG
+sam2 1.1.0, the reference system where it runs (torchao's code for fast SAM 2, eager float16, on a GPU) and ours on the
+same weights, inputs and cores, interleaved input by input. Times are milliseconds from JPEG
 bytes in memory to RLE dictionaries; CLICK starts from the cached embedding. *Faster* is the median of the ratios
 official / ours of the same input. *MiB* is the peak of one run beyond what was held before it, such as the weights:
 device memory on a GPU, resident memory of the process on a CPU. Accuracy is against official eager float32: mean IoU by

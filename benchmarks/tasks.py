@@ -24,6 +24,7 @@ from annotator.sam.postprocess import masks_to_rle
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.types import FloatArray
 from benchmarks.official import Official, Rle
+from benchmarks.reference import Reference
 
 Spans = dict[str, float]
 
@@ -32,6 +33,7 @@ class Runner(Protocol):
     """One way of running the model. Each task returns RLE dictionaries and its spans in milliseconds."""
 
     name: str
+    precision: str
 
     def prepare_click(self, data: bytes) -> None:
         """Encode the image of the CLICK task."""
@@ -72,6 +74,7 @@ class Ours:
 
     def __init__(self, name: str, predictor: Predictor, wait: Callable[[], None]) -> None:
         self.name, self.predictor, self._wait = name, predictor, wait
+        self.precision = str(predictor.dtype).removeprefix("torch.")
         self._embedding: ImageEmbedding | None = None
 
     def prepare_click(self, data: bytes) -> None:
@@ -115,22 +118,21 @@ class Ours:
 
 
 class Baseline:
-    """Official SAM 2, eager float32."""
+    """Code of others around the same weights."""
 
-    name = "official"
-
-    def __init__(self, official: Official, wait: Callable[[], None]) -> None:
-        self._official, self._wait = official, wait
+    def __init__(self, name: str, code: Official | Reference, wait: Callable[[], None]) -> None:
+        self.name, self._code, self._wait = name, code, wait
+        self.precision = str(code.dtype).removeprefix("torch.")
 
     def prepare_click(self, data: bytes) -> None:
         """`set_image` once."""
-        self._official.set_image(decode_image(data))
+        self._code.set_image(decode_image(data))
 
     def click(self, xy: FloatArray) -> tuple[list[Rle], Spans]:
         """`predict` on the features kept from `set_image`."""
         clock = Clock(self._wait)
         with clock.span("decode prompt"):
-            masks = self._official.best_masks(xy)
+            masks = self._code.best_masks(xy)
         return masks, clock.spans
 
     def points(self, data: bytes, xy: FloatArray) -> tuple[list[Rle], Spans]:
@@ -139,14 +141,14 @@ class Baseline:
         with clock.span("decode image"):
             image = decode_image(data)
         with clock.span("encode"):
-            self._official.set_image(image)
+            self._code.set_image(image)
         with clock.span("decode prompt"):
-            masks = self._official.best_masks(xy)
+            masks = self._code.best_masks(xy)
         return masks, clock.spans
 
     def automatic(self, data: bytes, settings: AutomaskSettings) -> tuple[list[Rle], Spans]:
         """`generate`."""
         clock = Clock(self._wait)
         with clock.span("all"):
-            masks = self._official.automask(decode_image(data), settings)
+            masks = self._code.automask(decode_image(data), settings)
         return masks, clock.spans
