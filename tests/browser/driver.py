@@ -34,6 +34,8 @@ PATIENCE_MS = 60_000
 AUTO_MASK_PATIENCE_MS = 300_000
 STATE = "document.querySelector('#annotator').annotator.state()"
 NEXT_TASK = "() => new Promise((done) => setTimeout(done))"
+# render.js draws a moving view from its last drawing, and afresh once it has stood still for this long.
+STANDS_STILL = "() => new Promise((done) => setTimeout(done, 120))"
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
 
 
@@ -128,6 +130,8 @@ class Annotator:
         script = "([x, y]) => document.querySelector('#annotator').annotator.viewport.set({scale: 1, x: -x, y: -y})"
         self.page.evaluate(script, [x, y])
         self.settled()
+        self.page.evaluate(STANDS_STILL)
+        self.page.evaluate(TWO_FRAMES)
 
     def auto_mask(self) -> int:
         """Runs auto-mask to its end; how many proposals wait for review."""
