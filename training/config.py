@@ -10,7 +10,7 @@ class Phase:
     """A stretch of the run at one input size."""
 
     until: float  # the share of the run's budget at which it ends, 0..1
-    size: int  # side of the square input in pixels, a multiple of 192
+    size: int  # side of the square input in pixels, a multiple of 64
     images: int  # images a step, in each process
     prompts: int  # prompts an image
     drawn: float  # share of wholly drawn scenes; the rest starts from a photo
@@ -38,6 +38,7 @@ class Config:
     qk_gain: float = 1.6
     lr: float = 5e-4
     lr_end: float = 1e-6
+    trunk_rate: float = 0.25  # learning rate of the trunk, whose weights have seen ImageNet, in parts of the others'
     warmup_steps: int = 200
     cooldown: float = 0.5  # share of the budget, at its end, over which the rate falls (half a cosine)
     weight_decay: float = 0.05
@@ -68,10 +69,11 @@ class Config:
 
 FURTHER = Config(
     phases=(
-        Phase(until=0.55, size=384, images=2, prompts=6, drawn=0.25, paste=0.75, corrected=0.7, balance=0.1),
-        Phase(until=1.00, size=384, images=2, prompts=6, drawn=0.12, paste=0.40, corrected=0.8, balance=0.05),
+        Phase(until=0.50, size=384, images=2, prompts=6, drawn=0.20, paste=0.60, corrected=0.75, balance=0.1),
+        Phase(until=1.00, size=512, images=2, prompts=5, drawn=0.10, paste=0.40, corrected=0.8, balance=0.05),
     ),
-    lr=4e-4,
+    sources={"coco": 4.0, "davis": 2.5, "pets": 2.0, "cats": 1.2, "fruits": 0.6, "nuclei": 0.6},
+    lr=3e-4,
     cooldown=0.65,
     silent=(0.45, 0.3, 0.13, 0.07, 0.05),
     shown=0.3,
@@ -79,7 +81,7 @@ FURTHER = Config(
 """From weights that can already do it: at full size at once, then ever more like the photos and clicks of real work."""
 
 SCORES = Config(
-    phases=(Phase(until=1.0, size=384, images=3, prompts=6, drawn=0.1, paste=0.4, corrected=0.3, balance=0.1),),
+    phases=(Phase(until=1.0, size=512, images=3, prompts=6, drawn=0.1, paste=0.4, corrected=0.3, balance=0.1),),
     lr=5e-4,
     box=0.05,
     centre=0.85,

@@ -55,15 +55,9 @@ def initialise(model: SAM2Base, gain: float) -> None:
     turn each cross attention into a similarity: through the shared position code a click attends to its surroundings,
     and its surroundings to the click, from the first step on. Value and output projections that are each other's
     transpose then let the click carry what it sees there in the same basis, so that things that look alike attend to
-    it too. For that the features must not drown the position code: the neck starts with outputs of its size.
+    it too. For that the features must not drown the position code: the neck starts with outputs of its size. The trunk
+    must have its weights already.
     """
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Linear) and "sam_" not in name:
-            nn.init.trunc_normal_(module.weight, std=0.02 if module.in_features > 128 else module.in_features**-0.5 / 2)
-            nn.init.zeros_(module.bias)
-    trunk = model.image_encoder.trunk
-    for position in (trunk.pos_embed, trunk.pos_embed_window):
-        nn.init.trunc_normal_(position, std=0.02)
     transformer = model.sam_mask_decoder.transformer
     crossings = [transformer.final_attn_token_to_image]
     for layer in transformer.layers:
@@ -78,7 +72,6 @@ def initialise(model: SAM2Base, gain: float) -> None:
         nn.init.orthogonal_(attention.v_proj.weight)
         attention.out_proj.weight.data.copy_(attention.v_proj.weight.data.T)
     calm_neck(model)
-    freeze_object_score(model)
 
 
 @torch.no_grad()

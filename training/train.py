@@ -28,6 +28,7 @@ from torch.multiprocessing.spawn import spawn
 from torch.optim import AdamW
 
 from training import model as net
+from training import pretrained
 from training.config import STAGES, Config, Phase
 from training.data import Sample, loader
 from training.evaluate import evaluate
@@ -51,13 +52,26 @@ def rate(config: Config, step: int, progress: float) -> float:
     return warm * (config.lr_end + (config.lr - config.lr_end) * 0.5 * (1 + math.cos(math.pi * fall)))
 
 
-def parameter_groups(model: SAM2Base, weight_decay: float) -> list[dict[str, object]]:
-    """Weights of linear layers and convolutions decay; biases, norms, embeddings and tokens do not."""
-    linear = [m.weight for m in model.modules() if isinstance(m, nn.Linear) and m.weight.requires_grad]
-    decayed = linear + [m.weight for m in model.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
-    ids = {id(w) for w in decayed}
-    rest = [p for p in model.parameters() if p.requires_grad and id(p) not in ids]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+def parameter_groups(model: SAM2Base, config: Config) -> list[dict[str, object]]:
+    """Weights of linear layers and convolutions decay; biases, norms, embeddings and tokens do not.
+
+    `rate` is a group's learning rate in parts of the run's.
+    """
+    layers = [m for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
+    decayed = {id(m.weight) for m in layers}
+    trunk = {id(p) for p in model.image_encoder.trunk.parameters()}
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = defaultdict(list)
+    for p in model.parameters():
+        if p.requires_grad:
+            groups[id(p) in decayed, id(p) in trunk].append(p)
+    return [
+        {
+            "params": parameters,
+            "weight_decay": config.weight_decay if decays else 0.0,
+            "rate": config.trunk_rate if in_trunk else 1.0,
+        }
+        for (decays, in_trunk), parameters in groups.items()
+    ]
 
 
 @torch.no_grad()
@@ -156,13 +170,17 @@ class Run:
         self.folder: Path = args.run
         self.out: Path = args.out or args.run / "nano.pt"
         self.model = net.build(args.config)
-        net.initialise(self.model, config.qk_gain)
-        _load_checkpoint(self.model, args.init)
+        if args.init:
+            _load_checkpoint(self.model, args.init)
+        else:
+            pretrained.load(self.model.image_encoder.trunk)
+            net.initialise(self.model, config.qk_gain)
+        net.freeze_object_score(self.model)
         self.model.to(device).train()
         if args.stage == "scores":
             net.train_scores_only(self.model)
         self.ema = copy.deepcopy(self.model).eval().requires_grad_(False)
-        groups = parameter_groups(self.model, config.weight_decay)
+        groups = parameter_groups(self.model, config)
         self.optimizer = AdamW(groups, lr=config.lr, betas=config.betas)
         self.step, self.spent = 0, 0.0  # steps and seconds, earlier pieces included
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -235,7 +253,7 @@ def train(rank: int, args: argparse.Namespace, config: Config) -> None:
             stream = iter(loader(photos, config, phase, seed + index, args.workers))
             run.resize(config.phases[index].size)
         for group in run.optimizer.param_groups:
-            group["lr"] = rate(config, run.step, progress)
+            group["lr"] = group["rate"] * rate(config, run.step, progress)
         clicks = corrections(config, config.phases[index], run.step)
         figures = train_step(model, config, next(stream), config.phases[index], rng, clicks)
         now = time.monotonic()

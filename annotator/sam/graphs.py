@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from annotator.sam.trunk import EfficientNetLite
+
 if TYPE_CHECKING:
     from sam2.modeling.sam2_base import SAM2Base
 
@@ -27,17 +29,12 @@ class ImageEncoder(nn.Module):
     laterals before them, the bicubic resize of the trunk's position embedding, and `no_mem_embed`.
     """
 
-    pos_embed: Tensor
     no_memory: Tensor
 
     def __init__(self, model: SAM2Base) -> None:
         super().__init__()
         trunk, neck, decoder = model.image_encoder.trunk, model.image_encoder.neck, model.sam_mask_decoder
-        side = model.image_size // 4
-        self.patch_embed = trunk.patch_embed
-        self.blocks = trunk.blocks
-        self.stage_ends = tuple(trunk.stage_ends)
-        self.register_buffer("pos_embed", trunk._get_pos_embed((side, side)).detach().contiguous())
+        self.trunk = trunk if isinstance(trunk, EfficientNetLite) else HieraTrunk(trunk, model.image_size)
         # The neck lists its laterals from the coarsest level (stride 32) to the finest (stride 4).
         coarse, middle, fine1, fine0 = (each.conv for each in neck.convs)
         self.lateral3, self.lateral2 = coarse, middle
@@ -48,15 +45,34 @@ class ImageEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """[B, 3, S, S] -> image_embed [B, 256, S/16, S/16], feat_s0 [B, 32, S/4, S/4], feat_s1 [B, 64, S/8, S/8]."""
+        stages = self.trunk(x)
+        top = F.interpolate(self.lateral3(stages[3]), scale_factor=2.0, mode="nearest")
+        image_embed = self.lateral2(stages[2]) + top + self.no_memory
+        return image_embed, self.lateral0(stages[0]), self.lateral1(stages[1])
+
+
+class HieraTrunk(nn.Module):
+    """The trunk of SAM 2.1 for inputs of one size."""
+
+    pos_embed: Tensor
+
+    def __init__(self, trunk: Any, image_size: int) -> None:
+        super().__init__()
+        side = image_size // 4
+        self.patch_embed = trunk.patch_embed
+        self.blocks = trunk.blocks
+        self.stage_ends = tuple(trunk.stage_ends)
+        self.register_buffer("pos_embed", trunk._get_pos_embed((side, side)).detach().contiguous())
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """[B, 3, S, S] -> the maps at strides 4, 8, 16 and 32."""
         x = self.patch_embed(x) + self.pos_embed
         stages: list[Tensor] = []
         for index, block in enumerate(self.blocks):
             x = block(x)
             if index in self.stage_ends:
                 stages.append(x.permute(0, 3, 1, 2))
-        top = F.interpolate(self.lateral3(stages[3]), scale_factor=2.0, mode="nearest")
-        image_embed = self.lateral2(stages[2]) + top + self.no_memory
-        return image_embed, self.lateral0(stages[0]), self.lateral1(stages[1])
+        return stages
 
 
 def _fold_1x1(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
