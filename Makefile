@@ -3,14 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 7860
-CHROMIUM := $(shell command -v chromium 2>/dev/null)
+# What the tests need of Debian: a browser, and a PostgreSQL server that they start themselves.
+MISSING := $(if $(shell command -v chromium 2>/dev/null),,chromium) \
+	$(if $(wildcard /usr/lib/postgresql/*/bin/initdb)$(shell command -v initdb 2>/dev/null),,postgresql)
 
-.PHONY: run test lint format clean browser
+.PHONY: run test lint format clean system
 
 run: $(VENV)/installed
 	$(BIN)/annotator serve --port $(PORT)
 
-test: $(VENV)/installed-dev browser lint
+test: $(VENV)/installed-dev system lint
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 	@if command -v node >/dev/null; then node --test tests/js; else echo "node is missing: tests/js not run"; fi
 
@@ -37,10 +39,9 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[dev]"
 	touch $@
 
-# The browser tests drive Debian's chromium.
-browser:
-ifeq ($(CHROMIUM),)
+system:
+ifneq ($(strip $(MISSING)),)
 	@if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
-	else echo "chromium is missing: install it to run the browser tests"; fi
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(MISSING) >/dev/null; \
+	else echo "missing, and their tests are skipped: $(MISSING)"; fi
 endif

@@ -68,7 +68,9 @@ class Annotations:
         if self._store.has_seen(record.id, request_id):
             return self._store.annotation(record.id, annotation_id), self._store.history(record.id)
         before = self._store.annotation(record.id, annotation_id)
-        fields = {**{name: getattr(before, name) for name in ("label_id", "mask", "score", "source", "prompts")}}
+        fields = {name: getattr(before, name) for name in ("label_id", "mask", "score", "source", "prompts")}
+        if "mask" in changes:
+            fields["score"] = None  # it was the old mask's
         after = self.made(record, **{**fields, **changes}, annotation_id=annotation_id)
         kind = "correct object" if "mask" in changes else "relabel object"
         history = self._store.commit(record.id, kind, [Change(before, after)], request_id)

@@ -87,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     compile_model.add_argument("--device", help="auto, cpu or cuda (default: auto)")
     compile_model.add_argument("--dtype", choices=["float16", "float32"], help="default: float16 on cuda, else float32")
 
+    purge = command("purge", commands.purge, "Remove deleted images, with their objects and files, for good.")
+    purge.add_argument("--data-dir", type=Path, help="the server's data folder")
+
     bench = with_model(command("bench", commands.bench, "Measure against official SAM 2 (needs the checkout)."))
     bench.add_argument(
         "--repeats", type=int, default=40, help="inputs for SPS, a quarter for MPS, 100 or more for CLICK"

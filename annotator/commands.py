@@ -105,6 +105,21 @@ def embed(options: argparse.Namespace, settings: Settings) -> None:
     print(f"{encoded} encoded, {known} were there already, {len(paths) - encoded - known} skipped.", file=sys.stderr)
 
 
+def purge(options: argparse.Namespace, settings: Settings) -> None:
+    """Remove what was deleted for good; until then it can be brought back."""
+    from annotator.files import ImageFiles
+    from annotator.store import Store
+
+    store = Store(settings.store_url)
+    files = ImageFiles(settings.data_dir / "images")
+    gone = store.purge_deleted()
+    for key in {each.content_key for each in gone}:
+        if not store.content_in_use(key):
+            files.remove(key)
+    store.close()
+    print(f"{len(gone)} deleted images removed for good.")
+
+
 def _image_paths(paths: Sequence[Path]) -> list[Path]:
     """Files as given, folders searched for images. Raises InvalidImage if there are none."""
     from annotator.images import SUFFIXES

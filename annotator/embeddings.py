@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from annotator.atomic import SUFFIX, write_whole
 from annotator.sam.predictor import ImageEmbedding
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class DiskTier:
     def __init__(self, budget: int, folder: Path) -> None:
         self.budget, self.folder = budget, folder
         folder.mkdir(parents=True, exist_ok=True)
-        for left_over in folder.glob("*.tmp"):  # of a process that was killed while writing
+        for left_over in folder.glob(f"*{SUFFIX}"):  # of a process that was killed while writing
             left_over.unlink(missing_ok=True)
         self._sizes = OrderedDict(
             (path.stem, path.stat().st_size)
@@ -75,7 +75,7 @@ class DiskTier:
 
     def get(self, key: str) -> ImageEmbedding | None:
         """Read the file; a damaged one is deleted and counts as absent, so it is rebuilt."""
-        if key not in self._sizes:
+        if key not in self:
             return None
         path = self._path(key)
         try:
@@ -94,7 +94,7 @@ class DiskTier:
 
     def put(self, key: str, embedding: ImageEmbedding) -> None:
         """Write the file under its final name only when complete. A full disk is logged, not raised."""
-        if key in self._sizes:
+        if key in self:
             return
         tensors = {name: getattr(embedding, name).cpu().contiguous() for name in _FIELDS}
         data = save(tensors, metadata={"height": str(embedding.height), "width": str(embedding.width)})
@@ -103,16 +103,19 @@ class DiskTier:
         while sum(self._sizes.values()) + len(data) > self.budget:
             self._drop(next(iter(self._sizes)))
         try:
-            with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".tmp", delete=False) as file:
-                file.write(data)
-            os.replace(file.name, self._path(key))
+            write_whole(self._path(key), data)
         except OSError as error:
             log.warning("An embedding could not be stored on disk: %s.", error.strerror)
             return
         self._sizes[key] = len(data)
 
     def __contains__(self, key: str) -> bool:
-        return key in self._sizes
+        if key not in self._sizes:
+            try:  # written since by another process, such as `annotator embed`
+                self._sizes[key] = self._path(key).stat().st_size
+            except OSError:
+                return False
+        return True
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"

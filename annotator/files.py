@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 
+from annotator.atomic import write_whole
 from annotator.errors import NotFound, StorageFailure
 from annotator.images import DecodedImage, thumbnail
 
@@ -65,10 +64,6 @@ class ImageFiles:
         if path.exists():
             return
         try:
-            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(file.name, path)
+            write_whole(path, data, durable=True)
         except OSError as error:
             raise StorageFailure(f"The image could not be stored ({error.strerror}).") from None

@@ -89,8 +89,9 @@ def record(
 ) -> None:
     """Apply the changes as one event, which undo will name `kind`; what could be redone no longer can.
 
-    Raises `Conflict` if an annotation is not what its change says it was, `InvalidMask` if a new mask does not fit the
-    image or its own area and box, `NotFound` if a label is not one of the project.
+    The first one makes a new image one in progress. Raises `Conflict` if an annotation is not what its change says it
+    was, `InvalidMask` if a new mask does not fit the image or its own area and box, `NotFound` if a label is not one of
+    the project.
     """
     for change in changes:
         _check(change, image)
@@ -112,7 +113,8 @@ def record(
             image_id=image.id, kind=kind, request_id=request_id, state="done", changes=json.dumps(steps)
         )
     )
-    _advance(connection, image, next_position=image.next_position + len(added))
+    status = "in_progress" if image.status == "new" else image.status
+    _advance(connection, image, next_position=image.next_position + len(added), status=status)
 
 
 def step(connection: Connection, image: Row[Any], undo: bool) -> None:
@@ -200,6 +202,6 @@ def _set_state(connection: Connection, which: ColumnElement[bool], state: str) -
     connection.execute(update(events).where(which).values(state=state))
 
 
-def _advance(connection: Connection, image: Row[Any], **values: int) -> None:
+def _advance(connection: Connection, image: Row[Any], **values: int | str) -> None:
     query = update(images).where(images.c.id == image.id)
     connection.execute(query.values(revision=images.c.revision + 1, **values))

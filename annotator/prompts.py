@@ -43,15 +43,31 @@ class View:
         x0, y0, x1, y1 = prompt.box
         return Prompt(points, (x0 - self.x, y0 - self.y, x1 - self.x, y1 - self.y))
 
-    def placed(self, answer: Answer, height: int, width: int) -> Answer:
-        """The answer with its masks put back into the image of `height` x `width` pixels."""
+    def shown(self, prompt: Prompt) -> Prompt:
+        """Without the points, and the box, that do not lie in the view."""
+        right, bottom = self.x + self.width, self.y + self.height
+        points = tuple(each for each in prompt.points if self.x <= each.x <= right and self.y <= each.y <= bottom)
+        x0, y0, x1, y1 = prompt.box or (0.0, 0.0, 0.0, 0.0)
+        whole = self.x <= x0 and self.y <= y0 and x1 <= right and y1 <= bottom
+        return Prompt(points, prompt.box if whole else None)
+
+    def placed(self, answer: Answer, height: int, width: int, around: BoolArray | None = None) -> Answer:
+        """The answer with its masks put back into the image of `height` x `width` pixels.
+
+        Outside the view they are `around`, the mask [height, width] that was corrected, or nothing.
+        """
+        rest = None
+        if around is not None:
+            outside = around.copy()
+            seen(outside, self)[:] = False
+            rest = rles.encode(outside)
         placed = []
         for each in answer.candidates:
             x, y, w, h, runs = rles.to_cropped(each.mask)
             mask = rles.from_cropped(
                 CroppedRuns(x + self.x if w else 0, y + self.y if h else 0, w, h, runs), height, width
             )
-            placed.append(replace(each, mask=mask))
+            placed.append(replace(each, mask=mask if rest is None else rles.union(mask, rest)))
         return replace(answer, candidates=placed)
 
 

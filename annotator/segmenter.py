@@ -6,6 +6,7 @@ Images are named by their `pixel_key`; `load` brings the pixels and is called on
 from __future__ import annotations
 
 import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,9 @@ from annotator.settings import Settings
 from annotator.types import RLE, FloatArray, Prompt
 
 Load = Callable[[], UInt8Array]
+
+_OPENED = 4
+"""Images opened by one group of users that may wait for their encode at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +83,11 @@ class Segmenter:
         self.engine = Engine(settings.max_queue)
         memory = [MemoryTier(settings.embedding_host_bytes, torch.device("cpu"))]
         if self.models.device.type != "cpu":
-            memory.insert(0, MemoryTier(settings.embedding_host_bytes, self.models.device))
+            memory.insert(0, MemoryTier(settings.embedding_device_bytes, self.models.device))
         disk = DiskTier(settings.embedding_disk_bytes, settings.data_dir / "embeddings")
         self.cache = EmbeddingCache(memory, disk)
         self._prefetching: list[Task[None]] = []
+        self._opened: defaultdict[str, deque[Task[None]]] = defaultdict(lambda: deque(maxlen=_OPENED))
 
     def close(self) -> None:
         """Cancel what waits and release the device."""
@@ -94,9 +99,17 @@ class Segmenter:
         now = self.models.present
         return now is not None and embedding_key(pixel_key, now.key, now.dtype) in self.cache
 
-    def encode(self, pixel_key: str, load: Load) -> Task[None]:
-        """Have the image encoded in the background, after all clicks."""
-        return self.engine.submit(Priority.ENCODE, self._encoding(pixel_key, load), f"encode:{pixel_key}")
+    def encode(self, pixel_key: str, load: Load, group: str) -> Task[None]:
+        """Have the image encoded in the background, after all clicks.
+
+        Of one `group` only the last few wait: whoever skims through images does not mean them all.
+        """
+        task = self.engine.submit(Priority.ENCODE, self._encoding(pixel_key, load), f"encode:{pixel_key}")
+        waiting = self._opened[group]
+        if len(waiting) == waiting.maxlen:
+            waiting[0].cancel()
+        waiting.append(task)
+        return task
 
     def _encoding(self, pixel_key: str, load: Load) -> Callable[[], None]:
         def work() -> None:
@@ -107,11 +120,10 @@ class Segmenter:
 
     def prefetch(self, images: Mapping[str, Load]) -> None:
         """Have these images encoded when nothing else waits; what an earlier call still has to do is dropped."""
-        for task in self._prefetching:
-            task.cancel()
-        self._prefetching = [
-            self.engine.submit(Priority.BACKGROUND, self._encoding(key, load)) for key, load in images.items()
-        ]
+        while self._prefetching:
+            self._prefetching.pop().cancel()
+        for key, load in images.items():
+            self._prefetching.append(self.engine.submit(Priority.BACKGROUND, self._encoding(key, load)))
 
     def prompt(
         self,

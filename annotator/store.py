@@ -115,6 +115,14 @@ class Store:
             total = connection.execute(select(func.count()).select_from(images).where(which)).scalar_one()
             return total, [ImageRecord(*row) for row in connection.execute(page)]
 
+    def images_named(self, project_id: int, name: str) -> list[ImageRecord]:
+        """The project's images of this file name, oldest first."""
+        which = (images.c.project_id == project_id) & (images.c.name == name) & ~images.c.deleted
+        with self._reading() as connection:
+            return [
+                ImageRecord(*row) for row in connection.execute(select(*_IMAGE).where(which).order_by(images.c.ordinal))
+            ]
+
     def set_status(self, image_id: str, status: ImageStatus) -> None:
         """Set how far the work on an image is."""
         self._update_image(image_id, status=status)

@@ -11,6 +11,7 @@ import threading
 import uuid
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 
 from annotator import folders, images
 from annotator.annotations import Annotations
-from annotator.errors import InvalidImage, InvalidMask, InvalidPrompt, NotFound
+from annotator.errors import Busy, InvalidImage, InvalidMask, InvalidPrompt, NotFound
 from annotator.files import ImageFiles, content_key
 from annotator.formats import coco
 from annotator.images import UInt8Array
@@ -116,8 +117,8 @@ class Workspace:
         """Add a copy of an image file in one of the allowed folders; the same file twice is one image."""
         data = folders.read_image(path, self.image_folders, self.settings.max_upload_bytes)
         key, name = content_key(data), Path(path).name
-        for record in self._all_images(project):
-            if (record.content_key, record.name) == (key, name):
+        for record in self.store.images_named(project.id, name):
+            if record.content_key == key:
                 return record
         return self.add_image(project, name, data)
 
@@ -126,9 +127,8 @@ class Workspace:
         if name not in SAMPLES:
             raise NotFound(f"There is no sample called {name!r}.")
         file_name = f"{name}.jpg"
-        for record in self.store.images(project.id)[1]:
-            if record.name == file_name:
-                return record
+        for record in self.store.images_named(project.id, file_name):
+            return record
         return self.add_image(project, file_name, (ASSETS_DIR / "samples" / file_name).read_bytes())
 
     def pixels(self, record: ImageRecord) -> UInt8Array:
@@ -151,12 +151,15 @@ class Workspace:
 
     def document(self, record: ImageRecord) -> Document:
         """The image as stored now."""
-        return Document(self.store.image(record.id), self.store.annotations(record.id), self.store.history(record.id))
+        # The history first: a change in between makes it look old, and an old document is fetched again.
+        history = self.store.history(record.id)
+        return Document(self.store.image(record.id), self.store.annotations(record.id), history)
 
     def open(self, record: ImageRecord, upcoming: Sequence[ImageRecord] = ()) -> Document:
         """The document; the image is encoded in the background if it has to be, then the `upcoming` ones."""
-        self.segmenter.encode(record.pixel_key, partial(self.pixels, record))
-        self.segmenter.prefetch({each.pixel_key: partial(self.pixels, each) for each in upcoming[:_MAX_PREFETCH]})
+        with suppress(Busy):  # the first click encodes as well
+            self.segmenter.encode(record.pixel_key, partial(self.pixels, record), group=str(record.project_id))
+            self.segmenter.prefetch({each.pixel_key: partial(self.pixels, each) for each in upcoming[:_MAX_PREFETCH]})
         return self.document(record)
 
     def prompt(
@@ -172,14 +175,16 @@ class Workspace:
 
         Where there is no answer to refine, the prompt refines the mask `start`, if that is given. With a `view` the
         model sees only that part of the image, at its full resolution: finer edges; prompts and masks stay in image
-        coordinates. Raises InvalidPrompt.
+        coordinates. What `start` and its prompts are outside the view stays as it is. Raises InvalidPrompt.
         """
         check_prompt(prompt, record.height, record.width)
+        before = None if start is None else rles.decode(start)
         if view is not None:
+            prompt = prompt if before is None else view.shown(prompt)
             check_view(view, prompt, record.height, record.width)
         mask_input = self._logits_of(refine, record, view)
-        if mask_input is None and start is not None:
-            mask = seen(rles.decode(start), view)
+        if mask_input is None and before is not None:
+            mask = seen(before, view)
             mask_input = mask_to_logits(mask, self.segmenter.models.predictor.mask_side) if mask.any() else None
         load = partial(self.pixels, record)
         if view is None:
@@ -187,7 +192,7 @@ class Workspace:
         else:
             key = f"{record.pixel_key}:{view.x},{view.y},{view.width},{view.height}"
             answered = self.segmenter.prompt(key, lambda: seen(load(), view), view.inside(prompt), mask_input, hover)
-            answer = view.placed(answered, record.height, record.width)
+            answer = view.placed(answered, record.height, record.width, before)
         token = uuid.uuid4().hex
         with self._lock:
             # A pointer has one answer, its last: hovering must not push the answers to clicks out.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
+from annotator.engine import Priority
 from annotator.masks import rle as rles
 from annotator.sam import zoo
 from annotator.segmenter import Segmenter
@@ -558,3 +560,88 @@ def test_an_answer_of_another_view_is_not_refined(client: TestClient, image: dic
     seen = click(client, image, points[0], view=view)
     same = click(client, image, *points, view=view, refine={"token": seen["token"], "index": 0})
     assert same["candidates"] != plain["candidates"]
+
+
+def test_correcting_in_a_detail_view_leaves_what_lies_outside_it_alone(
+    client: TestClient, image: dict[str, Any]
+) -> None:
+    view = {"x": 100, "y": 50, "width": 200, "height": 150}
+    left = {"x": 0, "y": 0, "w": 150, "h": 300, "runs": [0, 150 * 300]}
+    points = [(20, 20, 1), (200, 120, 1)]  # the first is a prompt of the mask's own, outside the view
+    answer = click(client, image, *points, view=view, mask=left)
+    inside = np.zeros((image["height"], image["width"]), bool)
+    inside[50:200, 100:300] = True
+    before = pixels(left, *inside.shape)
+    alone = click(client, image, points[1], view=view, mask=left)
+    for each, same in zip(answer["candidates"], alone["candidates"], strict=True):
+        mask = pixels(each["mask"], *inside.shape)
+        np.testing.assert_array_equal(mask[~inside], before[~inside])
+        assert each == same
+
+
+def test_an_image_with_objects_is_in_progress_until_it_is_done(
+    client: TestClient, project: int, image: dict[str, Any], label: int
+) -> None:
+    url = f"/api/images/{image['id']}"
+    keep(client, image, label, {"x": 0, "y": 0, "w": 1, "h": 1, "runs": [0, 1]})
+    assert client.get(url).json()["status"] == "in_progress"
+    found = client.get(f"/api/projects/{project}/images", params={"status": "in_progress", "limit": 1000}).json()
+    assert image["id"] in {each["id"] for each in found["images"]}
+    client.patch(url, json={"status": "done"})
+    keep(client, image, label, {"x": 0, "y": 0, "w": 1, "h": 1, "runs": [0, 1]})
+    assert client.get(url).json()["status"] == "done"
+
+
+def test_a_document_read_during_a_change_looks_old_never_new(
+    client: TestClient, image: dict[str, Any], label: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Store.annotations
+
+    def late(store: Store, image_id: str) -> Any:
+        found = read(store, image_id)
+        monkeypatch.setattr(Store, "annotations", read)
+        keep(client, image, label, {"x": 0, "y": 0, "w": 1, "h": 1, "runs": [0, 1]})
+        return found
+
+    url = f"/api/images/{image['id']}"
+    monkeypatch.setattr(Store, "annotations", late)
+    torn = client.get(f"{url}/document").json()
+    assert torn["annotations"] == [] and torn["history"]["revision"] == 0
+    assert client.get(f"{url}/history").json()["revision"] == 1
+
+
+def test_a_mask_changed_by_hand_has_no_score(client: TestClient, image: dict[str, Any], label: int) -> None:
+    square = {"x": 1, "y": 2, "w": 3, "h": 4, "runs": [0, 12]}
+    made = keep(client, image, label, square, score=0.9).json()["annotation"]
+    assert made["score"] == 0.9
+    url = f"/api/images/{image['id']}/annotations/{made['id']}"
+    assert client.patch(url, json={"label_id": label}).json()["annotation"]["score"] == 0.9
+    assert client.patch(url, json={"mask": {**square, "x": 5}}).json()["annotation"]["score"] is None
+
+
+def test_skimming_through_images_leaves_only_the_last_few_to_encode(
+    client: TestClient, project: int, settings: Settings
+) -> None:
+    space: Workspace = client.app.state.workspace  # type: ignore[attr-defined]
+    photo = np.asarray(Image.open(SAMPLES / "skimage_chelsea.jpg").convert("RGB"))
+    ids = []
+    for shift in range(1, 9):
+        buffer = io.BytesIO()
+        Image.fromarray(np.roll(photo, shift, axis=1)).save(buffer, "PNG")
+        ids.append(upload(client, project, (f"{shift}.png", buffer.getvalue())).json()["images"][0]["id"])
+    gate = threading.Event()
+    space.segmenter.engine.submit(Priority.CLICK, lambda: gate.wait(30))
+    for each in ids:
+        assert client.post(f"/api/images/{each}/open").status_code == 200
+    gate.set()
+    space.segmenter.engine.submit(Priority.BACKGROUND, lambda: None).result(60)
+    ready = [client.get(f"/api/images/{each}").json()["embedding"] == "ready" for each in ids]
+    assert ready == [False] * 4 + [True] * 4
+
+
+def test_a_full_queue_does_not_keep_an_image_from_opening(
+    client: TestClient, image: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space: Workspace = client.app.state.workspace  # type: ignore[attr-defined]
+    monkeypatch.setattr(space.segmenter.engine, "_max_queue", 0)
+    assert client.post(f"/api/images/{image['id']}/open").status_code == 200

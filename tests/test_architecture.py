@@ -38,7 +38,7 @@ LAYERS = [
     ["masks.edit"],
     ["masks.geometry"],
     ["masks.rle"],
-    ["types", "settings", "errors"],
+    ["types", "settings", "errors", "atomic"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 

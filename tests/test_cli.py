@@ -12,6 +12,12 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from annotator.cli import main
+from annotator.errors import NotFound
+from annotator.files import ImageFiles, content_key
+from annotator.images import decode
+from annotator.settings import Settings
+from annotator.store import Store
+from annotator.types import ImageRecord
 
 SAMPLES = Path(__file__).resolve().parent.parent / "assets" / "samples"
 CAT = str(SAMPLES / "skimage_chelsea.jpg")
@@ -122,3 +128,24 @@ def test_embed_makes_the_servers_first_click_need_no_encode(tmp_path: Path, caps
     assert len(list((tmp_path / "embeddings").glob("*.safetensors"))) == 4
     assert main(arguments) == 0
     assert "0 encoded, 4 were there" in capsys.readouterr().err
+
+
+def test_purge_removes_deleted_images_for_good_and_no_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(data_dir=tmp_path)
+    store, files = Store(settings.store_url), ImageFiles(tmp_path / "images")
+    project = store.create_project("birds", "local")
+    data = Path(CAT).read_bytes()
+    decoded = decode(data, "cat.jpg", settings.max_pixels)
+    for image_id, content in (("gone", data), ("twin", data), ("lost", data + b"x")):
+        key = files.add(content, decoded)
+        store.add_image(ImageRecord(image_id, project.id, "cat.jpg", key, decoded.pixel_key, 451, 300))
+    store.delete_image("gone")
+    store.delete_image("lost")
+    store.close()
+    assert main(["purge", "--data-dir", str(tmp_path)]) == 0
+    assert "2 deleted images" in capsys.readouterr().out
+    assert files.original(content_key(data)) == data  # another image still has it
+    with pytest.raises(NotFound):
+        files.original(content_key(data + b"x"))

@@ -74,6 +74,15 @@ def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_of_another_process_is_found(tmp_path: Path) -> None:
+    server = DiskTier(100 * ONE, tmp_path)
+    assert "a" not in server
+    DiskTier(100 * ONE, tmp_path).put("a", embedding(3))
+    assert "a" in server
+    read = server.get("a")
+    assert read is not None and torch.equal(read.feat_s0, embedding(3).feat_s0)
+
+
 def test_a_hit_on_disk_is_kept_in_memory(tmp_path: Path) -> None:
     DiskTier(100 * ONE, tmp_path).put("a", embedding(1))
     memory = MemoryTier(10 * ONE, CPU)

@@ -38,6 +38,7 @@ class ImageEncoder(nn.Module):
         # The neck lists its laterals from the coarsest level (stride 32) to the finest (stride 4).
         coarse, middle, fine1, fine0 = (each.conv for each in neck.convs)
         self.lateral3, self.lateral2 = coarse, middle
+        self.upsampling = neck.fpn_interp_model
         self.lateral1 = _fold_1x1(fine1, decoder.conv_s1)
         self.lateral0 = _fold_1x1(fine0, decoder.conv_s0)
         no_memory = model.no_mem_embed if model.directly_add_no_mem_embed else torch.zeros(1, 1, neck.d_model)
@@ -46,7 +47,7 @@ class ImageEncoder(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """[B, 3, S, S] -> image_embed [B, 256, S/16, S/16], feat_s0 [B, 32, S/4, S/4], feat_s1 [B, 64, S/8, S/8]."""
         stages = self.trunk(x)
-        top = F.interpolate(self.lateral3(stages[3]), scale_factor=2.0, mode="nearest")
+        top = F.interpolate(self.lateral3(stages[3]), scale_factor=2.0, mode=self.upsampling)
         image_embed = self.lateral2(stages[2]) + top + self.no_memory
         return image_embed, self.lateral0(stages[0]), self.lateral1(stages[1])
 

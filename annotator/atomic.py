@@ -1,0 +1,25 @@
+"""Files that appear under their name only when complete."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+SUFFIX = ".tmp"
+"""Of a file that is being written; after a crash it may be left over."""
+
+
+def write_whole(path: Path, data: bytes, durable: bool = False) -> None:
+    """Write `data` to `path`; `durable` waits for the disk. Raises OSError, and then leaves nothing behind."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=SUFFIX, delete=False) as file:
+        part = Path(file.name)
+        try:
+            file.write(data)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
