@@ -63,7 +63,7 @@ def graft(old: SAM2Base, new: SAM2Base, photos: list[Photo]) -> None:
     for photo in photos:
         pixels = prepare(photo, old.image_size)
         wanted, maps = net.encode(old, pixels), new.image_encoder.trunk(pixels)
-        coarse = F.interpolate(maps[3], scale_factor=2.0, mode="nearest")
+        coarse = F.interpolate(maps[3], scale_factor=2.0, mode=new.image_encoder.neck.fpn_interp_model)
         embedding.add(rows(torch.cat([maps[2], coarse], 1)), rows(wanted.embedding))
         fine0.add(rows(maps[0]), rows(wanted.high_res[0]))
         fine1.add(rows(maps[1]), rows(wanted.high_res[1]))

@@ -119,7 +119,7 @@ def encode(model: SAM2Base, images: Tensor) -> Features:
     """
     levels = model.image_encoder.trunk(images)  # strides 4, 8, 16, 32
     neck = [conv.conv for conv in reversed(model.image_encoder.neck.convs)]
-    coarse = F.interpolate(neck[3](levels[3]), scale_factor=2.0, mode="nearest")
+    coarse = F.interpolate(neck[3](levels[3]), scale_factor=2.0, mode=model.image_encoder.neck.fpn_interp_model)
     embedding = neck[2](levels[2]) + coarse + model.no_mem_embed.view(1, -1, 1, 1)
     decoder = model.sam_mask_decoder
     return Features(embedding, (fused(neck[0], decoder.conv_s0, levels[0]), fused(neck[1], decoder.conv_s1, levels[1])))
