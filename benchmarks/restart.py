@@ -51,8 +51,8 @@ def main() -> None:
         ids = [upload(server, project, shift) for shift in range(options.images)]
         for each in ids:
             server.call("POST", f"/images/{each}/open")
-        while any(server.call("GET", f"/images/{each}")["embedding"] != "ready" for each in ids):
-            time.sleep(0.2)
+            while server.call("GET", f"/images/{each}")["embedding"] != "ready":
+                time.sleep(0.1)
         time.sleep(1)  # embeddings are written behind the answer
         server.kill()
         server.start()

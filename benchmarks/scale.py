@@ -6,6 +6,7 @@ python -m benchmarks.scale --images 1000 --objects 20
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import tempfile
 import time
@@ -15,12 +16,13 @@ from pathlib import Path
 import numpy as np
 import psutil
 from fastapi.testclient import TestClient
+from PIL import Image
 
 from annotator.masks import rle as rles
 from annotator.segmenter import Segmenter
 from annotator.settings import ASSETS_DIR, Settings
 from annotator.store import Store
-from annotator.types import RLE, Annotation, Change, ImageRecord
+from annotator.types import RLE, Annotation, Change
 from annotator.web.server import create_app
 from annotator.workspace import Workspace
 
@@ -41,28 +43,28 @@ def main() -> None:
 
 
 def build(space: Workspace, images: int, objects: int) -> float:
-    """Fill the home project through the store; returns the seconds it took."""
+    """Fill the home project with photos that all differ, and objects on them; returns the seconds it took."""
     started = time.perf_counter()
     project = space.home("local")
     (label,) = space.store.labels(project.id)
     rng = np.random.default_rng(0)
-    first = space.add_image(project, "first.jpg", (ASSETS_DIR / "samples" / "skimage_coffee.jpg").read_bytes())
+    photo = np.asarray(Image.open(ASSETS_DIR / "samples" / "skimage_coffee.jpg").convert("RGB"))
     for number in range(images):
-        record = ImageRecord(
-            uuid.uuid4().hex, project.id, f"{number}.jpg", first.content_key, first.pixel_key, first.width, first.height
-        )
-        space.store.add_image(record)
+        buffer = io.BytesIO()
+        Image.fromarray(np.roll(photo, number, axis=number % 2)).save(buffer, "JPEG", quality=90)
+        record = space.add_image(project, f"{number}.jpg", buffer.getvalue())
         changes = []
         for _ in range(objects):
-            mask = _disc(rng, first.height, first.width)
+            mask = disc(rng, record.height, record.width)
             made = Annotation(uuid.uuid4().hex, record.id, label.id, mask, rles.area(mask), rles.bbox(mask), 0.9)
             changes.append(Change(None, made))
         space.store.commit(record.id, "accept automatic masks", changes)
     return time.perf_counter() - started
 
 
-def _disc(rng: np.random.Generator, height: int, width: int) -> RLE:
-    radius = int(rng.integers(5, 60))
+def disc(rng: np.random.Generator, height: int, width: int, largest: int = 60) -> RLE:
+    """A disc of a radius of 5 to `largest` pixels somewhere in an image."""
+    radius = int(rng.integers(5, largest))
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     left, top = int(rng.integers(0, width - 2 * radius - 1)), int(rng.integers(0, height - 2 * radius - 1))
     return rles.encode_at(x * x + y * y <= radius * radius, left, top, height, width)

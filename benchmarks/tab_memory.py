@@ -38,7 +38,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         settings = Settings(data_dir=Path(folder), model="nano", compile=False)
         space = Workspace(settings, Store(settings.store_url), Segmenter(settings))
-        build(space, options.moves, 20)
+        build(space, options.moves + 1, 20)
         space.segmenter.close()
         server = Server(Path(folder))
         server.start()
@@ -48,7 +48,7 @@ def main() -> None:
         page.goto(f"http://127.0.0.1:{server.port}")
         settle(page)
         page.locator("#annotator .queue .tile").first.click()
-        page.wait_for_function(f"() => {HOOK}.state().image?.name === 'first.jpg'")
+        page.wait_for_function(f"() => {HOOK}.state().image?.name === '0.jpg'")
         settle(page)
         found = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")
         tabs = [each["id"] for each in found["processInfo"] if each["type"] == "renderer"]
