@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 
     automask = with_model(command("automask", commands.automask, "Segment everything in images or folders of images."))
     automask.add_argument("paths", type=Path, nargs="+", metavar="PATH")
-    automask.add_argument("--points-per-side", type=int, default=32)
+    automask.add_argument("--points-per-side", type=int, help="of the grid of clicks (default: the model's)")
     automask.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.json")
 
     embed = with_model(command("embed", commands.embed, "Encode images ahead of time, to open them at once."))

@@ -221,9 +221,9 @@ class Workspace:
 
     # --- automatic masks ---
 
-    def start_automask(self, record: ImageRecord, points_per_side: int, region: Box | None) -> AutomaskJob:
-        """Start proposing masks over the image or a box of it."""
-        if not 1 <= points_per_side <= _MAX_POINTS_PER_SIDE:
+    def start_automask(self, record: ImageRecord, points_per_side: int | None, region: Box | None) -> AutomaskJob:
+        """Start proposing masks over the image or a box of it, with the model's own grid unless one is given."""
+        if points_per_side is not None and not 1 <= points_per_side <= _MAX_POINTS_PER_SIDE:
             raise InvalidPrompt(f"The grid can have 1 to {_MAX_POINTS_PER_SIDE} points a side.", "points_per_side")
         if region is not None:
             check_prompt(Prompt(box=region), record.height, record.width)
@@ -232,7 +232,7 @@ class Workspace:
         self._follow(record, job)
         return job
 
-    def _automask_run(self, record: ImageRecord, points_per_side: int, region: Box | None) -> AutomaskRun:
+    def _automask_run(self, record: ImageRecord, points_per_side: int | None, region: Box | None) -> AutomaskRun:
         spec = zoo.spec_of(self.segmenter.models.predictor.model)
         specks = int(record.width * record.height * _SPECK)
         settings = AutomaskSettings.of(spec, points_per_side, specks)

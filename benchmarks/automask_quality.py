@@ -29,7 +29,7 @@ from annotator.settings import Settings
 from annotator.types import RLE
 
 OFFICIAL = (0.8, 0.95)
-GRID = (16,)
+GRID = (16, 24)
 SCORES = (0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8)
 STABILITIES = (0.4, 0.5, 0.6, 0.7, 0.95)
 

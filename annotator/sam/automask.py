@@ -42,10 +42,10 @@ class AutomaskSettings:
     """Holes and specks of at most so many pixels are removed from the masks that are left."""
 
     @classmethod
-    def of(cls, spec: ModelSpec, points_per_side: int = 32, min_region_area: int = 0) -> AutomaskSettings:
+    def of(cls, spec: ModelSpec, points_per_side: int | None = None, min_region_area: int = 0) -> AutomaskSettings:
         """The settings that suit a model."""
         return cls(
-            points_per_side=points_per_side,
+            points_per_side=points_per_side or spec.automask_points,
             iou_threshold=spec.automask_iou,
             stability_threshold=spec.automask_stability,
             min_region_area=min_region_area,

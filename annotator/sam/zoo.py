@@ -29,8 +29,8 @@ _TIMEOUT_S = 10
 class ModelSpec:
     """One checkpoint. `config` is sam2's own YAML name, or a file of ours under `assets/`; `sha256` is of the file.
 
-    `automask_iou` and `automask_stability` are the thresholds automatic masks pass: official ones, unless the scores of
-    a model are on another scale.
+    `automask_points` is the side of the grid of clicks for automatic masks, `automask_iou` and `automask_stability` the
+    thresholds they pass: official ones, unless a model needs others.
     """
 
     name: str
@@ -40,6 +40,7 @@ class ModelSpec:
     repository: str = ""
     sha256: str = ""
     size_bytes: int = 0
+    automask_points: int = 32
     automask_iou: float = 0.8
     automask_stability: float = 0.95
 

@@ -245,7 +245,7 @@ class Clean(Objects):
 class AutomaskRequest(BaseModel):
     """Automatic masks over the image, or over a box of it."""
 
-    points_per_side: int = 32
+    points_per_side: int | None = None
     region: Box | None = None
 
 
