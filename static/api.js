@@ -13,6 +13,8 @@ export class ApiError extends Error {
     this.field = field;
     /** How long the server wants to be left alone, in ms. @type {number | undefined} */
     this.retryAfter = undefined;
+    /** Whether to ask again in a while: the server is busy, or something on the way to it answered in its place. */
+    this.busy = false;
     /** The whole answer, where it was JSON. @type {any} */
     this.data = null;
   }
@@ -21,6 +23,7 @@ export class ApiError extends Error {
 const UNREACHABLE = "The server cannot be reached.";
 const BUSY = new Set([502, 503, 504]);
 const MAX_BUSY_TRIES = 8;
+const NO_CONTENT = 204;
 
 const sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -50,7 +53,7 @@ export function createApi({ fetch, base = "/api", onConnection = () => {}, wait 
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         const lost = error.status === 0 && retry === "always";
-        const busy = BUSY.has(error.status) && retry !== "never" && (retry === "always" || tries < MAX_BUSY_TRIES);
+        const busy = error.busy && retry !== "never" && (retry === "always" || tries < MAX_BUSY_TRIES);
         if (!lost && !busy) throw error;
         await wait(error.retryAfter ?? Math.min(250 * 2 ** (tries - 1), 4000));
       }
@@ -65,6 +68,7 @@ export function createApi({ fetch, base = "/api", onConnection = () => {}, wait 
   async function once(method, path, { body, signal }) {
     const json = body !== undefined && !(body instanceof FormData);
     let response;
+    let data;
     try {
       response = await fetch(base + path, {
         method,
@@ -72,15 +76,19 @@ export function createApi({ fetch, base = "/api", onConnection = () => {}, wait 
         headers: json ? { "Content-Type": "application/json" } : {},
         body: json ? JSON.stringify(body) : body,
       });
+      data = await read(response);
     } catch (error) {
       if (signal?.aborted) throw error;
       onConnection(false);
       throw new ApiError(UNREACHABLE, 0);
     }
-    onConnection(!BUSY.has(response.status) || response.headers.has("Retry-After"));
-    const data = await response.json().catch(() => null);
-    if (response.ok) return data;
-    throw failure(response, data);
+    if (response.ok) {
+      onConnection(true);
+      return data;
+    }
+    const error = failure(response, data);
+    onConnection(!error.busy || response.headers.has("Retry-After"));
+    throw error;
   }
 
   return {
@@ -100,12 +108,23 @@ export function createApi({ fetch, base = "/api", onConnection = () => {}, wait 
 
 /**
  * @param {Response} response
+ * @returns {Promise<any>} null where there is no JSON; rejects when a success was cut off on its way
+ */
+function read(response) {
+  const json = response.json();
+  return response.ok && response.status !== NO_CONTENT ? json : json.catch(() => null);
+}
+
+/**
+ * @param {Response} response
  * @param {any} data
  * @returns {ApiError}
  */
 function failure(response, data) {
-  const sentence = typeof data?.error === "string" ? data.error : `The server answered ${response.status}.`;
+  const told = typeof data?.error === "string";
+  const sentence = told ? data.error : `The server answered ${response.status}.`;
   const error = new ApiError(sentence, response.status, data?.field ?? null);
+  error.busy = BUSY.has(response.status) && (!told || response.headers.has("Retry-After"));
   const seconds = Number(response.headers.get("Retry-After"));
   if (seconds > 0) error.retryAfter = Math.min(seconds, 10) * 1000;
   error.data = data;

@@ -1,7 +1,6 @@
 /** Every command by name: what a key or a button does. */
 
 const ZOOM_STEP = 1.4;
-const SPECK_PIXELS = 64;
 
 /**
  * @param {{store: any, viewport: any, prompting: any, objects: any, review: any, session: any, labels: any, tools: any, detail: any,
@@ -87,7 +86,8 @@ export function createCommands({
     correct,
     merge: () => objects.merge(),
     split: () => objects.split(),
-    clean: () => objects.clean(SPECK_PIXELS),
+    subtract: () => tools.subtractSelected(),
+    clean: () => objects.clean(state().view.specks),
     autoMask,
     detail: () => detail.toggle(),
     onlyThis: () => store.set({ view: { ...state().view, only: !state().view.only } }),

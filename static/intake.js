@@ -1,4 +1,6 @@
-/** How images and objects get in: files, folders of the server, samples, COCO files. */
+/** How images and objects get in: files, folders, folders of the server, samples, COCO files. */
+
+import { isImage } from "./folders.js";
 
 /**
  * @param {{store: any, api: any, objects: any, session: {adopt: (images: any[]) => void, open: (id: string) => Promise<void>},
@@ -84,6 +86,15 @@ export function createIntake({ store, api, objects, session, toast }) {
       const isCoco = (/** @type {File} */ file) => file.name.toLowerCase().endsWith(".json");
       await each(files.filter((file) => !isCoco(file)), "Uploading", uploadOne);
       for (const file of files.filter(isCoco)) await importCoco(file);
+    },
+    /** The images among the files of folders. @param {File[]} files */
+    async takeFolder(files) {
+      const images = files.filter(isImage);
+      const left = files.length - images.length;
+      if (!images.length) toast("There are no images in this folder.");
+      else if (left)
+        toast(left === 1 ? "1 file that is no image was left out." : `${left} files that are no images were left out.`);
+      await each(images, "Uploading", uploadOne);
     },
     /** All images in a folder of the server. @param {string} path */
     async addFolder(path) {

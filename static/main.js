@@ -28,7 +28,7 @@ import { createRenderer, readBack } from "./render.js";
 import { createReview } from "./review.js";
 import { createSession } from "./session.js";
 import { VIEW, createStore, initialState, shownMask } from "./state.js";
-import { openStorage } from "./storage.js";
+import { openStorage, remember } from "./storage.js";
 import { createTools } from "./tools.js";
 import { listenToFiles } from "./uploads.js";
 import { createViewport } from "./viewport.js";
@@ -59,7 +59,7 @@ export function mount(root) {
   );
   const done = () => box.focus({ preventScroll: true });
 
-  const toast = createToasts(toastPlace);
+  const toast = createToasts(toastPlace, done);
   const viewport = createViewport(() => {
     renderer.invalidate();
     detail.moved();
@@ -73,15 +73,18 @@ export function mount(root) {
   const prompting = createPrompting({ store, api, toast });
   const objects = createObjects({ store, api, outbox, toast, answered: prompting.answered, chooseLabel: labels.chosen });
   const review = createReview({ store, api, outbox, objects, toast, chooseLabel: labels.chosen });
-  const session = createSession({ store, api, outbox, objects, prompting, photo, toast, storage });
+  const session = createSession({ store, api, outbox, objects, prompting, review, photo, toast, storage });
   const renderer = createRenderer({ photoCanvas, overlayCanvas, photo, viewport, store, onPainted: prompting.painted });
   const tools = createTools({ box, viewport, store, prompting, objects, review, toast });
   const detail = createDetail({ store, viewport, toast });
   const setView = (/** @type {any} */ fields) => store.set({ view: { ...store.get().view, ...fields } });
   const openHelp = createHelp(root, { store, setView, closed: done });
   const intake = createIntake({ store, api, objects, session, toast });
-  const pick = listenToFiles(root, (files) => void intake.take(files).then(done));
-  const pickFiles = () => pick();
+  const pick = listenToFiles(root, {
+    files: (files) => void intake.take(files).then(done),
+    folder: (files) => void intake.takeFolder(files).then(done),
+  });
+  const pickFiles = () => pick.files();
   const commands = createCommands({
     store,
     viewport,
@@ -125,17 +128,19 @@ export function mount(root) {
     { class: "side" },
     createReviewPanel({ store, review, done }),
     labelPanel.element,
-    createObjectPanel({ store, objects, commands: run, done }),
+    createObjectPanel({ store, objects, setView, commands: run, done }),
   );
   const viewPanel = createViewPanel({ store, setView, toggleTheme });
   root.prepend(
     createHeader({
       store,
       session,
+      objects,
       models: createModels({ store, api, toast }),
       commands: run,
       pickFiles,
-      pickCoco: () => pick(".json"),
+      pickFolder: pick.folder,
+      pickCoco: () => pick.files(".json"),
       viewPanel,
       folderPanel: createFolderPanel({ store, intake, done }),
       done,
@@ -152,7 +157,7 @@ export function mount(root) {
     renderer.resize(size);
   }).observe(box);
   store.watch(["image"], ({ image }) => image && sized(image));
-  store.watch(["view"], ({ view }) => storage.setItem(PREFERENCES, JSON.stringify(view)));
+  store.watch(["view"], ({ view }) => remember(storage, PREFERENCES, JSON.stringify(view)));
   store.watch(["tool", "review", "image"], ({ tool, review: reviewing, image }) => {
     box.dataset.tool = reviewing ? "review" : image ? tool : "none";
   });
@@ -166,6 +171,7 @@ export function mount(root) {
     viewport.setImage(image);
   }
 
+  window.addEventListener("beforeunload", (event) => outbox.atRisk() && event.preventDefault());
   root.annotator = createHook({ root, store, viewport, box });
   void session.boot().then(done);
 }

@@ -21,6 +21,8 @@ export function createObjects({ store, api, outbox, toast, answered, chooseLabel
   /** Changes on their way, the oldest first. @type {{imageId: string, edit: Edit}[]} */
   let ahead = [];
   let walking = Promise.resolve();
+  /** Objects being kept, from the key on: their masks may still be on their way. @type {Set<Promise<boolean>>} */
+  const keeping = new Set();
   const current = (/** @type {string} */ imageId) => store.get().image?.id === imageId;
 
   /** Shows what is known and what is on its way. */
@@ -125,17 +127,55 @@ export function createObjects({ store, api, outbox, toast, answered, chooseLabel
     );
   }
 
+  /** @returns {Promise<boolean>} whether the object in progress is kept now; else it is in progress again, if it can be */
+  async function keepDraft() {
+    const { image, draft, annotations } = store.get();
+    if (!image || !draft.now) return true;
+    const goBack = (/** @type {import("./state.js").Draft} */ to) => {
+      if (current(image.id) && !store.get().draft.now) store.set({ draft: to });
+      return false;
+    };
+    const corrected = annotations.find((/** @type {Annotation} */ item) => item.id === draft.now.annotationId);
+    const label = corrected ? null : chooseLabel();
+    store.set({ draft: NO_DRAFT, hover: null });
+    const step = await answered(draft.now);
+    if (!step) return goBack({ ...undoStep(draft), future: [] });
+    const mask = shownMask(step);
+    if (!mask?.w) {
+      toast("The mask is empty: add a point on the object.");
+      return goBack({ ...draft, now: step });
+    }
+    let kept = null;
+    if (corrected) {
+      if (current(image.id)) store.set({ selection: [corrected.id] });
+      if (equal(mask, corrected.mask)) return true;
+      const fields = { mask, prompts: { points: step.points, box: step.box } };
+      kept = await correct(image.id, corrected.id, fields, "The correction was not kept");
+    } else {
+      const labelId = await label;
+      if (labelId !== null) kept = await keepNew(image.id, step, mask, labelId);
+    }
+    return kept ? true : goBack({ past: [], now: step, future: [] });
+  }
+
+  /** @returns {Promise<boolean>} when the server has everything; whether everything was kept */
+  async function settled() {
+    const kept = await Promise.all(keeping);
+    await outbox.idle();
+    return kept.every(Boolean);
+  }
+
   /** One step after the other, however fast the key is pressed. @param {"undo" | "redo"} direction */
   function walk(direction) {
-    walking = walking.then(() => step(direction));
+    const { image } = store.get();
+    if (image) walking = walking.then(() => step(direction, image));
     return walking;
   }
 
-  /** @param {"undo" | "redo"} direction */
-  async function step(direction) {
-    const { image } = store.get();
-    if (!image) return;
-    await outbox.idle();
+  /** @param {"undo" | "redo"} direction @param {any} image  the one that was open when the key was pressed */
+  async function step(direction, image) {
+    if (!(await settled())) return; // what was meant has not come about
+    if (!current(image.id)) return toast(`${image.name} was left before its changes were saved: nothing was ${direction}ne.`);
     const { [direction]: word, revision } = known.history;
     if (known.imageId !== image.id || !word) return toast(`There is nothing to ${direction}.`);
     store.set({ busy: store.get().busy + 1 });
@@ -162,33 +202,12 @@ export function createObjects({ store, api, outbox, toast, answered, chooseLabel
 
   return {
     show,
+    settled,
     /** Keeps the object in progress, or the correction of a kept one; the next click begins the next object. */
     async keep() {
-      const { image, draft } = store.get();
-      if (!image || !draft.now) return;
-      const goBack = (/** @type {import("./state.js").Draft} */ to) => {
-        if (current(image.id) && !store.get().draft.now) store.set({ draft: to });
-      };
-      const { annotationId } = draft.now;
-      const label = annotationId ? null : chooseLabel();
-      store.set({ draft: NO_DRAFT, hover: null });
-      const step = await answered(draft.now);
-      if (!step) return goBack({ ...undoStep(draft), future: [] });
-      const mask = shownMask(step);
-      if (!mask?.w) {
-        goBack({ ...draft, now: step });
-        return toast("The mask is empty: add a point on the object.");
-      }
-      let kept = null;
-      if (annotationId) {
-        if (current(image.id)) store.set({ selection: [annotationId] });
-        const fields = { mask, prompts: { points: step.points, box: step.box } };
-        kept = await correct(image.id, annotationId, fields, "The correction was not kept");
-      } else {
-        const labelId = await label;
-        if (labelId !== null) kept = await keepNew(image.id, step, mask, labelId);
-      }
-      if (!kept) goBack({ past: [], now: step, future: [] });
+      const kept = keepDraft();
+      keeping.add(kept);
+      await kept.finally(() => keeping.delete(kept));
     },
     /** @param {string[]} ids */
     async remove(ids) {
@@ -199,10 +218,11 @@ export function createObjects({ store, api, outbox, toast, answered, chooseLabel
       const reply = await commit(image.id, ["POST", "/delete", { ids: [...gone] }], "Nothing was deleted", left);
       if (!reply) return;
       const { revision } = reply.history;
-      const undo = () =>
-        known.history.revision === revision
-          ? walk("undo")
-          : toast("There were changes after it: Ctrl+Z takes them back one by one.");
+      const undo = () => {
+        if (!current(image.id)) return toast(`This was on ${image.name}: open it again, and Ctrl+Z takes it back.`);
+        if (known.history.revision === revision) return walk("undo");
+        return toast("There were changes after it: Ctrl+Z takes them back one by one.");
+      };
       toast(gone.size > 1 ? `${gone.size} objects deleted.` : "Object deleted.", { quiet: true, action: ["Undo", undo] });
     },
     /** @param {number} labelId */

@@ -1,11 +1,14 @@
 /** Changes on their way to the server: in order, repeated until acknowledged, kept across reloads of the page. */
 
 import { ApiError, requestId } from "./api.js";
+import { remember } from "./storage.js";
 
 const PREFIX = "annotator.outbox.";
 
 /**
  * @typedef {{method: string, path: string, body: any}} Entry  carries its request id, so that it may arrive twice
+ * @typedef {{delivered: number, refused: string[], waiting: string[]}} Outcome  the reasons why changes were refused for good,
+ *   and why others wait for the next page
  */
 
 /**
@@ -17,17 +20,23 @@ export function createOutbox({ send, storage, onCount = () => {} }) {
   /** @type {{entry: Entry, resolve: (reply: any) => void, reject: (error: unknown) => void}[]} */
   const queue = [];
   let running = false;
+  let safe = true;
   /** @type {(() => void)[]} */
   let idleWaiters = [];
 
   function save() {
     onCount(queue.length);
-    try {
-      if (queue.length) storage.setItem(key, JSON.stringify(queue.map((item) => item.entry)));
-      else storage.removeItem(key);
-    } catch {
-      // A full or forbidden storage only loses the protection against a killed tab.
-    }
+    safe = write(
+      key,
+      queue.map((item) => item.entry),
+    );
+  }
+
+  /** @param {string} name @param {Entry[]} entries @returns {boolean} whether they outlive the page */
+  function write(name, entries) {
+    if (entries.length) return remember(storage, name, JSON.stringify(entries));
+    storage.removeItem(name);
+    return true;
   }
 
   async function run() {
@@ -63,21 +72,39 @@ export function createOutbox({ send, storage, onCount = () => {} }) {
     push,
     /** @returns {Promise<void>} when everything has been acknowledged */
     idle: () => (running ? new Promise((resolve) => idleWaiters.push(resolve)) : Promise.resolve()),
+    /** @returns {boolean} whether changes would be lost with this page */
+    atRisk: () => !safe,
     /**
-     * Sends again what earlier pages could not deliver.
-     * @returns {Promise<number>} how many changes reached the server
+     * Sends again what earlier pages could not deliver, and what other living ones are delivering.
+     * @returns {Promise<Outcome>}
      */
     async resume() {
-      const keys = Object.keys(storage).filter((name) => name.startsWith(PREFIX) && name !== key);
-      const left = keys.flatMap((name) => parse(storage.getItem(name)));
-      const results = await Promise.allSettled(left.map(push));
-      const failed = results.find((result) => result.status === "rejected" && !(result.reason instanceof ApiError));
-      if (failed) throw /** @type {PromiseRejectedResult} */ (failed).reason;
-      for (const name of keys) storage.removeItem(name);
-      return results.filter((result) => result.status === "fulfilled").length;
+      /** @type {Outcome} */
+      const outcome = { delivered: 0, refused: [], waiting: [] };
+      for (const name of Object.keys(storage).filter((other) => other.startsWith(PREFIX) && other !== key)) {
+        const entries = parse(storage.getItem(name));
+        const results = await Promise.allSettled(entries.map(push));
+        for (const result of results) {
+          if (result.status === "fulfilled") outcome.delivered += 1;
+          else outcome[isWaiting(result) ? "waiting" : "refused"].push(result.reason.message);
+        }
+        const settled = new Set(entries.filter((_, at) => !isWaiting(results[at])).map(idOf));
+        const now = parse(storage.getItem(name)); // a living page may have added to it
+        write(
+          name,
+          now.filter((entry) => !settled.has(idOf(entry))),
+        );
+      }
+      return outcome;
     },
   };
 }
+
+const idOf = (/** @type {Entry} */ entry) => entry.body.request_id;
+
+/** @param {PromiseSettledResult<any>} result @returns {boolean} whether the server failed, and may take the change later */
+const isWaiting = (result) =>
+  result.status === "rejected" && (!(result.reason instanceof ApiError) || result.reason.status >= 500);
 
 /**
  * @param {string | null} text

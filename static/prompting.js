@@ -12,6 +12,7 @@ import {
   redoStep,
   shownMask,
   undoStep,
+  withCandidate,
   withPrompts,
 } from "./state.js";
 
@@ -208,8 +209,7 @@ export function createPrompting({ store, api, toast }) {
     },
     /** @param {number} index */
     choose(index) {
-      const { now } = draft();
-      if (now) store.set({ draft: patchStep(draft(), now.id, { index, edited: null }) });
+      store.set({ draft: withCandidate(draft(), index) });
     },
     undo() {
       setDraft(undoStep(draft()));
@@ -235,6 +235,7 @@ export function createPrompting({ store, api, toast }) {
      * @param {import("./state.js").Annotation} annotation
      */
     correct(annotation) {
+      if (!store.get().photoReady) return; // a parked draft may be on its way back
       const { points = [], box = null } = annotation.prompts ?? {};
       const { id, mask } = annotation;
       const step = newStep({ points, box, edited: mask, answered: true, annotationId: id, origin: mask });
@@ -254,7 +255,6 @@ export function createPrompting({ store, api, toast }) {
     /** Leaves the image; its object in progress waits for the return. @param {string} imageId */
     park(imageId) {
       if (draft().now) parked.set(imageId, draft());
-      else parked.delete(imageId);
       setDraft(NO_DRAFT);
     },
     /** @param {string} imageId */

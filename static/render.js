@@ -3,7 +3,7 @@
 import { distinct, objectColor } from "./colors.js";
 import { createMaskLayer } from "./layer.js";
 import { drawBox, drawBrush, drawCross, drawLasso, drawMask, drawPrompts, useImageSpace } from "./paint.js";
-import { visibleProposals } from "./review.js";
+import { visibleProposals } from "./proposals.js";
 import { encode } from "./rle.js";
 import { shownMask } from "./state.js";
 

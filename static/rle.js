@@ -173,21 +173,19 @@ function capsule(bitmap, a, b, radius, value) {
 }
 
 /**
- * Adds or takes away another mask.
  * @param {Mask} mask
- * @param {Mask} other
- * @param {0 | 1} value 1 adds, 0 takes away
- * @param {number} width of the image
- * @param {number} height
- * @returns {Mask}
+ * @param {Mask[]} others
+ * @returns {Mask} the mask without the pixels of the others
  */
-export function combine(mask, other, value, width, height) {
-  const bitmap = decodeWithRoom(mask, [other.x, other.y, other.x + other.w, other.y + other.h], width, height);
-  const source = decode(other);
-  for (let row = 0; row < other.h; row++) {
-    const to = (other.y - bitmap.y + row) * bitmap.w + other.x - bitmap.x;
-    for (let column = 0; column < other.w; column++) {
-      if (source.data[row * other.w + column]) bitmap.data[to + column] = value;
+export function subtract(mask, others) {
+  const bitmap = decode(mask);
+  for (const other of others) {
+    const { data } = decode(other);
+    const [left, right] = [Math.max(mask.x, other.x), Math.min(mask.x + mask.w, other.x + other.w)];
+    for (let y = Math.max(mask.y, other.y); y < Math.min(mask.y + mask.h, other.y + other.h); y++) {
+      for (let x = left; x < right; x++) {
+        if (data[(y - other.y) * other.w + x - other.x]) bitmap.data[(y - mask.y) * mask.w + x - mask.x] = 0;
+      }
     }
   }
   return encode(bitmap);

@@ -1,8 +1,10 @@
 /** Which image is open, and what else is in the queue. */
 
+import { remember } from "./storage.js";
+
 const PREFETCH = 3;
 const PAGE = 200;
-const REMEMBERED = "annotator.image";
+const LAST_OPEN = "annotator.image";
 const POLL_EMBEDDING_MS = 500;
 const POLL_HISTORY_MS = 4000;
 const RECONNECT_MS = 1500;
@@ -16,10 +18,10 @@ export function shownQueue({ images, image, queueStatus }) {
 }
 
 /**
- * @param {{store: any, api: any, outbox: any, objects: any, prompting: any, photo: {load: (url: string) => Promise<void>,
- *   clear: () => void}, toast: (text: string, options?: any) => any, storage: Storage}} context
+ * @param {{store: any, api: any, outbox: any, objects: any, prompting: any, review: any,
+ *   photo: {load: (url: string) => Promise<void>, clear: () => void}, toast: (text: string, options?: any) => any, storage: Storage}} context
  */
-export function createSession({ store, api, outbox, objects, prompting, photo, toast, storage }) {
+export function createSession({ store, api, outbox, objects, prompting, review, photo, toast, storage }) {
   let opening = 0;
   /** How much of the queue has come in pages. */
   let paged = 0;
@@ -51,11 +53,26 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
     return found();
   }
 
+  /** New facts about an image, wherever it is shown. @param {string} id @param {any} fields */
+  function update(id, fields) {
+    const { image, images } = store.get();
+    const updated = (/** @type {any} */ item) => (item?.id === id ? { ...item, ...fields } : item);
+    store.set({ image: updated(image), images: images.map(updated) });
+  }
+
+  /** What is in progress on the open image waits for the return. */
+  function leave() {
+    const { image } = store.get();
+    if (!image) return;
+    prompting.park(image.id);
+    review.park(image.id);
+  }
+
   /** @param {string} id */
   async function open(id) {
     const before = store.get().image;
     if (before?.id === id) return;
-    if (before) prompting.park(before.id);
+    leave();
     const ticket = ++opening;
     const known = store.get().images.find((/** @type {any} */ image) => image.id === id);
     store.set({
@@ -64,7 +81,6 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
       annotations: [],
       selection: [],
       hidden: new Set(),
-      review: null,
       timing: null,
     });
     try {
@@ -77,9 +93,10 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
       objects.show(document);
       await drawn;
       if (ticket !== opening) return;
-      remember(id);
+      remember(storage, LAST_OPEN, id);
       store.set({ photoReady: true });
       prompting.unpark(id);
+      review.unpark(id);
       void watchEmbedding(id);
       warmNext(id);
     } catch (error) {
@@ -97,15 +114,6 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
     return at < 0 ? [] : images.slice(at + 1, at + 1 + PREFETCH).map((/** @type {any} */ image) => image.id);
   }
 
-  /** @param {string} id */
-  function remember(id) {
-    try {
-      storage.setItem(REMEMBERED, id);
-    } catch {
-      // A full storage only means that a reload opens another image.
-    }
-  }
-
   /** Fetches the pixels of the next image into the browser's cache. @param {string} id */
   function warmNext(id) {
     const images = shownQueue(store.get());
@@ -118,12 +126,7 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
     while (store.get().image?.id === id && store.get().image.embedding !== "ready") {
       await new Promise((resolve) => setTimeout(resolve, POLL_EMBEDDING_MS));
       const fresh = await api.get(`/images/${id}`, { retry: "never" }).catch(() => null);
-      const { image, images } = store.get();
-      if (!fresh || image?.id !== id) continue;
-      store.set({
-        image: { ...image, embedding: fresh.embedding },
-        images: images.map((/** @type {any} */ item) => (item.id === id ? { ...item, embedding: fresh.embedding } : item)),
-      });
+      if (fresh) update(id, { embedding: fresh.embedding });
     }
   }
 
@@ -152,7 +155,7 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
     try {
       const status = await api.get("/status");
       store.set({ status, projectId: status.project_id });
-      if (await outbox.resume()) toast("Changes that had not reached the server were delivered now.");
+      tellResumed(await outbox.resume());
       const [labels, samples] = await Promise.all([api.get(`/projects/${status.project_id}/labels`), api.get("/samples")]);
       store.set({ labels, samples, labelId: labels[0]?.id ?? null });
       await loadMore();
@@ -160,10 +163,17 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
       if (error.status) toast(`The page could not be prepared: ${error.message}`, { kind: "error" });
       return;
     }
-    const remembered = storage.getItem(REMEMBERED);
+    const remembered = storage.getItem(LAST_OPEN);
     const image = (remembered && (await find(remembered))) || store.get().images.at(-1);
     store.set({ booted: true });
     if (image) await open(image.id);
+  }
+
+  /** @param {import("./outbox.js").Outcome} outcome  of the changes an earlier page could not deliver */
+  function tellResumed({ delivered, refused, waiting }) {
+    if (delivered) toast("Changes that had not reached the server were delivered now.");
+    if (refused.length) toast(`Earlier changes were refused (${refused.length}): ${refused[0]}`, { kind: "error" });
+    if (waiting.length) toast(`Earlier changes wait for the next reload (${waiting.length}): ${waiting[0]}`, { kind: "error" });
   }
 
   setInterval(() => {
@@ -202,26 +212,21 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
       const { image } = store.get();
       if (!image) return;
       try {
-        const changed = await api.patch(`/images/${image.id}`, { status });
-        const { images } = store.get();
-        store.set({
-          image: { ...store.get().image, ...changed },
-          images: images.map((/** @type {any} */ item) => (item.id === image.id ? changed : item)),
-        });
+        update(image.id, await api.patch(`/images/${image.id}`, { status }));
       } catch (error) {
         toast(`The status was not changed: ${error.message}`, { kind: "error" });
       }
     },
     /** @param {string} id */
     async removeImage(id) {
-      const { images, image, total } = store.get();
-      const index = shownQueue(store.get()).findIndex((item) => item.id === id);
       try {
         await api.delete(`/images/${id}`);
       } catch (error) {
         return toast(`The image could not be removed: ${error.message}`, { kind: "error" });
       }
       paged = Math.max(0, paged - 1);
+      const { images, image, total } = store.get();
+      const index = shownQueue(store.get()).findIndex((item) => item.id === id);
       const left = images.filter((/** @type {any} */ item) => item.id !== id);
       store.set({ images: left, total: total - 1 });
       if (image?.id === id) {
@@ -229,13 +234,18 @@ export function createSession({ store, api, outbox, objects, prompting, photo, t
         const neighbour = queue[Math.min(index, queue.length - 1)] ?? left[0];
         if (neighbour) await open(neighbour.id);
         else {
+          leave();
           photo.clear();
           store.set({ image: null, annotations: [], photoReady: false });
         }
       }
       const restore = async () => {
-        adopt([await api.post(`/images/${id}/restore`)]);
-        await open(id);
+        try {
+          adopt([await api.post(`/images/${id}/restore`)]);
+          await open(id);
+        } catch (error) {
+          toast(`The image could not be restored: ${error.message}`, { kind: "error" });
+        }
       };
       toast("Image removed.", { action: ["Undo", restore] });
     },

@@ -79,6 +79,19 @@ export function withPrompts(draft, prompts, { refine }) {
 }
 
 /**
+ * Shows another candidate. What was changed by hand stays behind as a step of its own.
+ * @param {Draft} draft
+ * @param {number} index
+ * @returns {Draft}
+ */
+export function withCandidate(draft, index) {
+  const { now } = draft;
+  if (!now) return draft;
+  const fields = { index, edited: null };
+  return now.edited && now.answered ? advance(draft, newStep({ ...now, ...fields })) : patchStep(draft, now.id, fields);
+}
+
+/**
  * @param {Draft} draft
  * @returns {Draft} one step back; before the first step there is no object in progress
  */
@@ -196,6 +209,8 @@ export const VIEW = Object.freeze({
   hover: true,
   crosshair: false,
   keymap: "standard",
+  /** The size of holes and specks that cleaning takes away, in pixels. */
+  specks: 64,
 });
 
 /** The first state of a page. */

@@ -1,7 +1,7 @@
 /** What a tap, a drag or an arrow key means with the tool in hand. */
 
 import { listenToGestures } from "./gestures.js";
-import { contains, EMPTY, stroke } from "./rle.js";
+import { contains, EMPTY, equal, stroke, subtract } from "./rle.js";
 import { NO_DRAFT, nearestPoint, newStep, shownMask } from "./state.js";
 
 const REACH = 12;
@@ -55,6 +55,12 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
     if (step?.box && onEdge(step.box, x, y, reach)) prompting.remove("box");
   }
 
+  /** @param {string} id @param {import("./rle.js").Mask} mask */
+  function editKept(id, mask) {
+    if (mask.w) return objects.editMask(id, mask);
+    return toast("Nothing would be left of the object: delete it instead.");
+  }
+
   /** @param {number[][]} line @param {0 | 1} value */
   function applyStroke(line, value) {
     const state = store.get();
@@ -62,11 +68,7 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
     const step = state.draft.now;
     if (step) return prompting.edit(stroke(shownMask(step) ?? EMPTY, line, state.brush, value, width, height));
     const [only, ...others] = state.annotations.filter((/** @type {any} */ item) => state.selection.includes(item.id));
-    if (only && !others.length) {
-      const mask = stroke(only.mask, line, state.brush, value, width, height);
-      if (mask.w) return objects.editMask(only.id, mask);
-      return toast("Nothing would be left of the object: delete it instead.");
-    }
+    if (only && !others.length) return editKept(only.id, stroke(only.mask, line, state.brush, value, width, height));
     if (!value) return toast("Select an object to erase from.");
     const edited = stroke(EMPTY, line, state.brush, 1, width, height);
     store.set({ draft: { ...NO_DRAFT, now: newStep({ edited, answered: true }) } });
@@ -191,6 +193,22 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
       scratch({ corner: null, box: null });
       const sorted = [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)];
       if (sorted[2] > sorted[0] && sorted[3] > sorted[1]) prompting.setBox(sorted, at);
+    },
+    /** Takes the selected objects away from the one in progress; without one, the others from the one selected first. */
+    subtractSelected() {
+      const { annotations, selection, draft } = store.get();
+      const from = draft.now
+        ? { id: draft.now.annotationId, mask: shownMask(draft.now) }
+        : annotations.find((/** @type {any} */ item) => item.id === selection[0]);
+      const others = annotations.filter((/** @type {any} */ item) => selection.includes(item.id) && item.id !== from?.id);
+      if (!from?.mask || !others.length)
+        return toast("Select the object to subtract from, then those to subtract: Ctrl+click on the image or in the list.");
+      const mask = subtract(
+        from.mask,
+        others.map((/** @type {any} */ item) => item.mask),
+      );
+      if (equal(mask, from.mask)) return toast("The objects do not overlap: there is nothing to subtract.");
+      return draft.now ? prompting.edit(mask) : editKept(from.id, mask);
     },
     /** @param {number} factor */
     resizeBrush: (factor) =>

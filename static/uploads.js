@@ -1,20 +1,26 @@
-/** The three ways files come in: the file dialog, a drop, a paste. */
+/** The three ways files and folders come in: the dialogs, a drop, a paste. */
 
 import { el } from "./dom.js";
+import { filesOf, inOrder } from "./folders.js";
 
 /**
  * @param {HTMLElement} root
- * @param {(files: File[]) => void} use
- * @returns {(accept?: string) => void} opens the file dialog
+ * @param {{files: (files: File[]) => void, folder: (files: File[]) => void}} use  `folder`: takes all files of folders
+ * @returns {{files: (accept?: string) => void, folder: () => void}} open the dialogs
  */
 export function listenToFiles(root, use) {
   const input = el("input", { type: "file", multiple: true, hidden: true, "aria-label": "Image files" });
   input.addEventListener("change", () => {
-    use([...input.files]);
+    use.files([...input.files]);
     input.value = "";
   });
-  const veil = el("div", { class: "drop", hidden: true }, el("p", {}, "Drop images, or a COCO file, to add them"));
-  root.append(input, veil);
+  const folderInput = el("input", { type: "file", webkitdirectory: true, hidden: true, "aria-label": "Folder of images" });
+  folderInput.addEventListener("change", () => {
+    use.folder(inOrder(folderInput.files));
+    folderInput.value = "";
+  });
+  const veil = el("div", { class: "drop", hidden: true }, el("p", {}, "Drop images, folders, or a COCO file, to add them"));
+  root.append(input, folderInput, veil);
 
   const carriesFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") ?? false;
   let depth = 0;
@@ -35,17 +41,23 @@ export function listenToFiles(root, use) {
     event.preventDefault();
     depth = 0;
     veil.hidden = true;
-    use([...(event.dataTransfer?.files ?? [])]);
+    const { items, files } = /** @type {DataTransfer} */ (event.dataTransfer);
+    const entries = [...items].flatMap((item) => item.webkitGetAsEntry?.() ?? []);
+    if (entries.some((entry) => entry.isDirectory)) void filesOf(entries).then(use.folder);
+    else use.files([...files]);
   });
   document.addEventListener("paste", (event) => {
     if (!root.isConnected) return;
     const files = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));
     if (!files.length) return;
     event.preventDefault();
-    use(files);
+    use.files(files);
   });
-  return (accept = "image/*,.json") => {
-    input.accept = accept;
-    input.click();
+  return {
+    files(accept = "image/*,.json") {
+      input.accept = accept;
+      input.click();
+    },
+    folder: () => folderInput.click(),
   };
 }

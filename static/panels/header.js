@@ -3,11 +3,15 @@
 import { el, icon, iconButton } from "../dom.js";
 
 /**
- * @param {{store: any, session: any, models: any, commands: Record<string, () => void>, pickFiles: () => void,
- *   pickCoco: () => void, viewPanel: HTMLElement, folderPanel: HTMLElement, done: () => void}} context
+ * @param {{store: any, session: any, objects: any, models: any, commands: Record<string, () => void>, pickFiles: () => void,
+ *   pickFolder: () => void, pickCoco: () => void, viewPanel: HTMLElement, folderPanel: HTMLElement, done: () => void}} context
  */
-export function createHeader({ store, models, commands, pickFiles, pickCoco, viewPanel, folderPanel, done, session }) {
+export function createHeader(context) {
+  const { store, session, objects, models, commands, pickFiles, pickFolder, pickCoco, viewPanel, folderPanel, done } = context;
   const upload = iconButton("upload", "Upload images (or drop, or paste them)", pickFiles, { words: "Upload" });
+  const uploadFolder = iconButton("folderUp", "Add folder: upload the images in it (or drop it)", pickFolder, {
+    class: "plain upload-folder",
+  });
   const auto = iconButton(
     "magic",
     "Find every object; inside a box if one is drawn (Q)",
@@ -33,10 +37,11 @@ export function createHeader({ store, models, commands, pickFiles, pickCoco, vie
   const title = el("div", { class: "title", "aria-live": "polite" });
   const model = modelPicker({ store, models });
 
-  function exportCoco() {
+  async function exportCoco() {
+    done();
+    await objects.settled();
     const link = el("a", { href: `/api/projects/${store.get().projectId}/export/coco`, download: "annotations.json" });
     link.click();
-    done();
   }
 
   store.watch(["status"], (/** @type {any} */ { status }) => {
@@ -46,7 +51,7 @@ export function createHeader({ store, models, commands, pickFiles, pickCoco, vie
     title.textContent = image ? image.name : "";
     title.title = image ? `${image.name}, ${image.width} × ${image.height}` : "";
     auto.disabled = !photoReady || review?.state === "running";
-    upload.disabled = bring.disabled = download.disabled = !booted;
+    upload.disabled = uploadFolder.disabled = bring.disabled = download.disabled = !booted;
     finished.disabled = !image;
     finished.classList.toggle("chosen", image?.status === "done");
     finished.title = image?.status === "done" ? "This image is done; click to reopen it" : "Mark this image as done";
@@ -57,7 +62,7 @@ export function createHeader({ store, models, commands, pickFiles, pickCoco, vie
     "header",
     { class: "bar" },
     el("span", { class: "brand" }, icon("mark"), el("span", { class: "words" }, "Annotator")),
-    el("div", { class: "group" }, upload, folder, auto, bring, download),
+    el("div", { class: "group" }, upload, uploadFolder, folder, auto, bring, download),
     title,
     el(
       "div",

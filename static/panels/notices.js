@@ -9,7 +9,11 @@ const ms = (/** @type {number | null | undefined} */ value) =>
 /** @param {{store: any, intake: any, pickFiles: () => void, done: () => void}} context */
 export function createEmptyState({ store, intake, pickFiles, done }) {
   const samples = el("div", { class: "tiles" });
-  const words = el("p", {}, "Drop images here, paste one, or pick a sample. Then click an object: its mask appears at once.");
+  const words = el(
+    "p",
+    {},
+    "Drop images or folders here, paste one, or pick a sample. Then click an object: its mask appears at once.",
+  );
   const upload = iconButton("upload", "Upload images", pickFiles, { words: "Upload images", class: "primary" });
   const element = el("div", { class: "empty", hidden: true }, el("h1", {}, "Click to segment"), words, upload, samples);
   store.watch(["booted", "image", "images", "samples"], (/** @type {any} */ state) => {

@@ -4,9 +4,9 @@ import { objectColor } from "../colors.js";
 import { compact, el, icon, iconButton } from "../dom.js";
 
 /**
- * @param {{store: any, objects: any, commands: Record<string, () => void>, done: () => void}} context
+ * @param {{store: any, objects: any, setView: (fields: any) => void, commands: Record<string, () => void>, done: () => void}} context
  */
-export function createObjectPanel({ store, objects, commands, done }) {
+export function createObjectPanel({ store, objects, setView, commands, done }) {
   const count = el("span", { class: "count" });
   const list = el("ul", { class: "object-list", role: "listbox", "aria-label": "Objects", "aria-multiselectable": "true" });
   const hint = el("p", { class: "hint" }, "Click the image to mark an object, then press Enter to keep it.");
@@ -26,7 +26,34 @@ export function createObjectPanel({ store, objects, commands, done }) {
     act("clean", "Fill holes, drop specks (G)", "clean"),
   ];
   const merge = act("merge", "Merge the selected (M)", "merge");
-  const bar = el("div", { class: "object-actions" }, ...single, merge, act("trash", "Delete (Del)", "remove"));
+  const subtract = act("subtract", "Subtract the other selected from the first (Shift+M)", "subtract");
+  const specks = el("input", {
+    type: "number",
+    min: "1",
+    step: "1",
+    required: true,
+    "aria-label": "Largest holes and specks to clean, in pixels",
+    title: "Cleaning fills holes and drops specks of up to so many pixels",
+  });
+  specks.addEventListener("change", () => {
+    if (specks.validity.valid) setView({ specks: Number(specks.value) });
+    else specks.value = String(store.get().view.specks);
+  });
+  specks.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Escape") specks.value = String(store.get().view.specks);
+    if (event.key === "Enter" || event.key === "Escape") done();
+  });
+  const remove = act("trash", "Delete (Del)", "remove");
+  const bar = el(
+    "div",
+    { class: "object-actions" },
+    ...single,
+    specks,
+    el("span", { class: "number" }, "px"),
+    merge,
+    subtract,
+    remove,
+  );
 
   /** @type {Map<string, {row: any, from: any[]}>} */
   const rows = new Map();
@@ -36,6 +63,7 @@ export function createObjectPanel({ store, objects, commands, done }) {
     const hidden = new Set(store.get().hidden);
     if (!hidden.delete(id)) hidden.add(id);
     store.set({ hidden });
+    done();
   }
 
   /** @param {MouseEvent} event @param {string} id */
@@ -44,7 +72,8 @@ export function createObjectPanel({ store, objects, commands, done }) {
     const ids = annotations.map((/** @type {any} */ item) => item.id);
     if (event.shiftKey && selection.length) {
       const [from, to] = [ids.indexOf(selection[0]), ids.indexOf(id)].sort((a, b) => a - b);
-      store.set({ selection: ids.slice(from, to + 1) });
+      const others = ids.slice(from, to + 1).filter((/** @type {string} */ other) => other !== selection[0]);
+      store.set({ selection: [selection[0], ...others] });
     } else if (event.ctrlKey || event.metaKey) {
       store.set({
         selection: selection.includes(id) ? selection.filter((/** @type {string} */ other) => other !== id) : [...selection, id],
@@ -113,7 +142,10 @@ export function createObjectPanel({ store, objects, commands, done }) {
       class: "button plain small",
       title: "Hide or show all (H)",
       "aria-label": "Hide or show all",
-      onclick: () => commands.hideAll(),
+      onclick: () => {
+        commands.hideAll();
+        done();
+      },
     },
     icon("view"),
   );
@@ -132,9 +164,16 @@ export function createObjectPanel({ store, objects, commands, done }) {
     hint.hidden = annotations.length > 0;
     for (const button of single) button.disabled = selection.length !== 1;
     merge.disabled = selection.length < 2;
-    bar.lastElementChild.disabled = selection.length === 0;
+    remove.disabled = selection.length === 0;
     const last = rows.get(selection.at(-1));
     last?.row.scrollIntoView({ block: "nearest" });
+  });
+
+  store.watch(["selection", "draft"], (/** @type {any} */ { selection, draft }) => {
+    subtract.disabled = selection.length < (draft.now ? 1 : 2);
+  });
+  store.watch(["view"], (/** @type {any} */ { view }) => {
+    specks.value = String(view.specks);
   });
 
   return el(

@@ -9,15 +9,20 @@ const MAX_SHOWN = 5;
 
 /**
  * @param {HTMLElement} place
+ * @param {() => void} done  gives the focus back
  * @returns {(text: string, options?: {kind?: "error" | "progress", quiet?: boolean, action?: [string, () => void]}) =>
  *   {update: (text: string, fraction: number) => void, close: () => void}}
  */
-export function createToasts(place) {
+export function createToasts(place, done) {
   return function toast(text, { kind, quiet = false, action } = {}) {
     const words = el("span", { class: "toast-words" }, text);
     const bar = kind === "progress" ? el("progress", { max: "1", value: "0" }) : null;
     const node = el("div", { class: `toast ${kind ?? ""}`, role: kind === "error" ? "alert" : "status" }, words, bar);
-    const close = () => node.remove();
+    const close = () => {
+      const focused = node.contains(document.activeElement);
+      node.remove();
+      if (focused) done();
+    };
     if (action) {
       const act = () => {
         close();

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Route, sync_playwright
 
 SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
 COFFEE = SAMPLES / "skimage_coffee.jpg"
@@ -156,6 +156,29 @@ def browser_page(url: str, width: int = 1280, height: int = 800, **options: Any)
             assert not annotator.problems, annotator.problems
         finally:
             browser.close()
+
+
+@contextmanager
+def held(page: Annotator, path: str) -> Iterator[list[Route]]:
+    """Requests to this path wait; in the end they go their way."""
+    waiting: list[Route] = []
+    over = False
+
+    def on_request(route: Route) -> None:
+        if over:
+            route.continue_()
+        else:
+            waiting.append(route)
+
+    page.page.route(f"**/{path}", on_request)
+    yield waiting
+    over = True
+    release(waiting, len(waiting))
+
+
+def release(waiting: list[Route], count: int) -> None:
+    for _ in range(count):
+        waiting.pop(0).continue_()
 
 
 def photo(source: Path, width: int, height: int, orientation: int | None = None, tint: int = 0) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driver import EXECUTABLE, SAMPLES, Annotator
+from driver import CAT, EXECUTABLE, SAMPLES, Annotator, photo, tints
 
 pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's chromium")
 
@@ -60,6 +60,20 @@ def test_what_is_no_coco_file_is_said(cat: Annotator, tmp_path: Path) -> None:
     path.write_text("{")
     cat.page.set_input_files('#annotator input[type="file"]', path)
     cat.toast("broken.json: This file is not JSON.")
+
+
+def test_the_images_of_a_folder_are_uploaded(page: Annotator, tmp_path: Path) -> None:
+    first, second = (f"folder-{next(tints)}.jpg" for _ in range(2))
+    (tmp_path / "deeper").mkdir()
+    for path in (tmp_path / first, tmp_path / "deeper" / second):
+        path.write_bytes(photo(CAT, 451, 300, tint=next(tints)))
+    (tmp_path / "notes.txt").write_text("words")
+    with page.page.expect_file_chooser() as chooser:
+        page.page.click('#annotator [aria-label^="Add folder"]')
+    chooser.value.set_files(tmp_path)
+    page.toast("1 file that is no image was left out.")
+    for name in (first, second):
+        page.until(f"images.some((image) => image.name === '{name}')")
 
 
 def test_a_folder_of_the_server_is_added(cat: Annotator) -> None:

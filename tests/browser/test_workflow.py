@@ -179,6 +179,23 @@ def test_objects_are_hidden_selected_and_deleted_from_the_list(cat: Annotator) -
     cat.until("annotations.length === 2")
 
 
+def test_the_keys_work_on_after_a_button_beside_the_canvas(cat: Annotator) -> None:
+    cat.click(200, 150)
+    cat.press("Enter")
+    focused = "document.activeElement.className"
+    for button in ('.object [aria-label="Hide"]', '.object [aria-label="Show"]', '[aria-label="Hide or show all"]'):
+        cat.page.click(f"#annotator {button}")
+        assert cat.page.evaluate(focused) == "canvas-box", button
+    cat.press(".", "e", "Enter")
+    assert cat.state("history.undo") == "keep object", "a correction that changes nothing is no step"
+    cat.press("Delete")
+    cat.page.click('#annotator .toast .button:has-text("Undo")')
+    assert cat.page.evaluate(focused) == "canvas-box"
+    cat.until("annotations.length === 1")
+    cat.page.click('#annotator .toast [aria-label="Dismiss"] >> nth=0')
+    assert cat.page.evaluate(focused) == "canvas-box"
+
+
 def test_bad_uploads_are_named_and_the_page_lives(page: Annotator) -> None:
     good = (f"good-{next(tints)}.jpg", photo(CAT, 451, 300, tint=next(tints)))
     page.upload(("words.jpg", b"these are words"), ("empty.png", b""), wait=False)
@@ -208,21 +225,6 @@ def test_an_image_is_removed_and_brought_back(cat: Annotator) -> None:
     cat.toast("Image removed")
     cat.page.click('#annotator .toast .button:has-text("Undo")')
     cat.until(f"image?.id === '{image}'")
-
-
-def test_a_lost_connection_loses_nothing(cat: Annotator) -> None:
-    cat.click(200, 150)
-    mask = cat.mask()
-    cat.page.context.set_offline(True)
-    cat.page.keyboard.press("Enter")
-    cat.page.wait_for_selector("#annotator .banner:not([hidden])")
-    assert cat.page.locator("#annotator .object.pending").count() == 1
-    cat.page.context.set_offline(False)
-    cat.page.wait_for_selector("#annotator .banner[hidden]", state="attached")
-    cat.ready()
-    cat.reload()
-    assert cat.state("annotations.length") == 1
-    np.testing.assert_array_equal(cat.mask(cat.state("annotations[0].id")), mask)
 
 
 def test_zoom_keeps_the_point_under_the_pointer(cat: Annotator) -> None:

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ApiError, createApi, createLatest, requestId } from "../../static/api.js";
-import { createOutbox } from "../../static/outbox.js";
 
 /** A fetch that gives these answers in turn; an Error is thrown. */
 function script(...answers) {
@@ -16,18 +15,7 @@ function script(...answers) {
   return { fetch, calls };
 }
 
-/** The part of the browser's storage that is used; its keys are its properties. */
-function memory(entries = {}) {
-  const storage = Object.create({
-    getItem: (key) => storage[key] ?? null,
-    setItem: (key, value) => void (storage[key] = value),
-    removeItem: (key) => void delete storage[key],
-  });
-  return Object.assign(storage, entries);
-}
-
 const wait = async () => {};
-const entry = (id) => ({ method: "POST", path: `/things/${id}`, body: { request_id: id } });
 
 test("JSON goes out and comes back", async () => {
   const { fetch, calls } = script({ body: { ok: 1 } });
@@ -110,38 +98,34 @@ test("request ids differ", () => {
   assert.notEqual(requestId(), requestId());
 });
 
-test("the outbox sends in order and is empty afterwards", async () => {
-  const sent = [];
-  const storage = memory();
-  const outbox = createOutbox({ storage, send: async (method, path) => sent.push(path) });
-  await Promise.all([outbox.push(entry("a")), outbox.push(entry("b"))]);
-  await outbox.idle();
-  assert.deepEqual(sent, ["/things/a", "/things/b"]);
-  assert.deepEqual(Object.keys(storage), []);
+test("a success that was cut off on its way is a lost connection", async () => {
+  const told = [];
+  const answers = [new Response('{"ok"'), new Response('{"ok": 1}')];
+  const api = createApi({ fetch: async () => answers.shift(), wait, onConnection: (online) => told.push(online) });
+  assert.deepEqual(await api.post("/x", {}, { retry: "always" }), { ok: 1 });
+  assert.deepEqual(told, [false, true]);
+  const cut = createApi({ fetch: async () => new Response('{"ok"') });
+  await assert.rejects(cut.post("/x"), (error) => error instanceof ApiError && error.status === 0);
 });
 
-test("a refused change is reported and does not hold up the next", async () => {
-  const send = async (method, path) => {
-    if (path.endsWith("a")) throw new ApiError("No.", 422);
-    return "fine";
-  };
-  const outbox = createOutbox({ storage: memory(), send });
-  const [first, second] = await Promise.allSettled([outbox.push(entry("a")), outbox.push(entry("b"))]);
-  assert.equal(first.status, "rejected");
-  assert.equal(second.value, "fine");
+test("a success without content is one", async () => {
+  const fetch = async () => new Response(null, { status: 204 });
+  assert.equal(await createApi({ fetch }).delete("/x"), null);
 });
 
-test("what a killed page could not deliver is delivered by the next", async () => {
-  const storage = memory();
-  const killed = createOutbox({ storage, send: () => new Promise(() => {}) });
-  void killed.push(entry("a"));
-  void killed.push(entry("b"));
-  const sent = [];
-  const next = createOutbox({ storage, send: async (method, path, { body }) => sent.push([path, body.request_id]) });
-  assert.equal(await next.resume(), 2);
-  assert.deepEqual(sent, [
-    ["/things/a", "a"],
-    ["/things/b", "b"],
-  ]);
-  assert.deepEqual(Object.keys(storage), []);
+test("what the server cannot do is said at once", async () => {
+  const told = [];
+  const { fetch, calls } = script({ status: 503, body: { error: "The model could not be loaded." } });
+  const api = createApi({ fetch, wait, onConnection: (online) => told.push(online) });
+  await assert.rejects(api.post("/x", {}, { retry: "always" }), /could not be loaded/);
+  assert.equal(calls.length, 1);
+  assert.deepEqual(told, [true]);
+});
+
+test("what answers in the server's place is no answer", async () => {
+  const told = [];
+  const answers = [new Response("<html>", { status: 503 }), new Response("{}")];
+  const api = createApi({ fetch: async () => answers.shift(), wait, onConnection: (online) => told.push(online) });
+  await api.post("/x");
+  assert.deepEqual(told, [false, true]);
 });

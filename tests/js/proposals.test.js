@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { OPEN_FILTER, gathered, proposalAt, visibleProposals } from "../../static/review.js";
+import { OPEN_FILTER, gathered, proposalAt, visibleProposals } from "../../static/proposals.js";
 
 const square = (/** @type {number} */ index, /** @type {number} */ x, /** @type {number} */ size, fields = {}) => ({
   index,
@@ -13,11 +13,13 @@ const square = (/** @type {number} */ index, /** @type {number} */ x, /** @type 
   ...fields,
 });
 const review = (fields = {}) => ({
+  id: 1,
   jobId: "",
   state: /** @type {const} */ ("done"),
   done: 1,
   total: 1,
   proposals: [square(0, 0, 10), square(1, 1, 10), square(2, 50, 4)],
+  judged: [],
   gone: new Set(),
   together: new Set(),
   filter: OPEN_FILTER,

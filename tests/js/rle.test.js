@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { trace } from "../../static/contour.js";
-import { EMPTY, area, combine, contains, decode, encode, equal, stroke } from "../../static/rle.js";
+import { EMPTY, area, contains, decode, encode, equal, stroke, subtract } from "../../static/rle.js";
 
 /** A bitmap from rows of "#" and ".". */
 function bitmap(rows, x = 0, y = 0) {
@@ -142,11 +142,19 @@ test("a long stroke has no gaps between its points", () => {
   for (const t of [0.1, 0.33, 0.5, 0.77]) assert.ok(contains(line, 2 + 58 * t, 2 + 38 * t));
 });
 
-test("combine adds and takes away", () => {
-  const a = encode(bitmap(["##", "##"], 0, 0));
-  const b = encode(bitmap(["##", "##"], 1, 1));
-  assert.equal(area(combine(a, b, 1, 10, 10)), 7);
-  assert.deepEqual(pixels(combine(a, b, 0, 10, 10)), new Set(["0,0", "1,0", "0,1"]));
+test("subtracting takes away the pixels of the others, and only those", () => {
+  const from = encode(bitmap(["###", "###"], 4, 4));
+  const others = [encode(bitmap(["##", ".#"], 3, 3)), encode(bitmap(["##", "##"], 6, 5)), encode(bitmap(["#"], 0, 0))];
+  assert.deepEqual(pixels(subtract(from, others)), new Set(["5,4", "6,4", "4,5", "5,5"]));
+  assert.deepEqual(subtract(from, [from]), EMPTY);
+  assert.ok(equal(subtract(from, []), from));
+});
+
+test("subtracting noise is what it is pixel by pixel", () => {
+  const [a, b] = [noise(23, 17, 3), { ...noise(19, 25, 4), x: 7, y: -4 }];
+  const [from, other] = [encode(a), encode(b)];
+  const left = new Set([...pixels(from)].filter((name) => !pixels(other).has(name)));
+  assert.deepEqual(pixels(subtract(from, [other])), left);
 });
 
 test("equal compares pixels, not objects", () => {

@@ -1,0 +1,60 @@
+"""Changes on their way to the server: nothing is lost, and nothing overtakes them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from driver import EXECUTABLE, Annotator, held
+
+pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's chromium")
+
+
+def test_a_lost_connection_loses_nothing(cat: Annotator) -> None:
+    cat.click(200, 150)
+    mask = cat.mask()
+    cat.page.context.set_offline(True)
+    cat.page.keyboard.press("Enter")
+    cat.page.wait_for_selector("#annotator .banner:not([hidden])")
+    assert cat.page.locator("#annotator .object.pending").count() == 1
+    cat.page.context.set_offline(False)
+    cat.page.wait_for_selector("#annotator .banner[hidden]", state="attached")
+    cat.ready()
+    cat.reload()
+    assert cat.state("annotations.length") == 1
+    np.testing.assert_array_equal(cat.mask(cat.state("annotations[0].id")), mask)
+
+
+def test_an_export_waits_for_what_is_on_its_way(cat: Annotator) -> None:
+    name = cat.state("image.name")
+    cat.click(200, 150)
+    with cat.page.expect_download() as download, held(cat, "annotations") as waiting:
+        cat.page.keyboard.press("Enter")
+        cat.page.click('#annotator .bar .button:has-text("Export")')
+        cat.page.wait_for_timeout(300)
+        assert len(waiting) == 1
+    coco = json.loads(Path(download.value.path()).read_text())
+    image = next(item for item in coco["images"] if item["file_name"] == name)
+    assert [item for item in coco["annotations"] if item["image_id"] == image["id"]]
+
+
+def test_leaving_asks_while_changes_would_be_lost(cat: Annotator) -> None:
+    cat.page.evaluate("() => void (Storage.prototype.setItem = () => { throw new Error('full'); })")
+    cat.click(200, 150)
+    with held(cat, "annotations"):
+        cat.page.keyboard.press("Enter")
+        cat.until("unsent === 1")
+        assert leaving_is_asked(cat)
+    cat.until("unsent === 0")
+    assert not leaving_is_asked(cat)
+
+
+def leaving_is_asked(page: Annotator) -> bool:
+    """Whether the browser would ask before it leaves the page."""
+    script = """() => {
+      const event = new Event('beforeunload', { cancelable: true });
+      return !window.dispatchEvent(event);
+    }"""
+    return bool(page.page.evaluate(script))

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { filesOf, inOrder, isImage } from "../../static/folders.js";
+import { createIntake } from "../../static/intake.js";
+import { page, photo, server } from "./parts.js";
+
+const file = (name) => ({ isFile: true, name, file: (use) => use(new File(["x"], name)) });
+const broken = (name) => ({ isFile: true, name, file: (_, fail) => fail(new Error("gone")) });
+/** A folder that tells what is in it two at a time. */
+const folder = (name, ...children) => ({
+  isFile: false,
+  name,
+  createReader() {
+    const left = [...children];
+    return { readEntries: (use) => use(left.splice(0, 2)) };
+  },
+});
+
+test("a folder gives all its files, however deep, in the order of their names", async () => {
+  const deep = folder("deep", file("b10.png"), file("b9.png"), folder("empty"), broken("b1.png"));
+  const entries = [folder("photos", file("c.jpg"), file("a.jpg"), deep, file("notes.txt")), file("0.jpg")];
+  const names = (await filesOf(/** @type {any} */ (entries))).map(({ name }) => name);
+  assert.deepEqual(names, ["0.jpg", "a.jpg", "c.jpg", "b9.png", "b10.png", "notes.txt"]);
+});
+
+test("a picked folder is taken in the order of its paths", () => {
+  const files = ["x/b/1.jpg", "x/a10.jpg", "x/a9.jpg"].map((webkitRelativePath) => ({ webkitRelativePath }));
+  const paths = inOrder(/** @type {any} */ (files)).map((item) => item.webkitRelativePath);
+  assert.deepEqual(paths, ["x/a9.jpg", "x/a10.jpg", "x/b/1.jpg"]);
+});
+
+test("what the server cannot read and hidden files are no images", () => {
+  const names = ["a.JPG", "b.jpeg", "c.tif", "._a.jpg", "notes.txt", "d.json", "jpg"];
+  assert.deepEqual(
+    names.filter((name) => isImage(/** @type {any} */ ({ name }))),
+    ["a.JPG", "b.jpeg", "c.tif"],
+  );
+});
+
+test("of a folder the images are uploaded, and the rest is counted", async () => {
+  const { store, said, toast } = page({ projectId: 1 });
+  const adopted = [];
+  const session = { adopt: (images) => adopted.push(...images), open: async () => {} };
+  const answer = (form) => ({ images: [photo(form.get("files").name)], errors: [] });
+  const { api } = server({ "POST /projects/1/images": answer });
+  const intake = createIntake({ store, api, objects: {}, session, toast });
+  await intake.takeFolder(["a.jpg", "notes.txt", "b.png", ".DS_Store"].map((name) => new File(["x"], name)));
+  assert.deepEqual(
+    adopted.map(({ id }) => id),
+    ["a.jpg", "b.png"],
+  );
+  assert.equal(said[0].text, "2 files that are no images were left out.");
+  await intake.takeFolder([]);
+  assert.equal(said.at(-1).text, "There are no images in this folder.");
+});

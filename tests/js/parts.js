@@ -1,0 +1,78 @@
+/** Stand-ins for what the modules are given: the browser's storage, answers that come when the test says so, a page's parts. */
+
+import { createStore, initialState } from "../../static/state.js";
+
+/** The part of the browser's storage that is used; its keys are its properties. */
+export function memory(entries = {}) {
+  const storage = Object.create({
+    getItem: (key) => storage[key] ?? null,
+    setItem: (key, value) => void (storage[key] = value),
+    removeItem: (key) => void delete storage[key],
+  });
+  return Object.assign(storage, entries);
+}
+
+/** A promise, and what settles it. */
+export function deferred() {
+  const parts = {};
+  parts.promise = new Promise((resolve, reject) => Object.assign(parts, { resolve, reject }));
+  return parts;
+}
+
+/** Lets everything run that waits for nothing outside. */
+export const settle = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+export const square = (x = 0, size = 2) => ({ x, y: 0, w: size, h: size, runs: [0, size * size] });
+
+export const photo = (id, fields = {}) => ({
+  id,
+  name: `${id}.jpg`,
+  width: 100,
+  height: 80,
+  status: "new",
+  embedding: "ready",
+  url: `/${id}`,
+  annotations: 0,
+  ...fields,
+});
+
+export const annotation = (id, fields = {}) => ({ id, label_id: 1, mask: square(), area: 4, bbox: [0, 0, 2, 2], ...fields });
+
+/** A store with an image open, and a toast that only remembers what it said. */
+export function page(fields = {}) {
+  const said = [];
+  const store = createStore({
+    ...initialState(),
+    image: photo("a"),
+    images: [photo("a"), photo("b")],
+    photoReady: true,
+    ...fields,
+  });
+  const toast = (text, options = {}) => {
+    said.push({ text, ...options });
+    return { update: () => {}, close: () => {} };
+  };
+  return { store, said, toast, chooseLabel: async () => 1 };
+}
+
+/**
+ * An API whose answers are functions by "METHOD /path"; what was asked is in `calls`.
+ * @param {Record<string, (body: any) => any>} answers
+ */
+export function server(answers) {
+  const calls = [];
+  const send = async (method, path, { body } = {}) => {
+    calls.push({ method, path, body });
+    const answer = answers[`${method} ${path}`];
+    if (!answer) throw new Error(`nobody answers ${method} ${path}`);
+    return answer(body);
+  };
+  const api = {
+    get: (path) => send("GET", path),
+    post: (path, body) => send("POST", path, { body }),
+    patch: (path, body) => send("PATCH", path, { body }),
+    delete: (path) => send("DELETE", path),
+    send,
+  };
+  return { api, send, calls };
+}

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { createPrompting } from "../../static/prompting.js";
+import { newStep } from "../../static/state.js";
+import { page, server, square } from "./parts.js";
+
+const step = newStep({ points: [[1, 1, 1]], edited: square(), answered: true });
+const draft = { past: [], now: step, future: [] };
+
+test("passing through an image does not lose what is parked there", () => {
+  const { store, ...on } = page({ draft });
+  const prompting = createPrompting({ store, api: server({}).api, ...on });
+  prompting.park("a");
+  prompting.unpark("b");
+  prompting.park("b");
+  prompting.park("a"); // left again before it was ready
+  prompting.unpark("a");
+  assert.equal(store.get().draft.now, step);
+});
+
+test("an object dropped after the return does not come back", () => {
+  const { store, ...on } = page({ draft });
+  const prompting = createPrompting({ store, api: server({}).api, ...on });
+  prompting.park("a");
+  prompting.unpark("a");
+  prompting.drop();
+  prompting.park("a");
+  prompting.unpark("a");
+  assert.equal(store.get().draft.now, null);
+});
+
+test("another candidate after the brush leaves the stroke behind, to be had back", () => {
+  const reply = { token: "t", candidates: [{ mask: square(0) }, { mask: square(9) }] };
+  const painted = newStep({ ...step, reply });
+  const { store, ...on } = page({ draft: { past: [], now: painted, future: [] } });
+  const prompting = createPrompting({ store, api: server({}).api, ...on });
+  prompting.cycle(1);
+  assert.equal(store.get().draft.now.edited, null);
+  assert.equal(store.get().draft.now.index, 1);
+  prompting.undo();
+  assert.equal(store.get().draft.now, painted);
+});
