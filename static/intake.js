@@ -3,39 +3,41 @@
 import { isImage } from "./folders.js";
 
 /**
- * @param {{store: any, api: any, objects: any, session: {adopt: (images: any[]) => void, open: (id: string) => Promise<void>},
+ * @param {{store: any, api: any, labels: {load: () => Promise<void>}, objects: any,
+ *   session: {adopt: (images: any[]) => any[], open: (id: string) => Promise<void>},
  *   toast: (text: string, options?: any) => any}} context
  */
-export function createIntake({ store, api, objects, session, toast }) {
+export function createIntake({ store, api, labels, objects, session, toast }) {
   const project = () => `/projects/${store.get().projectId}`;
 
   /**
-   * Takes many things one after the other: the queue keeps their order, and the first is open while the rest arrive.
+   * Takes many things one after the other: the queue keeps their order, and the first is open while the rest arrive. All go
+   * to the project shown at first.
    * @template T
    * @param {T[]} things
    * @param {string} doing
-   * @param {(thing: T) => Promise<any[]>} take  one of them; the images it became
+   * @param {(thing: T, project: string) => Promise<any[]>} take  one of them; the images it became
    */
   async function each(things, doing, take) {
     if (!things.length) return;
     const progress = toast("", { kind: "progress" });
+    const into = project();
     let opened = false;
     for (const [at, thing] of things.entries()) {
       progress.update(`${doing} ${at + 1} of ${things.length} …`, at / things.length);
-      const added = await take(thing);
-      session.adopt(added);
+      const added = session.adopt(await take(thing, into));
       if (added.length && !opened) void session.open(added[0].id);
       opened ||= added.length > 0;
     }
     progress.close();
   }
 
-  /** @param {File} file */
-  async function uploadOne(file) {
+  /** @param {File} file @param {string} into  path of the project */
+  async function uploadOne(file, into) {
     const form = new FormData();
     form.append("files", file, file.name);
     try {
-      const reply = await api.post(`${project()}/images`, form);
+      const reply = await api.post(`${into}/images`, form);
       for (const bad of reply.errors) toast(named(bad.name, bad.error), { kind: "error" });
       return reply.images;
     } catch (error) {
@@ -45,22 +47,22 @@ export function createIntake({ store, api, objects, session, toast }) {
     }
   }
 
-  /** @param {string} path */
-  async function addOne(path) {
+  /** @param {string} path @param {string} into */
+  async function addOne(path, into) {
     try {
-      return [await api.post(`${project()}/folder-images`, { path })];
+      return [await api.post(`${into}/folder-images`, { path })];
     } catch (error) {
       toast(named(path, error.message), { kind: "error" });
       return [];
     }
   }
 
-  /** @param {File} file */
-  async function importCoco(file) {
+  /** @param {File} file @param {string} into  path of the project */
+  async function importCoco(file, into) {
     const form = new FormData();
     form.append("file", file, file.name);
     try {
-      const { kept, problems } = await api.post(`${project()}/import/coco`, form, { retry: "never" });
+      const { kept, problems } = await api.post(`${into}/import/coco`, form, { retry: "never" });
       toast(kept === 1 ? "1 object imported." : `${kept} objects imported.`);
       if (problems.length) toast(`Left out: ${problems.slice(0, 3).join(" ")}${more(problems.length - 3)}`, { kind: "error" });
       await showImported();
@@ -71,12 +73,12 @@ export function createIntake({ store, api, objects, session, toast }) {
 
   async function showImported() {
     const { images, image } = store.get();
-    const [labels, page] = await Promise.all([
-      api.get(`${project()}/labels`),
+    const [page] = await Promise.all([
       api.get(`${project()}/images?limit=${Math.max(1, Math.min(1000, images.length))}`),
+      labels.load(),
     ]);
     const fresh = new Map(page.images.map((/** @type {any} */ item) => [item.id, item]));
-    store.set({ labels, images: store.get().images.map((/** @type {any} */ item) => fresh.get(item.id) ?? item) });
+    store.set({ images: store.get().images.map((/** @type {any} */ item) => fresh.get(item.id) ?? item) });
     if (image) objects.show(await api.get(`/images/${image.id}/document`));
   }
 
@@ -84,8 +86,9 @@ export function createIntake({ store, api, objects, session, toast }) {
     /** Images, or COCO files with objects for images that are here. @param {File[]} files */
     async take(files) {
       const isCoco = (/** @type {File} */ file) => file.name.toLowerCase().endsWith(".json");
+      const into = project();
       await each(files.filter((file) => !isCoco(file)), "Uploading", uploadOne);
-      for (const file of files.filter(isCoco)) await importCoco(file);
+      for (const file of files.filter(isCoco)) await importCoco(file, into);
     },
     /** The images among the files of folders. @param {File[]} files */
     async takeFolder(files) {
@@ -110,8 +113,7 @@ export function createIntake({ store, api, objects, session, toast }) {
     async addSample(name) {
       try {
         const image = await api.post(`${project()}/samples`, { name });
-        session.adopt([image]);
-        await session.open(image.id);
+        for (const { id } of session.adopt([image])) await session.open(id);
       } catch (error) {
         toast(`The sample could not be added: ${error.message}`, { kind: "error" });
       }

@@ -71,15 +71,15 @@ export function mount(root) {
   const outbox = createOutbox({ send: api.send, storage, onCount: (unsent) => store.set({ unsent }) });
   const labels = createLabels({ store, api, toast });
   const prompting = createPrompting({ store, api, toast });
-  const objects = createObjects({ store, api, outbox, toast, answered: prompting.answered, chooseLabel: labels.chosen });
+  const objects = createObjects({ store, api, outbox, labels, toast, answered: prompting.answered });
   const review = createReview({ store, api, outbox, objects, toast, chooseLabel: labels.chosen });
-  const session = createSession({ store, api, outbox, objects, prompting, review, photo, toast, storage });
+  const session = createSession({ store, api, outbox, labels, objects, prompting, review, photo, toast, storage });
   const renderer = createRenderer({ photoCanvas, overlayCanvas, photo, viewport, store, onPainted: prompting.painted });
   const tools = createTools({ box, viewport, store, prompting, objects, review, toast });
   const detail = createDetail({ store, viewport, toast });
   const setView = (/** @type {any} */ fields) => store.set({ view: { ...store.get().view, ...fields } });
   const openHelp = createHelp(root, { store, setView, closed: done });
-  const intake = createIntake({ store, api, objects, session, toast });
+  const intake = createIntake({ store, api, labels, objects, session, toast });
   const pick = listenToFiles(root, {
     files: (files) => void intake.take(files).then(done),
     folder: (files) => void intake.takeFolder(files).then(done),

@@ -11,15 +11,17 @@ import { NO_DRAFT, reconcile, shownMask, undoStep } from "./state.js";
 /** @typedef {(list: Annotation[]) => Annotation[]} Edit  what a change makes of the objects */
 
 /**
- * @param {{store: any, api: any, outbox: any, toast: (text: string, options?: any) => void,
- *   answered: (step: Step) => Promise<Step | null>, chooseLabel: () => Promise<number | null>}} context  `answered` waits
- *   for the mask of a step
+ * @param {{store: any, api: any, outbox: any, labels: {chosen: () => Promise<number | null>, load: () => Promise<void>},
+ *   toast: (text: string, options?: any) => void, answered: (step: Step) => Promise<Step | null>}} context  `answered`
+ *   waits for the mask of a step
  */
-export function createObjects({ store, api, outbox, toast, answered, chooseLabel }) {
+export function createObjects({ store, api, outbox, labels, toast, answered }) {
   /** The image as the server last told it. @type {{imageId: string | null, annotations: Annotation[], history: any}} */
   let known = { imageId: null, annotations: [], history: { revision: -1, undo: null, redo: null } };
   /** Changes on their way, the oldest first. @type {{imageId: string, edit: Edit}[]} */
   let ahead = [];
+  /** Masks that another tab gave to objects shown here. @type {WeakSet<import("./rle.js").Mask>} */
+  const foreign = new WeakSet();
   let walking = Promise.resolve();
   /** Objects being kept, from the key on: their masks may still be on their way. @type {Set<Promise<boolean>>} */
   const keeping = new Set();
@@ -44,8 +46,16 @@ export function createObjects({ store, api, outbox, toast, answered, chooseLabel
     });
   }
 
-  /** @param {any} document  the server's whole view of one image; one that was overtaken on its way is ignored */
-  function show({ image, annotations, history }) {
+  /** @param {any} document  the server's whole view of one image @returns {void | Promise<void>} when it is shown */
+  function show(document) {
+    const ids = new Set(store.get().labels.map((/** @type {any} */ label) => label.id));
+    if (document.annotations.every((/** @type {Annotation} */ item) => ids.has(item.label_id))) return place(document);
+    const loaded = labels.load().catch(() => {}); // another tab made a label
+    return loaded.then(() => place(document));
+  }
+
+  /** @param {any} document  ignored when it was overtaken on its way */
+  function place({ image, annotations, history }) {
     if (!current(image.id)) return;
     if (known.imageId !== image.id) known = { imageId: image.id, annotations, history };
     else if (history.revision < known.history.revision) return draw();
@@ -55,7 +65,15 @@ export function createObjects({ store, api, outbox, toast, answered, chooseLabel
   }
 
   /** @param {string} imageId */
-  const fetchAgain = async (imageId) => show(await api.get(`/images/${imageId}/document`, { retry: "never" }));
+  async function fetchAgain(imageId) {
+    const document = await api.get(`/images/${imageId}/document`, { retry: "never" });
+    const shown = [...known.annotations, ...store.get().annotations];
+    for (const { id, mask } of document.annotations) {
+      const masks = shown.flatMap((item) => (item.id === id ? [item.mask] : []));
+      if (masks.length && !masks.some((own) => equal(own, mask))) foreign.add(mask);
+    }
+    await show(document);
+  }
 
   /** @param {string} imageId @param {any} history  after the change @param {Edit} edit */
   function settle(imageId, history, edit) {
@@ -136,7 +154,7 @@ export function createObjects({ store, api, outbox, toast, answered, chooseLabel
       return false;
     };
     const corrected = annotations.find((/** @type {Annotation} */ item) => item.id === draft.now.annotationId);
-    const label = corrected ? null : chooseLabel();
+    const label = corrected ? null : labels.chosen();
     store.set({ draft: NO_DRAFT, hover: null });
     const step = await answered(draft.now);
     if (!step) return goBack({ ...undoStep(draft), future: [] });
@@ -148,9 +166,11 @@ export function createObjects({ store, api, outbox, toast, answered, chooseLabel
     let kept = null;
     if (corrected) {
       if (current(image.id)) store.set({ selection: [corrected.id] });
-      if (equal(mask, corrected.mask)) return true;
+      const overtaken = foreign.has(corrected.mask) && !equal(corrected.mask, step.origin);
+      if (equal(mask, corrected.mask) || (overtaken && equal(mask, step.origin))) return true;
       const fields = { mask, prompts: { points: step.points, box: step.box } };
       kept = await correct(image.id, corrected.id, fields, "The correction was not kept");
+      if (kept && overtaken) toast("Another tab changed this object meanwhile: Ctrl+Z brings its mask back.");
     } else {
       const labelId = await label;
       if (labelId !== null) kept = await keepNew(image.id, step, mask, labelId);

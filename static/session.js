@@ -1,64 +1,24 @@
-/** Which image is open, and what else is in the queue. */
+/** Which project is shown, and which of its images is open. */
 
+import { createQueue, shownQueue } from "./queue.js";
 import { remember } from "./storage.js";
 
 const PREFETCH = 3;
-const PAGE = 200;
-const LAST_OPEN = "annotator.image";
+const LAST_PROJECT = "annotator.project";
+const LAST_OPEN = "annotator.image.";
 const POLL_EMBEDDING_MS = 500;
 const POLL_HISTORY_MS = 4000;
 const RECONNECT_MS = 1500;
 
 /**
- * @param {{images: any[], image: any, queueStatus: string}} state
- * @returns {any[]} the images of the chosen status, and the open one
- */
-export function shownQueue({ images, image, queueStatus }) {
-  return queueStatus ? images.filter((item) => item.status === queueStatus || item.id === image?.id) : images;
-}
-
-/**
- * @param {{store: any, api: any, outbox: any, objects: any, prompting: any, review: any,
+ * @param {{store: any, api: any, outbox: any, labels: {load: () => Promise<void>}, objects: any, prompting: any, review: any,
  *   photo: {load: (url: string) => Promise<void>, clear: () => void}, toast: (text: string, options?: any) => any, storage: Storage}} context
  */
-export function createSession({ store, api, outbox, objects, prompting, review, photo, toast, storage }) {
+export function createSession({ store, api, outbox, labels, objects, prompting, review, photo, toast, storage }) {
+  const queue = createQueue({ store, api });
+  const { adopt, update, loadMore } = queue;
   let opening = 0;
-  /** How much of the queue has come in pages. */
-  let paged = 0;
-  /** The page on its way. @type {Promise<void> | null} */
-  let page = null;
   let reconnecting = false;
-
-  /** Fetches the next page of the queue, if there is one; callers at the same time share one request. */
-  const loadMore = () => (page ??= fetchPage().finally(() => (page = null)));
-
-  async function fetchPage() {
-    const { projectId, total } = store.get();
-    if (paged > 0 && paged >= total) return;
-    const reply = await api.get(`/projects/${projectId}/images?offset=${paged}&limit=${PAGE}`);
-    paged += reply.images.length;
-    const { images } = store.get();
-    const known = new Set(images.map((/** @type {any} */ image) => image.id));
-    store.set({
-      images: [...images, ...reply.images.filter((/** @type {any} */ image) => !known.has(image.id))],
-      total: reply.total,
-    });
-  }
-
-  /** @param {string} id @returns {Promise<any>} the image, once its page is loaded; undefined when it is gone */
-  async function find(id) {
-    const exists = await api.get(`/images/${id}`).catch(() => null);
-    const found = () => store.get().images.find((/** @type {any} */ image) => image.id === id);
-    while (exists && !found() && paged < store.get().total) await loadMore();
-    return found();
-  }
-
-  /** New facts about an image, wherever it is shown. @param {string} id @param {any} fields */
-  function update(id, fields) {
-    const { image, images } = store.get();
-    const updated = (/** @type {any} */ item) => (item?.id === id ? { ...item, ...fields } : item);
-    store.set({ image: updated(image), images: images.map(updated) });
-  }
 
   /** What is in progress on the open image waits for the return. */
   function leave() {
@@ -66,6 +26,14 @@ export function createSession({ store, api, outbox, objects, prompting, review, 
     if (!image) return;
     prompting.park(image.id);
     review.park(image.id);
+  }
+
+  /** Leaves the open image for none. */
+  function close() {
+    leave();
+    opening += 1;
+    photo.clear();
+    store.set({ image: null, photoReady: false, annotations: [], selection: [], hidden: new Set(), timing: null });
   }
 
   /** @param {string} id */
@@ -90,10 +58,10 @@ export function createSession({ store, api, outbox, objects, prompting, review, 
       const document = await opened;
       if (ticket !== opening) return;
       store.set({ image: document.image });
-      objects.show(document);
+      await objects.show(document);
       await drawn;
       if (ticket !== opening) return;
-      remember(storage, LAST_OPEN, id);
+      remember(storage, LAST_OPEN + store.get().projectId, id);
       store.set({ photoReady: true });
       prompting.unpark(id);
       review.unpark(id);
@@ -130,14 +98,6 @@ export function createSession({ store, api, outbox, objects, prompting, review, 
     }
   }
 
-  /** @param {any[]} added */
-  function adopt(added) {
-    const { images, total } = store.get();
-    const known = new Set(images.map((/** @type {any} */ image) => image.id));
-    const fresh = added.filter((image) => !known.has(image.id));
-    store.set({ images: [...images, ...fresh], total: total + fresh.length });
-  }
-
   async function reconnect() {
     if (reconnecting) return;
     reconnecting = true;
@@ -153,20 +113,45 @@ export function createSession({ store, api, outbox, objects, prompting, review, 
 
   async function boot() {
     try {
-      const status = await api.get("/status");
-      store.set({ status, projectId: status.project_id });
+      const [status, projects, samples] = await Promise.all(["/status", "/projects", "/samples"].map((path) => api.get(path)));
+      store.set({ status, projects, samples });
       tellResumed(await outbox.resume());
-      const [labels, samples] = await Promise.all([api.get(`/projects/${status.project_id}/labels`), api.get("/samples")]);
-      store.set({ labels, samples, labelId: labels[0]?.id ?? null });
-      await loadMore();
+      await showProject(lastProject());
     } catch (error) {
       if (error.status) toast(`The page could not be prepared: ${error.message}`, { kind: "error" });
-      return;
     }
-    const remembered = storage.getItem(LAST_OPEN);
-    const image = (remembered && (await find(remembered))) || store.get().images.at(-1);
+  }
+
+  /** @returns {number} the project shown last, if there still is one */
+  function lastProject() {
+    const { projects, status } = store.get();
+    const last = Number(storage.getItem(LAST_PROJECT));
+    return projects.some((/** @type {any} */ project) => project.id === last) ? last : status.project_id;
+  }
+
+  /** Its labels, its queue, and the image that was open in it last. @param {number} id */
+  async function showProject(id) {
+    close();
+    const ticket = opening;
+    queue.restart();
+    store.set({ booted: false, projectId: id, labels: [], labelId: null });
+    remember(storage, LAST_PROJECT, String(id));
+    await Promise.all([labels.load(), loadMore()]);
+    const last = storage.getItem(LAST_OPEN + id);
+    const image = (last && (await queue.find(last))) || store.get().images.at(-1);
+    if (store.get().projectId !== id) return;
     store.set({ booted: true });
-    if (image) await open(image.id);
+    if (image && ticket === opening) await open(image.id);
+  }
+
+  /** @param {number} id */
+  async function switchProject(id) {
+    if (store.get().booted && store.get().projectId === id) return;
+    try {
+      await showProject(id);
+    } catch (error) {
+      if (error.status) toast(`The project could not be opened: ${error.message}`, { kind: "error" });
+    }
   }
 
   /** @param {import("./outbox.js").Outcome} outcome  of the changes an earlier page could not deliver */
@@ -185,22 +170,31 @@ export function createSession({ store, api, outbox, objects, prompting, review, 
     open,
     adopt,
     loadMore,
+    filter: queue.filter,
+    switchProject,
+    /** @param {string} name @returns {Promise<boolean>} whether there is such a project now; it is shown */
+    async addProject(name) {
+      try {
+        const project = await api.post("/projects", { name });
+        store.set({ projects: [...store.get().projects, project] });
+        await switchProject(project.id);
+        return true;
+      } catch (error) {
+        toast(`The project was not added: ${error.message}`, { kind: "error" });
+        return false;
+      }
+    },
     /** @param {boolean} online */
     connection(online) {
       if (online !== store.get().online) store.set({ online });
       if (!online) void reconnect();
     },
-    /** Shows only images of one status, "" for all. @param {string} status */
-    async filter(status) {
-      store.set({ queueStatus: status });
-      while (store.get().queueStatus && paged < store.get().total) await loadMore();
-    },
     /** @param {number} by  1 is the next image, -1 the one before */
     async step(by) {
       const { image } = store.get();
       const next = () => {
-        const queue = shownQueue(store.get());
-        return queue[queue.findIndex((item) => item.id === image?.id) + by];
+        const shown = shownQueue(store.get());
+        return shown[shown.findIndex((item) => item.id === image?.id) + by];
       };
       if (by > 0 && !next()) await loadMore().catch(() => {});
       const found = next();
@@ -224,25 +218,19 @@ export function createSession({ store, api, outbox, objects, prompting, review, 
       } catch (error) {
         return toast(`The image could not be removed: ${error.message}`, { kind: "error" });
       }
-      paged = Math.max(0, paged - 1);
-      const { images, image, total } = store.get();
+      const { image } = store.get();
       const index = shownQueue(store.get()).findIndex((item) => item.id === id);
-      const left = images.filter((/** @type {any} */ item) => item.id !== id);
-      store.set({ images: left, total: total - 1 });
+      queue.drop(id);
       if (image?.id === id) {
-        const queue = shownQueue({ ...store.get(), image: null });
-        const neighbour = queue[Math.min(index, queue.length - 1)] ?? left[0];
+        const left = shownQueue({ ...store.get(), image: null });
+        const neighbour = left[Math.min(index, left.length - 1)] ?? store.get().images[0];
         if (neighbour) await open(neighbour.id);
-        else {
-          leave();
-          photo.clear();
-          store.set({ image: null, annotations: [], photoReady: false });
-        }
+        else close();
       }
       const restore = async () => {
         try {
-          adopt([await api.post(`/images/${id}/restore`)]);
-          await open(id);
+          const [restored] = adopt([await api.post(`/images/${id}/restore`)]);
+          if (restored) await open(id);
         } catch (error) {
           toast(`The image could not be restored: ${error.message}`, { kind: "error" });
         }

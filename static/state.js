@@ -2,9 +2,10 @@
  * What the page knows, without the DOM: a small observable store, and the object in progress with its own undo.
  *
  * @typedef {import("./rle.js").Mask} Mask
- * @typedef {{id: string, name: string, width: number, height: number, status: string, embedding: string, url: string,
+ * @typedef {{id: number, name: string}} Project
+ * @typedef {{id: string, project_id: number, name: string, width: number, height: number, status: string, embedding: string, url: string,
  *   thumbnail_url: string, annotations: number, orientation: number}} Image
- * @typedef {{id: number, name: string, color: string, key: string | null}} Label
+ * @typedef {{id: number, project_id: number, name: string, color: string, supercategory: string, key: string | null}} Label
  * @typedef {{points: number[][], box: number[] | null}} Prompts
  * @typedef {{id: string, label_id: number, mask: Mask, area: number, bbox: number[], score: number | null, source: string,
  *   prompts: Prompts, pending?: boolean}} Annotation
@@ -217,6 +218,7 @@ export const VIEW = Object.freeze({
 export function initialState() {
   return {
     /** @type {any} */ status: null,
+    /** @type {Project[]} */ projects: [],
     /** @type {number | null} */ projectId: null,
     /** @type {Image[]} */ images: [],
     total: 0,
@@ -246,6 +248,7 @@ export function initialState() {
     online: true,
     /** @type {any} */ timing: null,
     view: VIEW,
+    /** Whether the project is there: its labels, and the beginning of its queue. */
     booted: false,
   };
 }

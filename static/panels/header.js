@@ -1,6 +1,8 @@
-/** The bar at the top: what can be done with the image, and which model answers. */
+/** The bar at the top: the project, what can be done with the image, and which model answers. */
 
 import { el, icon, iconButton } from "../dom.js";
+import { anchor, popover } from "./popover.js";
+import { createProjectMenu } from "./projects.js";
 
 /**
  * @param {{store: any, session: any, objects: any, models: any, commands: Record<string, () => void>, pickFiles: () => void,
@@ -62,6 +64,7 @@ export function createHeader(context) {
     "header",
     { class: "bar" },
     el("span", { class: "brand" }, icon("mark"), el("span", { class: "words" }, "Annotator")),
+    createProjectMenu({ store, session, done }),
     el("div", { class: "group" }, upload, uploadFolder, folder, auto, bring, download),
     title,
     el(
@@ -73,40 +76,6 @@ export function createHeader(context) {
       iconButton("help", "Keys (?)", () => commands.help(), { class: "plain" }),
     ),
   );
-}
-
-/**
- * A button that opens a panel under itself.
- * @param {any} name @param {string} title @param {HTMLElement} panel
- */
-function popover(name, title, panel) {
-  const button = iconButton(name, title, () => {}, { class: "plain" });
-  anchor(button, panel);
-  return el("span", { class: "anchor" }, button, panel);
-}
-
-/** @param {HTMLElement} button @param {HTMLElement} panel */
-function anchor(button, panel) {
-  panel.hidden = true;
-  panel.classList.add("popover");
-  button.setAttribute("aria-expanded", "false");
-  const show = (/** @type {boolean} */ open) => {
-    panel.hidden = !open;
-    button.setAttribute("aria-expanded", String(open));
-  };
-  button.addEventListener("click", () => show(panel.hidden));
-  document.addEventListener("pointerdown", (event) => {
-    const target = /** @type {Node} */ (event.target);
-    if (!panel.hidden && !panel.contains(target) && !button.contains(target)) show(false);
-  });
-  panel.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    show(false);
-    button.focus();
-  });
-  panel.addEventListener("click", (event) => {
-    if (/** @type {HTMLElement} */ (event.target).closest("[data-closes]")) show(false);
-  });
 }
 
 /** @param {{store: any, models: any}} context */

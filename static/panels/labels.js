@@ -1,12 +1,15 @@
-/** The labels: choose, add, rename, recolour, remove. */
+/** The labels: choose, add, change, recolour, remove. */
 
 import { el, iconButton } from "../dom.js";
+import { createLabelForm } from "./labelform.js";
 
 /**
  * @param {{store: any, labels: any, choose: (id: number) => void, done: () => void}} context  `done` gives the focus back
  */
 export function createLabelPanel({ store, labels, choose, done }) {
   const list = el("div", { class: "label-list", role: "radiogroup", "aria-label": "Label of the next object" });
+  /** The label whose form stands in the list, which is then left as it is. @type {number | null} */
+  let editing = null;
   const input = el("input", {
     type: "text",
     placeholder: "New label",
@@ -16,7 +19,7 @@ export function createLabelPanel({ store, labels, choose, done }) {
   });
   const form = el(
     "form",
-    { class: "new-label", onsubmit: add },
+    { class: "field-row", onsubmit: add },
     input,
     iconButton("plus", "Add the label", () => form.requestSubmit(), { class: "small" }),
   );
@@ -36,29 +39,25 @@ export function createLabelPanel({ store, labels, choose, done }) {
     done();
   }
 
-  /** @param {any} label @param {HTMLElement} row */
-  function rename(label, row) {
-    const field = el("input", { type: "text", value: label.name, "aria-label": `Name of ${label.name}`, maxlength: "80" });
-    let open = true;
-    const finish = (/** @type {boolean} */ save) => {
-      if (!open) return;
-      open = false;
-      const name = field.value.trim();
-      if (save && name && name !== label.name) void labels.change(label.id, { name });
+  /** @param {any} label @param {HTMLElement} row @param {HTMLElement} swatch */
+  function edit(label, row, swatch) {
+    if (editing !== null) return;
+    const close = () => {
+      const focused = form.element.contains(document.activeElement);
+      editing = null;
       draw(store.get());
-      done();
+      if (focused) done();
     };
-    field.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-      if (event.key === "Enter") finish(true);
-      if (event.key === "Escape") finish(false);
-    });
-    field.addEventListener("blur", () => finish(true));
-    row.querySelector(".name")?.replaceWith(field);
-    field.select();
+    const form = createLabelForm(label, swatch, { save: (fields) => labels.change(label.id, fields), close });
+    editing = label.id;
+    row.replaceWith(form.element);
+    form.focus();
   }
 
   /** @param {any} state */
   function draw({ labels: all, labelId }) {
+    if (all.some((/** @type {any} */ label) => label.id === editing)) return;
+    editing = null;
     list.replaceChildren(
       ...all.map((/** @type {any} */ label, /** @type {number} */ index) => {
         const chosen = label.id === labelId;
@@ -78,7 +77,7 @@ export function createLabelPanel({ store, labels, choose, done }) {
             class: "name",
             role: "radio",
             "aria-checked": String(chosen),
-            title: `${label.name} (double-click renames)`,
+            title: `${label.name} (double-click changes it)`,
             onclick: () => choose(label.id),
           },
           el("span", { class: "clip" }, label.name),
@@ -89,9 +88,10 @@ export function createLabelPanel({ store, labels, choose, done }) {
           { class: chosen ? "label-row chosen" : "label-row" },
           swatch,
           button,
+          iconButton("pencil", `Change ${label.name}`, () => edit(label, row, swatch), { class: "plain small onhover" }),
           iconButton("trash", `Remove ${label.name}`, () => labels.remove(label.id), { class: "plain small onhover" }),
         );
-        button.addEventListener("dblclick", () => rename(label, row));
+        button.addEventListener("dblclick", () => edit(label, row, swatch));
         return row;
       }),
     );

@@ -1,7 +1,7 @@
 /** The image queue and, behind it, the samples. */
 
 import { el, icon, iconButton } from "../dom.js";
-import { shownQueue } from "../session.js";
+import { shownQueue } from "../queue.js";
 
 const STATUS = { new: "new", in_progress: "in progress", done: "done" };
 
@@ -68,7 +68,8 @@ export function createStrip({ store, session, intake, pickFiles, done }) {
 
   /** @param {any} state */
   function draw(state) {
-    const { images, image, total } = state;
+    const { images, image, total, queueStatus } = state;
+    filter.value = queueStatus;
     const nodes = shownQueue(state).map((/** @type {any} */ item) => tile(item, item.id === image?.id));
     if (
       nodes.length !== queue.childElementCount ||

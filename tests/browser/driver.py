@@ -149,7 +149,7 @@ def browser_page(url: str, width: int = 1280, height: int = 800, **options: Any)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(EXECUTABLE), args=ARGUMENTS)
         try:
-            page = browser.new_page(viewport={"width": width, "height": height}, **options)
+            page = browser.new_context(viewport={"width": width, "height": height}, **options).new_page()
             annotator = Annotator(page, url)
             annotator.open()
             yield annotator
@@ -171,9 +171,20 @@ def held(page: Annotator, path: str) -> Iterator[list[Route]]:
             waiting.append(route)
 
     page.page.route(f"**/{path}", on_request)
-    yield waiting
-    over = True
-    release(waiting, len(waiting))
+    try:
+        yield waiting
+    finally:
+        over = True
+        release(waiting, len(waiting))
+
+
+def arrived(page: Annotator, waiting: list[Route]) -> None:
+    """Waits until a request is held."""
+    for _ in range(PATIENCE_MS // 20):
+        if waiting:
+            return
+        page.page.wait_for_timeout(20)
+    raise AssertionError("no request came")
 
 
 def release(waiting: list[Route], count: int) -> None:
@@ -192,6 +203,11 @@ def photo(source: Path, width: int, height: int, orientation: int | None = None,
     out = io.BytesIO()
     Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(out, "JPEG", quality=92, exif=exif)
     return out.getvalue()
+
+
+def next_name(thing: str) -> str:
+    """A name that nothing on the server has."""
+    return f"{thing} {next(tints)}"
 
 
 def with_photo(page: Annotator, source: Path = CAT) -> Annotator:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driver import EXECUTABLE, Annotator, held
+from driver import EXECUTABLE, Annotator, arrived, held
 
 pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's chromium")
 
@@ -33,8 +33,8 @@ def test_an_export_waits_for_what_is_on_its_way(cat: Annotator) -> None:
     with cat.page.expect_download() as download, held(cat, "annotations") as waiting:
         cat.page.keyboard.press("Enter")
         cat.page.click('#annotator .bar .button:has-text("Export")')
+        arrived(cat, waiting)
         cat.page.wait_for_timeout(300)
-        assert len(waiting) == 1
     coco = json.loads(Path(download.value.path()).read_text())
     image = next(item for item in coco["images"] if item["file_name"] == name)
     assert [item for item in coco["annotations"] if item["image_id"] == image["id"]]
@@ -43,9 +43,10 @@ def test_an_export_waits_for_what_is_on_its_way(cat: Annotator) -> None:
 def test_leaving_asks_while_changes_would_be_lost(cat: Annotator) -> None:
     cat.page.evaluate("() => void (Storage.prototype.setItem = () => { throw new Error('full'); })")
     cat.click(200, 150)
-    with held(cat, "annotations"):
+    with held(cat, "annotations") as waiting:
         cat.page.keyboard.press("Enter")
-        cat.until("unsent === 1")
+        arrived(cat, waiting)
+        assert cat.state("unsent") == 1
         assert leaving_is_asked(cat)
     cat.until("unsent === 0")
     assert not leaving_is_asked(cat)

@@ -39,12 +39,12 @@ test("what the server cannot read and hidden files are no images", () => {
 });
 
 test("of a folder the images are uploaded, and the rest is counted", async () => {
-  const { store, said, toast } = page({ projectId: 1 });
+  const { store, said, toast } = page();
   const adopted = [];
-  const session = { adopt: (images) => adopted.push(...images), open: async () => {} };
+  const session = { adopt: (images) => (adopted.push(...images), images), open: async () => {} };
   const answer = (form) => ({ images: [photo(form.get("files").name)], errors: [] });
   const { api } = server({ "POST /projects/1/images": answer });
-  const intake = createIntake({ store, api, objects: {}, session, toast });
+  const intake = createIntake({ store, api, labels: {}, objects: {}, session, toast });
   await intake.takeFolder(["a.jpg", "notes.txt", "b.png", ".DS_Store"].map((name) => new File(["x"], name)));
   assert.deepEqual(
     adopted.map(({ id }) => id),
@@ -53,4 +53,17 @@ test("of a folder the images are uploaded, and the rest is counted", async () =>
   assert.equal(said[0].text, "2 files that are no images were left out.");
   await intake.takeFolder([]);
   assert.equal(said.at(-1).text, "There are no images in this folder.");
+});
+
+test("uploads go to the project they began in", async () => {
+  const { store, toast } = page({ projectId: 1 });
+  const session = { adopt: () => [], open: async () => {} };
+  const answer = () => {
+    store.set({ projectId: 2 });
+    return { images: [], errors: [] };
+  };
+  const { api, calls } = server({ "POST /projects/1/images": answer });
+  const intake = createIntake({ store, api, labels: {}, objects: {}, session, toast });
+  await intake.take(["a.jpg", "b.jpg"].map((name) => new File(["x"], name)));
+  assert.equal(calls.length, 2);
 });

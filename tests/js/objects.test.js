@@ -4,10 +4,13 @@ import { test } from "node:test";
 import { createObjects } from "../../static/objects.js";
 import { createOutbox } from "../../static/outbox.js";
 import { newStep } from "../../static/state.js";
-import { annotation, deferred, memory, page, photo, server, settle, square } from "./parts.js";
+import { annotation, deferred, label, memory, page, photo, server, settle, square } from "./parts.js";
 
 const KEEP = "POST /images/a/annotations";
 const DELETE = "POST /images/a/annotations/delete";
+const PATCH = "PATCH /images/a/annotations/one";
+const DOCUMENT = "GET /images/a/document";
+const HISTORY = "GET /images/a/history";
 const UNDO = "POST /images/a/undo";
 const history = (revision) => ({ revision, undo: "keep object", redo: null });
 const draftOf = (step) => ({ past: [], now: step, future: [] });
@@ -90,4 +93,65 @@ test("a correction that changes nothing makes no step", async () => {
   assert.deepEqual(asked(), []);
   assert.equal(store.get().draft.now, null);
   assert.deepEqual(store.get().selection, ["one"]);
+});
+
+/** Another tab makes the one object's mask this, in its own step. */
+const elsewhere = (mask, fields = {}) => ({
+  [HISTORY]: () => history(2),
+  [DOCUMENT]: () => ({ image: photo("a"), annotations: [annotation("one", { mask, ...fields })], history: history(2) }),
+});
+const corrected = (mask) => made({ annotationId: "one", origin: square(), edited: mask });
+
+test("labels of another tab are fetched before its objects are shown", async () => {
+  let fetched = 0;
+  const load = async () => {
+    fetched += 1;
+    assert.equal(on.store.get().annotations[0].label_id, 1);
+    on.store.set({ labels: [label(1), label(2)] });
+  };
+  const on = image([annotation("one")], elsewhere(square(), { label_id: 2 }), { labels: { load } });
+  const { store, objects } = on;
+  await objects.refresh();
+  assert.equal(store.get().annotations[0].label_id, 2);
+  await objects.refresh();
+  assert.equal(fetched, 1);
+});
+
+test("a correction of what another tab changed meanwhile is kept, and said", async () => {
+  const answers = { ...elsewhere(square(20)), [PATCH]: ({ mask }) => ({ annotation: annotation("one", { mask }), history: history(3) }) };
+  const { store, said, objects } = image([annotation("one")], answers);
+  store.set({ draft: draftOf(corrected(square(40))) });
+  await objects.refresh();
+  await objects.keep();
+  assert.deepEqual(store.get().annotations[0].mask, square(40));
+  assert.match(said.at(-1).text, /Another tab changed this object/);
+});
+
+test("a correction that changes nothing leaves what another tab did", async () => {
+  const { store, said, objects, asked } = image([annotation("one")], elsewhere(square(20)));
+  store.set({ draft: draftOf(corrected(square())) });
+  await objects.refresh();
+  await objects.keep();
+  assert.deepEqual(asked(), [HISTORY, DOCUMENT]);
+  assert.deepEqual(store.get().annotations[0].mask, square(20));
+  assert.deepEqual(said, []);
+});
+
+test("one's own changes are not another tab's", async () => {
+  const reply = deferred();
+  const own = { mask: square(20) };
+  const answers = {
+    [PATCH]: () => reply.promise,
+    [HISTORY]: () => history(2),
+    [DOCUMENT]: () => ({ image: photo("a"), annotations: [annotation("one", own)], history: history(2) }),
+  };
+  const { store, said, objects } = image([annotation("one")], answers);
+  const step = corrected(square(40));
+  const edited = objects.editMask("one", square(20));
+  store.set({ draft: draftOf(step) });
+  reply.resolve({ annotation: annotation("one", own), history: history(3) }); // another tab did something else as well
+  await edited;
+  await settle();
+  await objects.keep();
+  assert.deepEqual(said, []);
 });

@@ -26,6 +26,7 @@ export const square = (x = 0, size = 2) => ({ x, y: 0, w: size, h: size, runs: [
 
 export const photo = (id, fields = {}) => ({
   id,
+  project_id: 1,
   name: `${id}.jpg`,
   width: 100,
   height: 80,
@@ -38,11 +39,16 @@ export const photo = (id, fields = {}) => ({
 
 export const annotation = (id, fields = {}) => ({ id, label_id: 1, mask: square(), area: 4, bbox: [0, 0, 2, 2], ...fields });
 
+export const label = (id, fields = {}) => ({ id, project_id: 1, name: `label ${id}`, color: "#0072b2", supercategory: "", key: null, ...fields });
+
 /** A store with an image open, and a toast that only remembers what it said. */
 export function page(fields = {}) {
   const said = [];
   const store = createStore({
     ...initialState(),
+    projectId: 1,
+    labels: [label(1)],
+    labelId: 1,
     image: photo("a"),
     images: [photo("a"), photo("b")],
     photoReady: true,
@@ -52,7 +58,7 @@ export function page(fields = {}) {
     said.push({ text, ...options });
     return { update: () => {}, close: () => {} };
   };
-  return { store, said, toast, chooseLabel: async () => 1 };
+  return { store, said, toast, chooseLabel: async () => 1, labels: { chosen: async () => 1, load: async () => {} } };
 }
 
 /**

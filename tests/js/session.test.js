@@ -79,7 +79,7 @@ test("changes of an earlier page are told by what became of them", async () => {
   const resume = async () => ({ delivered: 1, refused: ["It is gone."], waiting: ["The disk is full."] });
   const answers = {
     "GET /status": () => ({ project_id: 1 }),
-    "GET /projects/1/labels": () => [],
+    "GET /projects": () => [{ id: 1, name: "Annotations" }],
     "GET /samples": () => [],
     "GET /projects/1/images?offset=0&limit=200": () => ({ images: [], total: 0 }),
   };
@@ -90,4 +90,88 @@ test("changes of an earlier page are told by what became of them", async () => {
     [undefined, "error", "error"],
   );
   assert.match(said[1].text, /It is gone/);
+});
+
+/** Two projects: "a" and "b" are in the first, "c" and "d" in the second. */
+const projects = {
+  "GET /status": () => ({ project_id: 1 }),
+  "GET /projects": () => [
+    { id: 1, name: "Cats" },
+    { id: 2, name: "Dogs" },
+  ],
+  "GET /samples": () => [],
+  "GET /projects/1/images?offset=0&limit=200": () => ({ images: [photo("a"), photo("b")], total: 2 }),
+  "GET /projects/2/images?offset=0&limit=200": () => ({ images: ["c", "d"].map((id) => photo(id, { project_id: 2 })), total: 2 }),
+  ...Object.fromEntries(
+    ["c", "d"].flatMap((id) => [
+      [`GET /images/${id}`, () => photo(id)],
+      [`POST /images/${id}/open`, () => ({ image: photo(id, { project_id: 2 }), annotations: [], history: { revision: 0 } })],
+    ]),
+  ),
+  "GET /images/a": () => photo("a"),
+};
+const resumed = { resume: async () => ({ delivered: 0, refused: [], waiting: [] }) };
+const queueOf = (store) => store.get().images.map((image) => image.id);
+
+test("another project is shown with its labels and the image open last, what is in progress waits", async () => {
+  const parked = [];
+  const parts = { storage: memory(), prompting: { ...still, park: (id) => parked.push(id) } };
+  const { store, session: of } = session(projects, parts);
+  parts.storage.setItem("annotator.image.2", "c");
+  store.set({ queueStatus: "done" });
+  await of.switchProject(2);
+  assert.deepEqual(parked, ["a"]);
+  assert.deepEqual(queueOf(store), ["c", "d"]);
+  assert.deepEqual([store.get().image.id, store.get().queueStatus, store.get().booted], ["c", "", true]);
+  await of.open("d");
+  await of.switchProject(1);
+  await of.switchProject(2);
+  assert.equal(store.get().image.id, "d");
+});
+
+test("a page begins with the project shown last, if there still is one", async () => {
+  for (const [last, expected] of [
+    ["2", 2],
+    ["7", 1],
+    [null, 1],
+  ]) {
+    const storage = memory(last ? { "annotator.project": last } : {});
+    const { store, session: of } = session(projects, { storage, outbox: resumed, state: { images: [], image: null } });
+    await of.boot();
+    assert.equal(store.get().projectId, expected);
+  }
+});
+
+test("of two projects chosen one after the other the second is shown", async () => {
+  const reply = deferred();
+  const answers = { ...projects, "GET /projects/2/images?offset=0&limit=200": () => reply.promise };
+  const { store, session: of } = session(answers, { state: { images: [], image: null } });
+  const first = of.switchProject(2);
+  await of.switchProject(1);
+  reply.resolve({ images: [photo("c", { project_id: 2 })], total: 1 });
+  await first;
+  assert.deepEqual([store.get().projectId, store.get().image.id], [1, "b"]);
+  assert.deepEqual(queueOf(store), ["a", "b"]);
+});
+
+test("images of another project stay out of the queue", async () => {
+  const { store, session: of } = session({});
+  assert.deepEqual(of.adopt([photo("c", { project_id: 2 })]), []);
+  assert.deepEqual(queueOf(store), ["a", "b"]);
+});
+
+test("a new project is shown, and a refused one is told", async () => {
+  const answers = {
+    ...projects,
+    "POST /projects": ({ name }) => {
+      if (!name.trim()) throw new Error("The name is empty.");
+      return { id: 3, name };
+    },
+    "GET /projects/3/images?offset=0&limit=200": () => ({ images: [], total: 0 }),
+  };
+  const { store, said, session: of } = session(answers);
+  assert.equal(await of.addProject("Birds"), true);
+  assert.deepEqual([store.get().projectId, store.get().image, store.get().booted], [3, null, true]);
+  assert.equal(await of.addProject(" "), false);
+  assert.match(said.at(-1).text, /The name is empty/);
 });

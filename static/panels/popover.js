@@ -1,0 +1,42 @@
+/** Panels that open under a button. */
+
+import { el, iconButton } from "../dom.js";
+
+/**
+ * A button that opens a panel under itself.
+ * @param {any} name @param {string} title @param {HTMLElement} panel
+ */
+export function popover(name, title, panel) {
+  const button = iconButton(name, title, () => {}, { class: "plain" });
+  anchor(button, panel);
+  return el("span", { class: "anchor" }, button, panel);
+}
+
+/**
+ * @param {HTMLElement} button
+ * @param {HTMLElement} panel
+ * @returns {(open: boolean) => void} shows the panel under the button, or hides it
+ */
+export function anchor(button, panel) {
+  panel.hidden = true;
+  panel.classList.add("popover");
+  button.setAttribute("aria-expanded", "false");
+  const show = (/** @type {boolean} */ open) => {
+    panel.hidden = !open;
+    button.setAttribute("aria-expanded", String(open));
+  };
+  button.addEventListener("click", () => show(panel.hidden));
+  document.addEventListener("pointerdown", (event) => {
+    const target = /** @type {Node} */ (event.target);
+    if (!panel.hidden && !panel.contains(target) && !button.contains(target)) show(false);
+  });
+  panel.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    show(false);
+    button.focus();
+  });
+  panel.addEventListener("click", (event) => {
+    if (/** @type {HTMLElement} */ (event.target).closest("[data-closes]")) show(false);
+  });
+  return show;
+}

@@ -1,0 +1,54 @@
+/** The menu of the projects: the one shown, the others, and a new one. */
+
+import { el, icon, iconButton } from "../dom.js";
+import { anchor } from "./popover.js";
+
+/**
+ * @param {{store: any, session: any, done: () => void}} context
+ */
+export function createProjectMenu({ store, session, done }) {
+  const name = el("span", { class: "clip" });
+  const button = el("button", { type: "button", class: "button project" }, icon("project"), name, icon("caret"));
+  const list = el("div", { class: "menu project-list" });
+  const field = el("input", { type: "text", placeholder: "New project", "aria-label": "New project", maxlength: "100" });
+  const form = el(
+    "form",
+    { class: "field-row", onsubmit: add },
+    field,
+    iconButton("plus", "Add the project", () => form.requestSubmit(), { class: "small" }),
+  );
+  const panel = el("div", { class: "menu project-menu" }, list, form);
+  const show = anchor(button, panel);
+
+  /** @param {Event} event */
+  async function add(event) {
+    event.preventDefault();
+    const wanted = field.value.trim();
+    if (!wanted) return;
+    show(false);
+    done();
+    if (await session.addProject(wanted)) field.value = "";
+  }
+
+  store.watch(["projects", "projectId"], (/** @type {any} */ { projects, projectId }) => {
+    const current = projects.find((/** @type {any} */ project) => project.id === projectId);
+    name.textContent = current?.name ?? "";
+    button.title = `Project: ${name.textContent}`;
+    button.setAttribute("aria-label", button.title);
+    list.replaceChildren(
+      ...projects.map((/** @type {any} */ project) =>
+        el(
+          "button",
+          {
+            type: "button",
+            class: project === current ? "item chosen" : "item",
+            dataset: { closes: "" },
+            onclick: () => void session.switchProject(project.id).then(done),
+          },
+          el("span", { class: "clip" }, project.name),
+        ),
+      ),
+    );
+  });
+  return el("span", { class: "anchor" }, button, panel);
+}
