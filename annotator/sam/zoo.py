@@ -65,8 +65,16 @@ def _sam21(name: str, title: str, config: str, stem: str, repo: str, sha256: str
 MODELS: dict[str, ModelSpec] = {
     spec.name: spec
     for spec in (
-        # Its scores and logits are timid as yet: at official thresholds next to nothing survives (training/README.md).
-        ModelSpec("nano", "Nano (bundled)", "nano.yaml", "nano.pt", automask_iou=0.5, automask_stability=0.6),
+        # Its scores and logits are timid: at official thresholds next to nothing survives (training/README.md).
+        ModelSpec(
+            "nano",
+            "Nano (bundled)",
+            "nano.yaml",
+            "nano.pt",
+            automask_points=16,
+            automask_iou=0.5,
+            automask_stability=0.7,
+        ),
         _sam21(
             "tiny",
             "SAM 2.1 tiny",
