@@ -207,7 +207,7 @@ def test_a_deleted_image_is_hidden_until_it_is_restored(store: Store, project: P
     store.delete_image("i")
     assert store.images(project.id)[0] == 1 and list(store.iter_annotations(project.id)) == []
     assert store.annotation_counts(project.id) == {"j": 0}
-    assert store.image("i", deleted=True) == record
+    assert store.image("i", deleted=True) == replace(record, status="in_progress")
     for hidden in (store.image, store.annotations, store.history, store.undo, store.delete_image):
         with pytest.raises(NotFound):
             hidden("i")
@@ -228,7 +228,7 @@ def test_purging_removes_deleted_images_for_good(store: Store, project: Project)
     store.commit("i", "keep", [keep("i", "a", label.id)])
     store.delete_image("i")
     store.delete_image("k")
-    assert store.purge_deleted(project.id) == [record]
+    assert store.purge_deleted(project.id) == [replace(record, status="in_progress")]
     assert store.content_in_use("shared") and store.content_in_use("own")
     assert store.purge_deleted() == [other]
     assert not store.content_in_use("own") and store.content_in_use("shared")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
-from driver import EXECUTABLE, Annotator
+from driver import COFFEE, EXECUTABLE, Annotator, with_photo
 from numpy.typing import NDArray
+from playwright.sync_api import Route
 
 pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's chromium")
 
@@ -28,10 +31,11 @@ def spot(wanted: NDArray[np.bool_], smaller: list[NDArray[np.bool_]]) -> tuple[f
     return columns[len(rows) // 2] + 0.5, rows[len(rows) // 2] + 0.5
 
 
-def test_proposals_are_filtered_kept_merged_and_dropped(cat: Annotator) -> None:
-    count = cat.auto_mask()
+def test_proposals_are_filtered_kept_merged_and_dropped(page: Annotator) -> None:
+    coffee = with_photo(page, COFFEE)
+    count = coffee.auto_mask()
     assert count >= 5, "too little to review"
-    panel = cat.page.locator("#annotator .review")
+    panel = coffee.page.locator("#annotator .review")
     for words, nothing, everything in (("Score ≥", "1", "0"), ("Stability ≥", "1", "0"), ("Area ≥", "100", "0")):
         panel.get_by_label(words).fill(nothing)
         assert panel.locator('.hint:has-text("0 of")').count() == 1, words
@@ -41,45 +45,49 @@ def test_proposals_are_filtered_kept_merged_and_dropped(cat: Annotator) -> None:
     assert 0 < apart <= count
     panel.get_by_label("Overlap ≤").fill("1")
 
-    masks = proposals(cat)
+    masks = proposals(coffee)
     first, second, third, *_ = masks
     smaller: list[NDArray[np.bool_]] = []
     where = {}
     for index in (first, second, third):
         where[index] = spot(masks[index], smaller)
         smaller.append(masks[index])
-    cat.click(*where[third])
-    cat.until("annotations.filter((a) => !a.pending).length === 1")
-    assert cat.state("annotations[0].source") == "auto"
-    np.testing.assert_array_equal(cat.mask(cat.state("annotations[0].id")), masks[third])
+    coffee.click(*where[third])
+    coffee.until("annotations.filter((a) => !a.pending).length === 1")
+    assert coffee.state("annotations[0].source") == "auto"
+    np.testing.assert_array_equal(coffee.mask(coffee.state("annotations[0].id")), masks[third])
 
-    cat.page.keyboard.down("Shift")
-    cat.click(*where[first])
-    cat.click(*where[second])
-    cat.page.keyboard.up("Shift")
-    assert cat.state("annotations.length") == 1, "nothing is kept before both are together"
-    cat.press("Enter")
-    cat.until("annotations.filter((a) => !a.pending).length === 2")
-    np.testing.assert_array_equal(cat.mask(cat.state("annotations[1].id")), masks[first] | masks[second])
+    coffee.page.keyboard.down("Shift")
+    coffee.click(*where[first])
+    coffee.click(*where[second])
+    coffee.page.keyboard.up("Shift")
+    assert coffee.state("annotations.length") == 1, "nothing is kept before both are together"
+    coffee.press("Enter")
+    coffee.until("annotations.filter((a) => !a.pending).length === 2")
+    np.testing.assert_array_equal(coffee.mask(coffee.state("annotations[1].id")), masks[first] | masks[second])
 
     left = count - 3
-    cat.page.mouse.move(*cat.at(*spot(masks[list(masks)[3]], smaller)))
-    cat.settled()
-    cat.press("x")
+    coffee.page.mouse.move(*coffee.at(*spot(masks[list(masks)[3]], smaller)))
+    coffee.settled()
+    coffee.press("x")
     corners = [(-3, -3), (454, -3), (454, 303), (-3, 303)]
-    cat.page.mouse.move(*cat.at(*corners[0]))
-    cat.page.mouse.down()
+    coffee.page.mouse.move(*coffee.at(*corners[0]))
+    coffee.page.mouse.down()
     for corner in corners[1:]:
-        cat.page.mouse.move(*cat.at(*corner))
-    cat.page.mouse.up()
-    cat.settled()
-    assert cat.state("annotations.length") == 2 + left - 1
-    cat.press("Escape", "Control+z")
-    assert cat.state("review") is None
-    assert cat.state("annotations.length") == 2, "one step of the history for all of them"
+        coffee.page.mouse.move(*coffee.at(*corner))
+    coffee.page.mouse.up()
+    coffee.settled()
+    assert coffee.state("annotations.length") == 2 + left - 1
+    coffee.press("Escape", "Control+z")
+    assert coffee.state("review") is None
+    assert coffee.state("annotations.length") == 2, "one step of the history for all of them"
 
 
 def test_a_stopped_run_shows_what_it_found_and_goes_on(cat: Annotator) -> None:
+    def long(route: Route) -> None:
+        route.continue_(post_data=json.dumps({**route.request.post_data_json, "points_per_side": 48}))
+
+    cat.page.route("**/automask", long)  # so that there is time to stop it
     cat.press("q")
     cat.until("review?.done > 0")
     cat.page.click('#annotator .review .button:has-text("Stop")')
