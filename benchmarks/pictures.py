@@ -64,23 +64,23 @@ def _painted(photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_], click: t
 
 
 def screenshot(page: Page, url: str) -> None:
-    """Write assets/screenshot.png: the cat with two objects kept, a third in progress."""
+    """Write assets/screenshot.png: the astronaut with one object kept, the next in progress."""
     page.goto(url)
     page.wait_for_selector('#annotator[data-ready="true"]')
     project = page.evaluate("() => fetch('/api/status').then((r) => r.json()).then((s) => s.project_id)")
-    for name in ("cat", "eye", "nose"):
+    for name in ("person", "helmet"):
         _post(page, f"/api/projects/{project}/labels", {"name": name})
-    for name in sorted(CLICKS, key=lambda each: each == "skimage_chelsea"):  # the page opens the last one
+    for name in sorted(CLICKS, key=lambda each: each == "skimage_astronaut"):  # the page opens the last one
         _post(page, f"/api/projects/{project}/samples", {"name": name})
     page.reload()
     settle(page)
     page.locator("#annotator .canvas-box").focus()
-    for key, x, y in (("2", 220, 170), ("3", 172, 112)):
-        click(page, x, y)
-        page.keyboard.press(key)
-        page.keyboard.press("Enter")
-        settle(page)
-    click(page, 318, 122)
+    click(page, 220, 330)
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    settle(page)
+    page.keyboard.press("3")
+    click(page, 410, 400)
     page.wait_for_timeout(800)
     page.screenshot(path=str(ASSETS_DIR / "screenshot.png"))
 
