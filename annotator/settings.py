@@ -40,7 +40,7 @@ class Settings:
     max_upload_bytes: int = 128 * MIB
     max_pixels: int = 128_000_000
     embedding_device_bytes: int = 1024 * MIB
-    embedding_host_bytes: int = 1024 * MIB
+    embedding_host_bytes: int = 256 * MIB
     embedding_disk_bytes: int = 8192 * MIB
     max_queue: int = 256
     image_folders: str = ""
