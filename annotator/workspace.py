@@ -178,11 +178,13 @@ class Workspace:
         coordinates. What `start` and its prompts are outside the view stays as it is. Raises InvalidPrompt.
         """
         check_prompt(prompt, record.height, record.width)
-        before = None if start is None else rles.decode(start)
         if view is not None:
-            prompt = prompt if before is None else view.shown(prompt)
+            prompt = prompt if start is None else view.shown(prompt)
             check_view(view, prompt, record.height, record.width)
         mask_input = self._logits_of(refine, record, view)
+        before = None
+        if start is not None and (mask_input is None or view is not None):
+            before = rles.decode(start)
         if mask_input is None and before is not None:
             mask = seen(before, view)
             mask_input = mask_to_logits(mask, self.segmenter.models.predictor.mask_side) if mask.any() else None

@@ -45,7 +45,7 @@ class AutomaskSettings:
     def of(cls, spec: ModelSpec, points_per_side: int | None = None, min_region_area: int = 0) -> AutomaskSettings:
         """The settings that suit a model."""
         return cls(
-            points_per_side=points_per_side or spec.automask_points,
+            points_per_side=spec.automask_points if points_per_side is None else points_per_side,
             iou_threshold=spec.automask_iou,
             stability_threshold=spec.automask_stability,
             min_region_area=min_region_area,
