@@ -22,7 +22,7 @@ from annotator.sam.predictor import ImageEmbedding
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _FIELDS = ("image_embed", "feat_s0", "feat_s1")
 
 

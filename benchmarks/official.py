@@ -17,7 +17,7 @@ from torch import Tensor
 
 from annotator.masks.geometry import nms
 from annotator.sam import zoo
-from annotator.sam.automask import AutomaskSettings, point_grid
+from annotator.sam.automask import OFFICIAL_CHUNK, AutomaskSettings, point_grid
 from annotator.types import FloatArray
 
 Rle = dict[str, Any]
@@ -89,8 +89,8 @@ class Official:
         boxes: list[Tensor] = []
         scores: list[Tensor] = []
         grid = point_grid(settings.points_per_side, *self._size)
-        for start in range(0, len(grid), settings.points_per_chunk):
-            logits, iou = self.predict_logits(grid[start : start + settings.points_per_chunk])
+        for start in range(0, len(grid), OFFICIAL_CHUNK):
+            logits, iou = self.predict_logits(grid[start : start + OFFICIAL_CHUNK])
             masks, iou = logits.flatten(0, 1), iou.flatten()
             keep = iou > settings.iou_threshold
             masks, iou = masks[keep], iou[keep]

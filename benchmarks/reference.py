@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 
 from annotator.sam import zoo
-from annotator.sam.automask import AutomaskSettings
+from annotator.sam.automask import OFFICIAL_CHUNK, AutomaskSettings
 from annotator.types import FloatArray
 from benchmarks.official import Rle
 
@@ -88,7 +88,7 @@ class Reference:
         generator = self._generator(
             self.network,
             points_per_side=settings.points_per_side,
-            points_per_batch=settings.points_per_chunk,
+            points_per_batch=OFFICIAL_CHUNK,
             pred_iou_thresh=settings.iou_threshold,
             stability_score_thresh=settings.stability_threshold,
             stability_score_offset=settings.stability_offset,

@@ -29,7 +29,7 @@ from annotator.errors import ModelUnavailable
 from annotator.masks import rle as rles
 from annotator.models import pick_device, serving_dtype
 from annotator.sam import zoo
-from annotator.sam.automask import AutomaskSettings, point_grid
+from annotator.sam.automask import OFFICIAL_CHUNK, AutomaskSettings, point_grid
 from annotator.sam.compile import compile_packages, load_packages
 from annotator.sam.predictor import Predictor, PromptBatch
 from annotator.settings import ASSETS_DIR, Settings
@@ -138,7 +138,7 @@ def _automask_settings(eager: Runner, data: bytes, points_per_side: int, untrain
     (embedding,) = eager.predictor.encode([image])
     settings = AutomaskSettings(points_per_side=points_per_side, stability_threshold=0.0, nms_threshold=1.0)
     grid = point_grid(points_per_side, *image.shape[:2])
-    chunks = np.array_split(grid, math.ceil(len(grid) / settings.points_per_chunk))
+    chunks = np.array_split(grid, math.ceil(len(grid) / OFFICIAL_CHUNK))
     answers = [eager.predictor.decode([embedding], PromptBatch.points(each)).scores[:, 1:] for each in chunks]
     best = torch.cat(answers).flatten().float().sort(descending=True).values
     threshold = float(best[FIXED_MASKS - 1 : FIXED_MASKS + 1].mean()) if len(best) > FIXED_MASKS else -1.0

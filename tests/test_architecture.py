@@ -34,7 +34,7 @@ LAYERS = [
     ["sam.compile"],
     ["sam.predictor"],
     ["sam.postprocess", "sam.preprocess", "sam.graphs", "sam.zoo"],
-    ["sam.trunk", "formats.coco", "images"],
+    ["sam.layers", "sam.trunk", "formats.coco", "images"],
     ["masks.edit"],
     ["masks.geometry"],
     ["masks.rle"],

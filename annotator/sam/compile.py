@@ -25,7 +25,7 @@ from annotator.errors import ModelUnavailable
 from annotator.sam.graphs import STRIDE, ImageEncoder, MaskDecoder
 from annotator.sam.predictor import MAX_IMAGES, MAX_POINTS, MAX_PROMPTS, Graphs, Predictor
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _MANIFEST = "manifest.json"
 _NAMES = ("encoder", "decoder", "shared")
 
@@ -110,8 +110,7 @@ def _export(predictor: Predictor) -> dict[str, torch.export.ExportedProgram]:
     cells = size // STRIDE
 
     def features(images: int) -> tuple[Tensor, Tensor, Tensor]:
-        shapes = ((256, cells), (32, 4 * cells), (64, 2 * cells))
-        e, s0, s1 = (torch.randn(images, c, side, side, device=device, dtype=dtype) for c, side in shapes)
+        e, s0, s1 = (torch.randn(images, c, cells, cells, device=device, dtype=dtype) for c in (256, 512, 256))
         return e, s0, s1
 
     images = Dim("images", min=1, max=MAX_IMAGES)

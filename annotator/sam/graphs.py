@@ -13,13 +13,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from annotator.sam.layers import (
+    ChannelMap,
+    attend_from_image,
+    attend_to_image,
+    channel_norm,
+    shuffle_twice,
+    unshuffle_twice,
+)
 from annotator.sam.trunk import EfficientNetLite
 
 if TYPE_CHECKING:
     from sam2.modeling.sam2_base import SAM2Base
 
 STRIDE = 16
-"""Input pixels per cell of the image embedding; mask logits have a quarter of it."""
+"""Input pixels per cell of the image embedding, along each side; mask logits have 4 x 4 pixels to a cell."""
 
 
 class ImageEncoder(nn.Module):
@@ -45,11 +53,15 @@ class ImageEncoder(nn.Module):
         self.register_buffer("no_memory", no_memory.detach().reshape(1, -1, 1, 1).clone())
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """[B, 3, S, S] -> image_embed [B, 256, S/16, S/16], feat_s0 [B, 32, S/4, S/4], feat_s1 [B, 64, S/8, S/8]."""
+        """[B, 3, S, S] -> image_embed [B, 256, s, s], feat_s0 [B, 512, s, s], feat_s1 [B, 256, s, s] with s = S/16.
+
+        The official maps [B, 32, 4s, 4s] and [B, 64, 2s, 2s] are pixel-unshuffled to the embedding's cells.
+        """
         stages = self.trunk(x)
         top = F.interpolate(self.lateral3(stages[3]), scale_factor=2.0, mode=self.upsampling)
         image_embed = self.lateral2(stages[2]) + top + self.no_memory
-        return image_embed, self.lateral0(stages[0]), self.lateral1(stages[1])
+        feat_s0, feat_s1 = unshuffle_twice(self.lateral0(stages[0])), F.pixel_unshuffle(self.lateral1(stages[1]), 2)
+        return image_embed, feat_s0, feat_s1
 
 
 class HieraTrunk(nn.Module):
@@ -92,7 +104,7 @@ class MaskDecoder(nn.Module):
     """Prompts and image features to mask logits: prompt encoder and mask decoder in one graph.
 
     `shared=False` takes prompts on several images and mask inputs; `shared=True` is the same function for prompts
-    that all lie on one image and carry no mask: the first layer projects the image once, not once per prompt.
+    that all lie on one image and carry no mask: the first layer reads the image as it is, without a copy per prompt.
     """
 
     label_table: Tensor
@@ -107,9 +119,11 @@ class MaskDecoder(nn.Module):
         self.shared = shared
         self.image_size = model.image_size
         self.side = model.image_size // STRIDE
-        self.mask_downscaling = prompt.mask_downscaling
         self.transformer = decoder.transformer
-        self.upscaling = decoder.output_upscaling
+        down1, self.down_norm1, _, down2, self.down_norm2, _, down3 = prompt.mask_downscaling
+        self.down1, self.down2, self.down3 = (ChannelMap.of_convolution(each) for each in (down1, down2, down3))
+        up1, self.up_norm, _, up2, _ = decoder.output_upscaling
+        self.up1, self.up2 = ChannelMap.of_transposed(up1), ChannelMap.of_transposed(up2)
         self.hyper_mlps = decoder.output_hypernetworks_mlps
         self.iou_head = decoder.iou_prediction_head
         self.object_head = decoder.pred_obj_score_head if decoder.pred_obj_scores else None
@@ -124,9 +138,9 @@ class MaskDecoder(nn.Module):
             self.register_buffer("label_table", torch.cat(labels).clone())
             self.register_buffer("output_tokens", torch.cat(tokens).clone())
             self.register_buffer("frequencies", prompt.pe_layer.positional_encoding_gaussian_matrix.clone())
-            # [1, HW, C]: the position of every image token.
-            self.register_buffer("image_pe", prompt.get_dense_pe().flatten(2).transpose(1, 2).contiguous())
-            self.register_buffer("no_mask", prompt.no_mask_embed.weight.reshape(1, 1, -1).clone())
+            # [1, C, cells]: the position of every cell.
+            self.register_buffer("image_pe", prompt.get_dense_pe().flatten(2).contiguous())
+            self.register_buffer("no_mask", prompt.no_mask_embed.weight.reshape(1, -1, 1).clone())
 
     def embed_points(self, coords: Tensor, labels: Tensor) -> Tensor:
         """`coords` [B, N, 2] in model pixels and `labels` [B, N] -> [B, N + 1, 256], a padding token last."""
@@ -137,6 +151,15 @@ class MaskDecoder(nn.Module):
         position = torch.cat((angle.sin(), angle.cos()), dim=-1)
         position = torch.where((labels == -1).unsqueeze(-1), 0.0, position)
         return position.to(self.label_table.dtype) + self.label_table[labels + 1]
+
+    def embed_masks(self, logits: Tensor) -> Tensor:
+        """Mask inputs [B, 1, 4s, 4s] -> [B, 256, cells]."""
+        x = self.down1(torch.unflatten(unshuffle_twice(logits), 1, (4, 4)).flatten(2))  # [B, 4, quarters of cells]
+        x = F.gelu(channel_norm(x, self.down_norm1))
+        x = self.down2(torch.unflatten(x, 2, (4, -1)).flatten(1, 2))  # [B, 16, cells]
+        x = F.gelu(channel_norm(x, self.down_norm2))
+        mapped: Tensor = self.down3(x)
+        return mapped
 
     def forward(
         self,
@@ -151,27 +174,25 @@ class MaskDecoder(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Decode B prompts on I images.
 
-        image_embed [I, 256, s, s], feat_s0 [I, 32, 4s, 4s], feat_s1 [I, 64, 2s, 2s] from `ImageEncoder`; coords float32
+        image_embed [I, 256, s, s], feat_s0 [I, 512, s, s], feat_s1 [I, 256, s, s] from `ImageEncoder`; coords float32
         [B, N, 2] in model pixels, labels int64 [B, N]; and unless `shared`: image_index int64 [B] in 0..I-1, mask_input
         [B, 1, 4s, 4s] logits in -32..32, has_mask bool [B].
         Returns float32 logits [B, 4, 4s, 4s], predicted IoU [B, 4] and object score [B, 1]. Slot 0 is the single-mask
         answer, with the stability fallback; slots 1 to 3 are the multi-mask answers.
         """
         tokens = self.embed_points(coords, labels)
-        batch = tokens.shape[0]
-        tokens = torch.cat((self.output_tokens.expand(batch, -1, -1), tokens), dim=1)
-        keys = image_embed.flatten(2).transpose(1, 2)
+        tokens = torch.cat((self.output_tokens.expand(tokens.shape[0], -1, -1), tokens), dim=1)
+        image, feat_s0, feat_s1 = (each.flatten(2) for each in (image_embed, feat_s0, feat_s1))
         if self.shared:
-            keys = keys + self.no_mask  # [1, HW, C], broadcast against the prompts inside the first layer
+            image = image + self.no_mask  # [1, C, cells], for all prompts until the end of the first layer
         else:
             assert image_index is not None and mask_input is not None and has_mask is not None
-            dense = self.mask_downscaling(mask_input.to(keys.dtype)).flatten(2).transpose(1, 2)
-            dense = torch.where(has_mask[:, None, None], dense, self.no_mask)
-            keys = keys.index_select(0, image_index) + dense
+            dense = torch.where(has_mask[:, None, None], self.embed_masks(mask_input.to(image.dtype)), self.no_mask)
+            image = image.index_select(0, image_index) + dense
             feat_s0, feat_s1 = feat_s0.index_select(0, image_index), feat_s1.index_select(0, image_index)
-        queries, keys = self._transform(tokens, keys)
+        queries, image = self._transform(tokens, image)
         first = 0 if self.object_head is None else 1
-        masks = self._predict_masks(queries[:, first + 1 : first + 5], keys, feat_s0, feat_s1)
+        masks = self._predict_masks(queries[:, first + 1 : first + 5], image, feat_s0, feat_s1)
         iou = self.iou_head(queries[:, first]).float()
         if self.object_head is None:
             object_score = torch.full_like(iou[:, :1], 10.0)  # "certainly there", as the official decoder answers
@@ -180,9 +201,9 @@ class MaskDecoder(nn.Module):
         single, single_iou = self._single_mask(masks, iou)
         return torch.cat((single, masks[:, 1:]), 1), torch.cat((single_iou, iou[:, 1:]), 1), object_score
 
-    def _transform(self, tokens: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """The two-way transformer; `keys` may be [1, HW, C] for all prompts, and leaves as [B, HW, C]."""
-        queries, batch = tokens, tokens.shape[0]
+    def _transform(self, tokens: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+        """The two-way transformer; `image` may be [1, C, cells] for all prompts, and leaves as [B, C, cells]."""
+        queries = tokens
         for layer in self.transformer.layers:
             if layer.skip_first_layer_pe:
                 queries = layer.self_attn(queries, queries, queries)
@@ -190,25 +211,25 @@ class MaskDecoder(nn.Module):
                 q = queries + tokens
                 queries = queries + layer.self_attn(q, q, queries)
             queries = layer.norm1(queries)
-            positioned = keys + self.image_pe
-            queries = queries + _attend(layer.cross_attn_token_to_image, queries + tokens, positioned, keys, batch)
+            placed = image + self.image_pe
+            queries = queries + attend_to_image(layer.cross_attn_token_to_image, queries + tokens, placed, image)
             queries = layer.norm2(queries)
             queries = layer.norm3(queries + layer.mlp(queries))
-            update = _attend(layer.cross_attn_image_to_token, positioned, queries + tokens, queries, batch)
-            keys = layer.norm4(keys + update)
+            update = attend_from_image(layer.cross_attn_image_to_token, placed, queries + tokens, queries)
+            image = channel_norm(image + update, layer.norm4)
         final = self.transformer.final_attn_token_to_image
-        queries = queries + _attend(final, queries + tokens, keys + self.image_pe, keys, batch)
-        return self.transformer.norm_final_attn(queries), keys
+        queries = queries + attend_to_image(final, queries + tokens, image + self.image_pe, image)
+        return self.transformer.norm_final_attn(queries), image
 
-    def _predict_masks(self, mask_tokens: Tensor, keys: Tensor, feat_s0: Tensor, feat_s1: Tensor) -> Tensor:
-        batch = mask_tokens.shape[0]
-        features = keys.transpose(1, 2).reshape(batch, -1, self.side, self.side)
-        up1, norm, act1, up2, act2 = self.upscaling
-        features = act1(norm(up1(features) + feat_s1))
-        features = act2(up2(features) + feat_s0)
+    def _predict_masks(self, mask_tokens: Tensor, image: Tensor, feat_s0: Tensor, feat_s1: Tensor) -> Tensor:
+        """Mask tokens [B, 4, 256] and the image after the transformer -> logits float32 [B, 4, 4s, 4s]."""
+        x = torch.unflatten(self.up1(image) + feat_s1, 1, (-1, 4)).flatten(2)  # [B, 64, quarters of cells]
+        x = self.up2(F.gelu(channel_norm(x, self.up_norm)))
+        x = F.gelu(torch.unflatten(x, 2, (4, -1)).flatten(1, 2) + feat_s0)
+        x = torch.unflatten(x, 1, (-1, 16)).flatten(2)  # [B, 32, pixels]
         hyper = torch.stack([mlp(mask_tokens[:, slot]) for slot, mlp in enumerate(self.hyper_mlps)], dim=1)
-        masks: Tensor = (hyper @ features.flatten(2)).float()
-        return masks.reshape(batch, -1, 4 * self.side, 4 * self.side)
+        masks = torch.unflatten((hyper @ x).float(), 2, (16, self.side, self.side))
+        return shuffle_twice(masks.flatten(1, 2))
 
     def _single_mask(self, masks: Tensor, iou: Tensor) -> tuple[Tensor, Tensor]:
         """Slot 0 [B, 1, h, w] and its score, or the best multi-mask answer where slot 0 is unstable."""
@@ -220,14 +241,3 @@ class MaskDecoder(nn.Module):
         index = torch.where(stable, 0, best)
         picked = masks.gather(1, index[..., None, None].expand(-1, 1, masks.shape[2], masks.shape[3]))
         return picked, iou.gather(1, index)
-
-
-def _attend(attention: Any, q: Tensor, k: Tensor, v: Tensor, batch: int) -> Tensor:
-    """sam2's `Attention`, but each input is projected at its own batch size, 1 or `batch`, and only then expanded."""
-    q, k, v = (
-        project(each).unflatten(-1, (attention.num_heads, -1)).transpose(1, 2).expand(batch, -1, -1, -1)
-        for project, each in ((attention.q_proj, q), (attention.k_proj, k), (attention.v_proj, v))
-    )
-    out = F.scaled_dot_product_attention(q, k, v)
-    result: Tensor = attention.out_proj(out.transpose(1, 2).flatten(2))
-    return result

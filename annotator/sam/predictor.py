@@ -30,7 +30,7 @@ MAX_LOGIT = 32.0
 
 @dataclass(frozen=True, slots=True)
 class ImageEmbedding:
-    """What the decoder needs of one image: image_embed [256, s, s], feat_s0 [32, 4s, 4s], feat_s1 [64, 2s, 2s].
+    """What the decoder needs of one image: image_embed [256, s, s], feat_s0 [512, s, s], feat_s1 [256, s, s].
 
     `height` and `width` are those of the original upright image, to which prompts and masks refer.
     """
