@@ -24,12 +24,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """What runs, and why; `loading` is (name, fraction) while another model is being fetched, `error` its failure."""
+    """What runs, and why; `image_size` is the side of its input in pixels.
+
+    `loading` is (name, fraction) while another model is being fetched, `error` its failure.
+    """
 
     name: str
     title: str
     device: str
     dtype: str
+    image_size: int
     backend: str
     compiling: bool
     reason: str
@@ -151,6 +155,7 @@ class ModelHost:
             title=zoo.MODELS[name].title if now else "",
             device=str(self.device),
             dtype=str(now.dtype).removeprefix("torch.") if now else "",
+            image_size=now.image_size if now else 0,
             backend=now.backend if now else "",
             compiling=self._compiling is not None,
             reason=self._reason,

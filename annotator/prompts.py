@@ -35,6 +35,15 @@ class View:
     width: int
     height: int
 
+    def widened(self, side: int, height: int, width: int) -> View | None:
+        """Grown to `side` pixels each way, as far as the image of `height` x `width` goes; None if that is all of it.
+
+        A model whose input has that many pixels sees no less detail then, and more of what is around.
+        """
+        x, w = _grown(self.x, self.width, side, width)
+        y, h = _grown(self.y, self.height, side, height)
+        return None if (w, h) == (width, height) else View(x, y, w, h)
+
     def inside(self, prompt: Prompt) -> Prompt:
         """The prompt in the view's own coordinates."""
         points = tuple(Point(x - self.x, y - self.y, label) for x, y, label in prompt.points)
@@ -71,18 +80,28 @@ class View:
         return replace(answer, candidates=placed)
 
 
+def _grown(start: int, length: int, least: int, whole: int) -> tuple[int, int]:
+    """Start and length of an interval of at least `least`, inside 0..`whole`, around the given one."""
+    grown = min(max(length, least), whole)
+    return min(max(0, start - (grown - length) // 2), whole - grown), grown
+
+
 def seen(pixels: Array, view: View | None) -> Array:
     """The part of an image or mask [H, W, ...] that a view shows."""
     return pixels if view is None else pixels[view.y : view.y + view.height, view.x : view.x + view.width]
 
 
-def check_view(view: View, prompt: Prompt, height: int, width: int) -> None:
-    """Raises InvalidPrompt unless the view lies in the image and the prompt in the view."""
+def check_view(view: View, height: int, width: int) -> None:
+    """Raises InvalidPrompt unless the view lies in the image."""
     right, bottom = view.x + view.width, view.y + view.height
     if min(view.width, view.height) < _MIN_VIEW or view.x < 0 or view.y < 0 or right > width or bottom > height:
         raise InvalidPrompt(
             f"The view should lie inside the image and be at least {_MIN_VIEW} pixels wide and high.", "view"
         )
+
+
+def check_seen(view: View, prompt: Prompt) -> None:
+    """Raises InvalidPrompt unless the prompt lies in the view."""
     try:
         check_prompt(view.inside(prompt), view.height, view.width)
     except InvalidPrompt as error:

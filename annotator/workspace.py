@@ -25,7 +25,7 @@ from annotator.formats import coco
 from annotator.images import UInt8Array
 from annotator.jobs import AutomaskJob, Jobs
 from annotator.masks import rle as rles
-from annotator.prompts import Refinement, View, check_prompt, check_view, seen
+from annotator.prompts import Refinement, View, check_prompt, check_seen, check_view, seen
 from annotator.sam import zoo
 from annotator.sam.automask import AutomaskRun, AutomaskSettings
 from annotator.sam.preprocess import mask_to_logits
@@ -175,12 +175,16 @@ class Workspace:
 
         Where there is no answer to refine, the prompt refines the mask `start`, if that is given. With a `view` the
         model sees only that part of the image, at its full resolution: finer edges; prompts and masks stay in image
-        coordinates. What `start` and its prompts are outside the view stays as it is. Raises InvalidPrompt.
+        coordinates. A view smaller than the model's input is widened to it. What `start` and its prompts are outside
+        the view stays as it is. Raises InvalidPrompt.
         """
         check_prompt(prompt, record.height, record.width)
         if view is not None:
+            check_view(view, record.height, record.width)
+            view = view.widened(self.segmenter.models.predictor.image_size, record.height, record.width)
+        if view is not None:
             prompt = prompt if start is None else view.shown(prompt)
-            check_view(view, prompt, record.height, record.width)
+            check_seen(view, prompt)
         mask_input = self._logits_of(refine, record, view)
         before = None
         if start is not None and (mask_input is None or view is not None):

@@ -62,6 +62,7 @@ def bench(
     model: str, settings: Settings, repeats: int, automask_images: int, points_per_side: int, untrained: bool
 ) -> Path:
     """Measure and write the results; returns the JSON file."""
+    commit = _commit()  # of what runs, whatever happens to the files meanwhile
     device = pick_device(settings.device)
     path = None if untrained else zoo.fetch(zoo.spec_of(model), settings.models_dir)
     wait: Callable[[], None] = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
@@ -87,7 +88,7 @@ def bench(
         "weights": "seeded random" if untrained else "checkpoint",
         "machine": _machine(device),
         "versions": {name: version(name) for name in ("torch", "sam2", "numpy", "opencv-python-headless")},
-        "commit": _commit(),
+        "commit": commit,
         "command": "annotator bench " + " ".join(sys.argv[2:]),
         "precision": {name: runner.precision for name, runner in runners.items()},
         "left_out": {"reference": reason} if (reason := why_not(model, device)) else {},

@@ -36,6 +36,15 @@ export function stillThere(detail, shown) {
 }
 
 /**
+ * @param {{width: number, height: number}} image
+ * @param {number} imageSize  side of the model's input, to which it scales what it looks at
+ * @returns {boolean} whether looking at a part would show the model anything that the whole image does not
+ */
+export function gains(image, imageSize) {
+  return image.width > imageSize || image.height > imageSize;
+}
+
+/**
  * @param {{store: any, viewport: any, toast: (text: string, options?: any) => void}} context
  */
 export function createDetail({ store, viewport, toast }) {
@@ -45,9 +54,11 @@ export function createDetail({ store, viewport, toast }) {
   });
   return {
     toggle() {
-      const { image, detail } = store.get();
+      const { image, detail, status } = store.get();
       if (!image) return;
       if (detail) return leave();
+      if (!gains(image, status.model.image_size))
+        return toast("The model already sees every pixel of this image: there is no finer detail.");
       const part = visiblePart(viewport, image);
       if (part.width >= image.width && part.height >= image.height)
         return toast("Zoom in first: fine detail looks at what is on the screen.");

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
@@ -464,18 +465,56 @@ def test_the_openapi_page_describes_every_route(client: TestClient) -> None:
     assert json.dumps(paths).count('"summary"') >= 30
 
 
-def test_a_detail_view_answers_in_image_coordinates(client: TestClient, image: dict[str, Any]) -> None:
-    view = {"x": 100, "y": 50, "width": 200, "height": 150}
-    answer = click(client, image, (200, 120, 1), view=view)
-    for each in answer["candidates"]:
-        mask = each["mask"]
-        if mask["runs"]:
-            assert 100 <= mask["x"] <= mask["x"] + mask["w"] <= 300
-            assert 50 <= mask["y"] <= mask["y"] + mask["h"] <= 200
-    outside = client.post(f"/api/images/{image['id']}/prompt", json={"points": [[10, 10, 1]], "view": view})
-    assert outside.status_code == 422
-    beyond = {"points": [[200, 120, 1]], "view": {**view, "width": 400}}
+DISC = (1128, 900)
+DETAIL = {"x": 1000, "y": 750, "width": 240, "height": 300}
+WIDENED = (slice(644, 1156), slice(864, 1376))
+"""What the model sees of `DETAIL`: as many pixels as its input has."""
+
+
+@pytest.fixture
+def large(client: TestClient, project: int) -> tuple[dict[str, Any], np.ndarray]:
+    """A photo of 2255 x 1800 pixels with a disc drawn on it, and the disc's mask."""
+    photo = np.tile(np.asarray(Image.open(SAMPLES / "skimage_chelsea.jpg").convert("RGB")), (6, 5, 1)).copy()
+    disc = np.zeros(photo.shape[:2], np.uint8)
+    cv2.circle(disc, DISC, 50, 1, -1)
+    photo[disc > 0] = (20, 90, 200)
+    data = io.BytesIO()
+    Image.fromarray(photo).save(data, "PNG")
+    return upload(client, project, ("large.png", data.getvalue())).json()["images"][0], disc > 0
+
+
+def test_a_detail_view_answers_in_image_coordinates(client: TestClient, large: Any) -> None:
+    image, _ = large
+    outside = np.ones((image["height"], image["width"]), bool)
+    outside[WIDENED] = False
+    answer = click(client, image, (1110, 900, 1), view=DETAIL)
+    assert not any(pixels(each["mask"], *outside.shape)[outside].any() for each in answer["candidates"])
+    elsewhere = client.post(f"/api/images/{image['id']}/prompt", json={"points": [[10, 10, 1]], "view": DETAIL})
+    assert elsewhere.status_code == 422
+    beyond = {"points": [[1110, 900, 1]], "view": {**DETAIL, "width": 1400}}
     assert client.post(f"/api/images/{image['id']}/prompt", json=beyond).json()["field"] == "view"
+
+
+def test_fine_detail_finds_better_edges_on_a_large_image(client: TestClient, large: Any) -> None:
+    image, disc = large
+
+    def edge(mask: np.ndarray) -> np.ndarray:
+        return mask & ~cv2.erode(mask.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+
+    def boundary_iou(**view: Any) -> float:
+        found = pixels(click(client, image, (*DISC, 1), **view)["candidates"][0]["mask"], *disc.shape)
+        return float((edge(found) & edge(disc)).sum() / (edge(found) | edge(disc)).sum())
+
+    whole, detail = boundary_iou(), boundary_iou(view=DETAIL)
+    assert detail > whole + 0.2
+
+
+def test_a_view_of_an_image_that_the_model_sees_whole_is_the_whole_image(
+    client: TestClient, image: dict[str, Any]
+) -> None:
+    view = {"x": 100, "y": 50, "width": 200, "height": 150}
+    whole = click(client, image, (200, 120, 1))
+    assert click(client, image, (200, 120, 1), view=view)["candidates"] == whole["candidates"]
 
 
 def test_an_exported_file_can_be_imported_and_bad_entries_are_named(
@@ -550,9 +589,9 @@ def test_a_model_that_cannot_be_had_is_one_sentence_and_the_present_one_goes_on(
     assert client.put("/api/model", json={"name": "huge"}).status_code == 503
 
 
-def test_an_answer_of_another_view_is_not_refined(client: TestClient, image: dict[str, Any]) -> None:
-    view = {"x": 100, "y": 50, "width": 200, "height": 150}
-    points = ((200, 120, 1), (150, 80, 0))
+def test_an_answer_of_another_view_is_not_refined(client: TestClient, large: Any) -> None:
+    image, view = large[0], DETAIL
+    points = ((1110, 900, 1), (1050, 800, 0))
     whole = click(client, image, points[0])
     plain = click(client, image, *points, view=view)
     refined = click(client, image, *points, view=view, refine={"token": whole["token"], "index": 0})
@@ -562,15 +601,13 @@ def test_an_answer_of_another_view_is_not_refined(client: TestClient, image: dic
     assert same["candidates"] != plain["candidates"]
 
 
-def test_correcting_in_a_detail_view_leaves_what_lies_outside_it_alone(
-    client: TestClient, image: dict[str, Any]
-) -> None:
-    view = {"x": 100, "y": 50, "width": 200, "height": 150}
-    left = {"x": 0, "y": 0, "w": 150, "h": 300, "runs": [0, 150 * 300]}
-    points = [(20, 20, 1), (200, 120, 1)]  # the first is a prompt of the mask's own, outside the view
+def test_correcting_in_a_detail_view_leaves_what_lies_outside_it_alone(client: TestClient, large: Any) -> None:
+    image, view = large[0], DETAIL
+    left = {"x": 0, "y": 0, "w": 1100, "h": 1800, "runs": [0, 1100 * 1800]}
+    points = [(20, 20, 1), (1110, 900, 1)]  # the first is a prompt of the mask's own, outside the view
     answer = click(client, image, *points, view=view, mask=left)
     inside = np.zeros((image["height"], image["width"]), bool)
-    inside[50:200, 100:300] = True
+    inside[WIDENED] = True
     before = pixels(left, *inside.shape)
     alone = click(client, image, points[1], view=view, mask=left)
     for each, same in zip(answer["candidates"], alone["candidates"], strict=True):

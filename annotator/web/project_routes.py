@@ -29,7 +29,7 @@ def status(user: User, space: Space) -> s.Status:
     """What model serves and why, what others there are, and the user's project."""
     now = space.segmenter.models.status
     loading = s.ModelLoading(name=now.loading[0], fraction=now.loading[1]) if now.loading else None
-    fields = ("name", "title", "device", "dtype", "backend", "compiling", "reason", "error")
+    fields = ("name", "title", "device", "dtype", "image_size", "backend", "compiling", "reason", "error")
     return s.Status(
         version=__version__,
         model=s.Model(loading=loading, **{field: getattr(now, field) for field in fields}),

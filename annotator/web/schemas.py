@@ -176,6 +176,7 @@ class Model(BaseModel):
     title: str
     device: str
     dtype: str
+    image_size: int
     backend: str
     compiling: bool
     reason: str

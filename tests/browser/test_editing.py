@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
-from driver import EXECUTABLE, Annotator, held, release
+from driver import CAT, EXECUTABLE, Annotator, held, next_name, photo, release, tints
+from PIL import Image
 
 pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's chromium")
 
@@ -273,20 +276,60 @@ def test_only_the_selected_object_is_drawn(cat: Annotator) -> None:
     assert not cat.drawn(451, 300).any()
 
 
-def test_fine_detail_asks_for_what_is_on_the_screen_until_the_view_is_left(cat: Annotator) -> None:
+def test_fine_detail_is_not_offered_where_there_is_none(cat: Annotator) -> None:
     cat.press("z")
-    assert cat.state("detail") is None, "nothing to gain while the whole image is on the screen"
-    script = "() => document.querySelector('#annotator').annotator.viewport.set({scale: 6, x: -900, y: -500})"
-    cat.page.evaluate(script)
-    cat.press("z")
-    detail = cat.state("detail")
-    assert 150 <= detail["x"] < 160
-    with cat.page.expect_request("**/prompt") as asked:
-        cat.click(detail["x"] + detail["width"] / 2, detail["y"] + detail["height"] / 2)
-    assert asked.value.post_data_json["view"] == {key: detail[key] for key in ("x", "y", "width", "height")}
-    ys, xs = cat.mask().nonzero()
-    if len(xs):
-        assert detail["x"] <= xs.min() <= xs.max() < detail["x"] + detail["width"]
-        assert detail["y"] <= ys.min() <= ys.max() < detail["y"] + detail["height"]
-    cat.press("Escape", "f")
+    cat.toast("already sees every pixel")
     assert cat.state("detail") is None
+
+
+def large_photo_with_a_disc(page: Annotator) -> np.ndarray:
+    """Opens a photo of 2250 x 1800 with a disc drawn on it at (1125, 900); the disc's mask."""
+    pixels = np.tile(np.asarray(Image.open(io.BytesIO(photo(CAT, 450, 300, tint=next(tints))))), (6, 5, 1)).copy()
+    rows, columns = np.mgrid[:1800, :2250]
+    mask = np.hypot(columns - 1125, rows - 900) <= 50
+    pixels[mask] = (20, 90, 200)
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "JPEG", quality=95)
+    page.upload((f"{next_name('large')}.jpg", data.getvalue()))
+    return mask
+
+
+def test_fine_detail_finds_better_edges_until_the_view_is_left(page: Annotator) -> None:
+    truth = large_photo_with_a_disc(page)
+
+    def iou() -> float:
+        found = page.mask()
+        return float((found & truth).sum() / (found | truth).sum())
+
+    page.press("z")
+    page.toast("Zoom in first")
+    page.show_at_full_size(700, 600)
+    page.click(1125, 900)
+    whole = iou()
+    page.press("Escape", "z")
+    detail = page.state("detail")
+    with page.page.expect_request("**/prompt") as asked:
+        page.click(1125, 900)
+    assert asked.value.post_data_json["view"] == {key: detail[key] for key in ("x", "y", "width", "height")}
+    assert iou() > max(0.9, whole)
+    page.press("Escape", "f")
+    assert page.state("detail") is None
+
+
+def test_correcting_in_fine_detail_leaves_the_rest_of_the_mask_alone(page: Annotator) -> None:
+    large_photo_with_a_disc(page)
+    painted(page, ((200, 900), (1125, 900)))
+    before = only_mask(page)
+    page.show_at_full_size(700, 600)
+    page.press("z")
+    page.page.mouse.dblclick(*page.at(1125, 900))
+    page.settled()
+    page.click(1150, 920)
+    page.press("Enter", "Escape")
+    after = only_mask(page)
+    unseen = np.ones(after.shape, bool)
+    detail = page.state("detail")
+    rows, columns = (slice(detail[at], detail[at] + detail[size]) for at, size in (("y", "height"), ("x", "width")))
+    unseen[rows, columns] = False
+    assert (after != before).any() and before[unseen].any()
+    np.testing.assert_array_equal(after[unseen], before[unseen])

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { stillThere, viewOf, visiblePart } from "../../static/detail.js";
+import { gains, stillThere, viewOf, visiblePart } from "../../static/detail.js";
 import { createViewport } from "../../static/viewport.js";
 
 const IMAGE = { width: 1000, height: 800 };
@@ -30,6 +30,11 @@ test("a little panning or zooming stays with the detail, leaving or zooming out 
   assert.equal(stillThere(detail, { x: 320, y: 210, width: 50, height: 25 }), true);
   assert.equal(stillThere(detail, { ...detail, x: 380 }), false);
   assert.equal(stillThere(detail, { x: 0, y: 0, width: 1000, height: 800 }), false);
+});
+
+test("an image no larger than the model's input has no finer detail", () => {
+  assert.equal(gains({ width: 512, height: 300 }, 512), false);
+  assert.equal(gains({ width: 300, height: 513 }, 512), true);
 });
 
 test("a prompt's view is the detail without what only the page needs", () => {
