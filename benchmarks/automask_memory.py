@@ -32,7 +32,7 @@ def main() -> None:
 
     def run() -> int:
         (embedding,) = predictor.encode([pixels])
-        return len(automask(predictor, embedding, AutomaskSettings.of(spec)))
+        return len(automask(predictor, embedding, AutomaskSettings.of(spec, points_per_side=32)))
 
     masks, growth = peak_memory(predictor.device, run)
     print(json.dumps({"size": options.size, "masks": masks, "growth_mib": growth and round(growth)}))

@@ -31,6 +31,13 @@ Objects = dict[str, int]
 """Annotation id -> area: all this check needs to know of a document."""
 
 
+def free_port() -> int:
+    """One that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Gone(Exception):
     """The server did not answer: it was killed."""
 
@@ -45,9 +52,7 @@ class Server:
 
     def start(self) -> None:
         """Start and wait until it answers."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         environment = {**os.environ, "ANNOTATOR_COMPILE": "0", "ANNOTATOR_DATA_DIR": str(self.data_dir)}
         command = [sys.executable, "-m", "annotator", "serve", "--port", str(self.port), "--model", "nano"]
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

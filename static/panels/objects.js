@@ -91,7 +91,15 @@ export function createObjectPanel({ store, objects, setView, commands, done }) {
     const from = [item, selected, hidden, color, name, index];
     const known = rows.get(item.id);
     if (known && from.every((value, i) => value === known.from[i])) return known.row;
-    const node = el(
+    const node = newRow({ item, selected, hidden, color, name, index });
+    rows.set(item.id, { row: node, from });
+    return node;
+  }
+
+  // A function of its own: listeners made where `known` is in scope would keep each row's predecessor alive.
+  /** @param {{item: any, selected: boolean, hidden: boolean, color: string, name: string, index: number}} shown */
+  function newRow({ item, selected, hidden, color, name, index }) {
+    return el(
       "li",
       {
         class: `object ${selected ? "selected" : ""} ${hidden ? "dim" : ""} ${item.pending ? "pending" : ""}`,
@@ -124,8 +132,6 @@ export function createObjectPanel({ store, objects, setView, commands, done }) {
         { class: "plain small" },
       ),
     );
-    rows.set(item.id, { row: node, from });
-    return node;
   }
 
   /** @param {string} id @param {boolean} hidden */

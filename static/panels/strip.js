@@ -41,6 +41,14 @@ export function createStrip({ store, session, intake, pickFiles, done }) {
     const from = [image.thumbnail_url, image.name, image.status, image.embedding, image.annotations, current];
     const known = tiles.get(image.id);
     if (known && from.every((value, i) => value === known.from[i])) return known.node;
+    const node = newTile(image, current);
+    tiles.set(image.id, { node, from });
+    return node;
+  }
+
+  // A function of its own: listeners made where `known` is in scope would keep each tile's predecessor alive.
+  /** @param {any} image @param {boolean} current */
+  function newTile(image, current) {
     const words = `${image.name}: ${STATUS[/** @type {keyof typeof STATUS} */ (image.status)]}, ${image.annotations} objects`;
     const open = el(
       "button",
@@ -61,9 +69,7 @@ export function createStrip({ store, session, intake, pickFiles, done }) {
     const remove = iconButton("close", `Remove ${image.name}`, () => void session.removeImage(image.id).then(done), {
       class: "small tile-remove",
     });
-    const node = el("div", { class: "tile-box" }, open, remove);
-    tiles.set(image.id, { node, from });
-    return node;
+    return el("div", { class: "tile-box" }, open, remove);
   }
 
   /** @param {any} state */

@@ -218,6 +218,25 @@ def test_the_queue_moves_with_a_and_d_and_keeps_unfinished_work(page: Annotator)
     assert page.state("image.name") == first and page.state("draft.now.points.length") == 1
 
 
+def test_moving_between_images_leaves_no_elements_behind(page: Annotator) -> None:
+    for _ in range(2):
+        tint = next(tints)
+        page.upload((f"moving-{tint}.jpg", photo(CAT, 451, 300, tint=tint)))
+        page.click(200, 150)
+        page.press("Enter", "Escape")
+    devtools = page.page.context.new_cdp_session(page.page)
+
+    def elements() -> int:
+        for _ in range(5):
+            page.press("a", "d")
+        devtools.send("HeapProfiler.collectGarbage")
+        return int(devtools.send("Memory.getDOMCounters")["nodes"])
+
+    elements()
+    before = elements()
+    assert elements() <= before + 10  # each move left 9 nodes of a tile, and more of an object's row
+
+
 def test_an_image_is_removed_and_brought_back(cat: Annotator) -> None:
     image, name = cat.state("image.id"), cat.state("image.name")
     cat.page.click(f'#annotator [aria-label="Remove {name}"]')
