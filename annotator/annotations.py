@@ -63,10 +63,13 @@ class Annotations:
 
     def update(
         self, record: ImageRecord, annotation_id: str, changes: dict[str, Any], request_id: str | None
-    ) -> tuple[Annotation, History]:
-        """Set `label_id`, `mask`, `prompts` or `score` of an object."""
+    ) -> tuple[Annotation, Annotation | None, History]:
+        """Set `label_id`, `mask`, `prompts` or `score` of an object.
+
+        Also gives what it was before, None if the request was seen before.
+        """
         if self._store.has_seen(record.id, request_id):
-            return self._store.annotation(record.id, annotation_id), self._store.history(record.id)
+            return self._store.annotation(record.id, annotation_id), None, self._store.history(record.id)
         before = self._store.annotation(record.id, annotation_id)
         fields = {name: getattr(before, name) for name in ("label_id", "mask", "score", "source", "prompts")}
         if "mask" in changes:
@@ -74,7 +77,7 @@ class Annotations:
         after = self.made(record, **{**fields, **changes}, annotation_id=annotation_id)
         kind = "correct object" if "mask" in changes else "relabel object"
         history = self._store.commit(record.id, kind, [Change(before, after)], request_id)
-        return self._store.annotation(record.id, annotation_id), history
+        return self._store.annotation(record.id, annotation_id), before, history
 
     def delete(self, record: ImageRecord, annotation_ids: Iterable[str], request_id: str | None) -> History:
         """Remove objects, in one step of the history."""

@@ -134,15 +134,18 @@ export function createObjects({ store, api, outbox, labels, toast, answered }) {
     );
   }
 
-  /** @param {string} imageId @param {string} id @param {any} fields  with the new mask @param {string} failed */
-  function correct(imageId, id, fields, failed) {
+  /** @param {string} imageId @param {Annotation} before @param {any} fields @param {string} failed @param {boolean} [overtaken] */
+  async function correct(imageId, { id, mask: expected }, fields, failed, overtaken = false) {
     const { mask } = fields;
     const measured = { area: area(mask), bbox: [mask.x, mask.y, mask.w, mask.h] };
     const changed = (/** @type {any} */ values) => (/** @type {Annotation[]} */ list) =>
       list.map((item) => (item.id === id ? { ...item, ...values, mask } : item));
-    return commit(imageId, ["PATCH", `/${id}`, fields], failed, changed({ ...fields, ...measured }), (reply) =>
-      changed(reply.annotation),
+    const reply = await commit(imageId, ["PATCH", `/${id}`, fields], failed, changed({ ...fields, ...measured }), (answer) =>
+      changed(answer.annotation),
     );
+    if (reply && (overtaken || (reply.replaced && !equal(reply.replaced, expected))))
+      toast("Another tab changed this object meanwhile: Ctrl+Z brings its mask back.");
+    return reply;
   }
 
   /** @returns {Promise<boolean>} whether the object in progress is kept now; else it is in progress again, if it can be */
@@ -169,8 +172,7 @@ export function createObjects({ store, api, outbox, labels, toast, answered }) {
       const overtaken = foreign.has(corrected.mask) && !equal(corrected.mask, step.origin);
       if (equal(mask, corrected.mask) || (overtaken && equal(mask, step.origin))) return true;
       const fields = { mask, prompts: { points: step.points, box: step.box } };
-      kept = await correct(image.id, corrected.id, fields, "The correction was not kept");
-      if (kept && overtaken) toast("Another tab changed this object meanwhile: Ctrl+Z brings its mask back.");
+      kept = await correct(image.id, corrected, fields, "The correction was not kept", overtaken);
     } else {
       const labelId = await label;
       if (labelId !== null) kept = await keepNew(image.id, step, mask, labelId);
@@ -257,7 +259,8 @@ export function createObjects({ store, api, outbox, labels, toast, answered }) {
     },
     /** @param {string} id @param {import("./rle.js").Mask} mask */
     async editMask(id, mask) {
-      if (saved([id]).length) await correct(store.get().image.id, id, { mask }, "The edit was not kept");
+      const [item] = saved([id]);
+      if (item) await correct(store.get().image.id, item, { mask }, "The edit was not kept");
     },
     async merge() {
       const { image, selection } = store.get();

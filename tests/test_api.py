@@ -239,7 +239,9 @@ def test_relabelling_and_correcting_an_object(client: TestClient, project: int, 
     url = f"/api/images/{image['id']}/annotations/{made['id']}"
     assert client.patch(url, json={"label_id": second}).json()["annotation"]["label_id"] == second
     wider = {**square, "w": 4, "runs": [0, 16]}
-    assert client.patch(url, json={"mask": wider}).json()["annotation"]["area"] == 16
+    corrected = client.patch(url, json={"mask": wider, "request_id": "corrected-once"}).json()
+    assert corrected["annotation"]["area"] == 16 and corrected["replaced"] == square
+    assert client.patch(url, json={"mask": wider, "request_id": "corrected-once"}).json()["replaced"] is None
     assert client.delete(f"/api/labels/{second}").status_code == 409
     assert client.delete(f"/api/labels/{first}").status_code == 200
     assert client.post(f"/api/projects/{project}/labels", json={"name": "b"}).status_code == 409

@@ -49,11 +49,12 @@ def keep(new: o.NewAnnotation, record: OwnImage, space: Space) -> o.Kept:
 
 
 @router.patch("/images/{image_id}/annotations/{annotation_id}")
-def update(annotation_id: str, change: o.AnnotationChange, record: OwnImage, space: Space) -> o.Kept:
+def update(annotation_id: str, change: o.AnnotationChange, record: OwnImage, space: Space) -> o.Corrected:
     """Relabel or correct an object."""
     fields = change.fields(record.height, record.width)
-    kept, journal = space.annotations.update(record, annotation_id, fields, change.request_id)
-    return o.Kept(annotation=o.Annotation.of(kept), history=o.History.of(journal))
+    kept, before, journal = space.annotations.update(record, annotation_id, fields, change.request_id)
+    replaced = o.Mask.of(before.mask) if before and "mask" in fields else None
+    return o.Corrected(annotation=o.Annotation.of(kept), history=o.History.of(journal), replaced=replaced)
 
 
 @router.post("/images/{image_id}/annotations/delete")

@@ -111,6 +111,13 @@ class Kept(BaseModel):
     history: History
 
 
+class Corrected(Kept):
+    """`replaced` is the mask that gave way to a new one: whoever thought it was another learns of that. None where no
+    mask was changed, or when the request had been answered before."""
+
+    replaced: Mask | None
+
+
 class Changed(BaseModel):
     """The history after a change whose outcome the caller knows."""
 

@@ -98,6 +98,25 @@ def test_what_another_tab_does_appears_with_its_label(cat: Annotator, other: Ann
     assert cat.page.inner_text("#annotator .object .clip") == name
 
 
+def test_a_correction_tells_of_a_change_that_this_tab_has_not_seen(cat: Annotator, other: Annotator) -> None:
+    cat.click(200, 150)
+    cat.press("Enter", ".", "e")
+    other.page.bring_to_front()
+    other.until("annotations.length === 1", SOON_MS)
+    cat.page.route("**/history", lambda route: route.abort())
+    other.press(".", "b")
+    other.click(420, 40)
+    theirs = other.mask(other.state("annotations[0].id"))
+
+    cat.page.bring_to_front()
+    cat.press("b")
+    cat.click(40, 40)
+    cat.press("Enter")
+    cat.toast("Another tab changed this object")
+    cat.press("Escape", "Control+z")
+    assert (cat.mask(cat.state("annotations[0].id")) == theirs).all()
+
+
 def test_a_correction_tells_that_another_tab_changed_the_object(cat: Annotator, other: Annotator) -> None:
     cat.click(200, 150)
     cat.press("Enter", ".", "e")

@@ -127,6 +127,26 @@ test("a correction of what another tab changed meanwhile is kept, and said", asy
   assert.match(said.at(-1).text, /Another tab changed this object/);
 });
 
+test("a correction of what another tab changed unseen is kept, and said", async () => {
+  const answers = {
+    [PATCH]: ({ mask }) => ({ annotation: annotation("one", { mask }), history: history(2), replaced: square(20) }),
+  };
+  const { store, said, objects } = image([annotation("one")], answers);
+  store.set({ draft: draftOf(corrected(square(40))) });
+  await objects.keep();
+  assert.match(said.at(-1).text, /Another tab changed this object/);
+});
+
+test("a correction of what nobody else changed is not remarked upon", async () => {
+  const answers = {
+    [PATCH]: ({ mask }) => ({ annotation: annotation("one", { mask }), history: history(2), replaced: square() }),
+  };
+  const { store, said, objects } = image([annotation("one")], answers);
+  store.set({ draft: draftOf(corrected(square(40))) });
+  await objects.keep();
+  assert.deepEqual(said, []);
+});
+
 test("a correction that changes nothing leaves what another tab did", async () => {
   const { store, said, objects, asked } = image([annotation("one")], elsewhere(square(20)));
   store.set({ draft: draftOf(corrected(square())) });
