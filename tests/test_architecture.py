@@ -21,6 +21,7 @@ LAYERS = [
     ["web.api", "web.ui"],
     ["web.image_routes", "web.object_routes", "web.project_routes"],
     ["web.deps"],
+    ["web.automask_schemas"],
     ["web.object_schemas"],
     ["web.schemas", "web.auth"],
     ["workspace"],

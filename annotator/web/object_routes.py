@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Response
 
 from annotator.jobs import AutomaskJob
 from annotator.prompts import Refinement, View
+from annotator.web import automask_schemas as a
 from annotator.web import object_schemas as o
 from annotator.web.auth import User
 from annotator.web.deps import (
@@ -109,9 +110,9 @@ def redo(record: OwnImage, space: Space, body: o.Walk | None = None) -> o.Docume
 
 
 @router.post("/images/{image_id}/automask")
-def start_automask(body: o.AutomaskRequest, record: OwnImage, space: Space) -> o.JobStarted:
+def start_automask(body: a.AutomaskRequest, record: OwnImage, space: Space) -> a.JobStarted:
     """Start proposing masks."""
-    return o.JobStarted(job_id=space.start_automask(record, body.points_per_side, body.region).id)
+    return a.JobStarted(job_id=space.start_automask(record, body.points_per_side, body.region).id)
 
 
 def job_of(job_id: str, user: User, space: Space) -> AutomaskJob:
@@ -125,9 +126,9 @@ OwnJob = Annotated[AutomaskJob, Depends(job_of)]
 
 
 @router.get("/jobs/{job_id}")
-def job(job: OwnJob) -> o.Job:
+def job(job: OwnJob) -> a.Job:
     """How far a run is, and its proposals once it ended."""
-    return o.Job.of(job)
+    return a.Job.of(job)
 
 
 @router.delete("/jobs/{job_id}")
@@ -138,15 +139,15 @@ def cancel_job(job: OwnJob) -> dict[str, Any]:
 
 
 @router.post("/jobs/{job_id}/resume")
-def resume_job(job: OwnJob, user: User, space: Space) -> o.Job:
+def resume_job(job: OwnJob, user: User, space: Space) -> a.Job:
     """Go on with a run that was cancelled or failed."""
     if job.state in ("cancelled", "failed"):
         space.resume_automask(image_of(job.image_id, user, space), job)
-    return o.Job.of(job)
+    return a.Job.of(job)
 
 
 @router.post("/images/{image_id}/automask/accept")
-def accept(body: o.AcceptProposals, record: OwnImage, space: Space) -> o.Document:
+def accept(body: a.AcceptProposals, record: OwnImage, space: Space) -> o.Document:
     """Keep proposals as objects, or as one object of several parts."""
     run = space.jobs.get(body.job_id)
     space.annotations.accept(record, run, body.indices, body.label_id, body.merge, body.request_id)

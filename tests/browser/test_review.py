@@ -101,3 +101,13 @@ def test_a_stopped_run_shows_what_it_found_and_goes_on(cat: Annotator) -> None:
     cat.until("review?.state === 'cancelled'")
     cat.press("Escape")
     assert cat.state("review") is None
+
+
+def test_a_box_limits_where_automatic_masks_are_looked_for(page: Annotator) -> None:
+    coffee = with_photo(page, COFFEE)
+    coffee.drag((150, 40), (330, 220))
+    with coffee.page.expect_request("**/automask") as asked:
+        assert coffee.auto_mask() > 0
+    assert asked.value.post_data_json["region"] == pytest.approx([150, 40, 330, 220], abs=1)
+    assert all(mask[40:221, 150:331].any() for mask in proposals(coffee).values())
+    assert coffee.state("draft.now") is None

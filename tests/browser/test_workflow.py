@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from driver import CAT, COFFEE, EXECUTABLE, Annotator, browser_page, photo, tints, with_photo
@@ -106,6 +107,45 @@ def test_shift_click_is_negative_and_alt_click_removes(cat: Annotator) -> None:
     cat.click(430, 20)
     cat.page.keyboard.up("Alt")
     assert cat.state("draft.now.points.length") == 1
+
+
+def test_a_box_and_points_ask_together_and_alt_click_takes_one_back(cat: Annotator) -> None:
+    cat.drag((60, 20), (400, 280))
+    box, boxed = cat.state("draft.now.box"), cat.mask()
+    assert box == pytest.approx([60, 20, 400, 280], abs=1) and boxed.any()
+    with cat.page.expect_request("**/prompt") as asked:
+        cat.click(20, 20, button="right")
+    assert asked.value.post_data_json["box"] == box
+    assert [each[2] for each in asked.value.post_data_json["points"]] == [0]
+    cat.page.keyboard.down("Alt")
+    cat.click(20, 20)
+    cat.page.keyboard.up("Alt")
+    assert cat.state("draft.now.points") == [] and cat.state("draft.now.box") == box
+    np.testing.assert_array_equal(cat.mask(), boxed)
+
+
+def test_outlines_leave_the_inside_of_a_mask_clear_and_opacity_fills_it(cat: Annotator) -> None:
+    cat.click(200, 150)
+    cat.press("Enter", "Escape")
+    cat.page.mouse.move(5, 5)
+    mask = cat.mask(cat.state("annotations[0].id"))
+    inside = cv2.erode(np.pad(mask, 1).astype(np.uint8), np.ones((15, 15), np.uint8))[1:-1, 1:-1].astype(bool)
+    assert inside.any()
+    view = cat.page.locator("#annotator .view-menu")
+    drawn = {}
+    for style in ("outline", "fill"):
+        cat.page.click('#annotator [aria-label="View"]')
+        view.locator("select").first.select_option(style)
+        cat.page.keyboard.press("Escape")
+        cat.show_at_full_size(0, 0)
+        drawn[style] = cat.drawn(451, 300)
+    assert drawn["outline"].any() and not (drawn["outline"] & inside).any()
+    np.testing.assert_array_equal(drawn["fill"], mask)
+    cat.page.click('#annotator [aria-label="View"]')
+    view.get_by_label("Mask opacity").fill("0")
+    cat.page.keyboard.press("Escape")
+    cat.show_at_full_size(0, 0)
+    assert not cat.drawn(451, 300).any()
 
 
 def test_the_journal_is_undone_when_nothing_is_in_progress(cat: Annotator) -> None:
