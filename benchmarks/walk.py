@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import io
+from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
@@ -37,6 +38,19 @@ def label(page: Page, name: str) -> None:
     page.wait_for_function(chosen, arg=name)
     page.locator("#annotator .canvas-box").focus()
     settle(page)
+
+
+def sheet(samples: Path) -> bytes:
+    """A photo large enough for fine detail: the samples side by side, 2560 x 1440, a cat at (640, 480)."""
+    whole = Image.new("RGB", (2560, 1440))
+    names = ("rocket", "coffee", "astronaut", "chelsea")
+    photos = [Image.open(samples / f"skimage_{name}.jpg").resize((640, 480)) for name in names]
+    for place in range(12):
+        row, column = divmod(place, 4)
+        whole.paste(photos[(3 + place - row) % 4], (640 * column, 480 * row))
+    data = io.BytesIO()
+    whole.save(data, "JPEG", quality=92)
+    return data.getvalue()
 
 
 def walk(page: Page, url: str) -> None:
@@ -97,11 +111,16 @@ def walk(page: Page, url: str) -> None:
     label(page, "cat")
     page.keyboard.press("Enter")
     settle(page)
-    page.evaluate(f"() => {HOOK}.viewport.set({{scale: 5, x: -620, y: -200}})")
+    large = {"name": "sheet.jpg", "mimeType": "image/jpeg", "buffer": sheet(samples)}
+    page.set_input_files('#annotator input[type="file"]', [large])
+    page.wait_for_function(f"() => {HOOK}.state().image.name === 'sheet.jpg'")
+    settle(page)
+    page.evaluate(f"() => {HOOK}.viewport.set({{scale: 2, x: -1240, y: -930}})")
     page.keyboard.press("z")
-    click(page, 172, 112)
+    click(page, 860, 640)
     shoot(page, "7-fine-detail")
-    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    settle(page)
     page.keyboard.press("z")
     page.keyboard.press("f")
     page.click('#annotator .button:has-text("Done")')
