@@ -12,7 +12,7 @@ import io
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import FilePayload, Page, sync_playwright
 
 from annotator.settings import ASSETS_DIR
 from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, click, on_page, settle
@@ -111,8 +111,8 @@ def walk(page: Page, url: str) -> None:
     label(page, "cat")
     page.keyboard.press("Enter")
     settle(page)
-    large = {"name": "sheet.jpg", "mimeType": "image/jpeg", "buffer": sheet(samples)}
-    page.set_input_files('#annotator input[type="file"]', [large])
+    large: FilePayload = {"name": "sheet.jpg", "mimeType": "image/jpeg", "buffer": sheet(samples)}
+    page.set_input_files('#annotator input[type="file"]', large)
     page.wait_for_function(f"() => {HOOK}.state().image.name === 'sheet.jpg'")
     settle(page)
     page.evaluate(f"() => {HOOK}.viewport.set({{scale: 2, x: -1240, y: -930}})")
