@@ -132,18 +132,15 @@ def test_outlines_leave_the_inside_of_a_mask_clear_and_opacity_fills_it(cat: Ann
     inside = cv2.erode(np.pad(mask, 1).astype(np.uint8), np.ones((15, 15), np.uint8))[1:-1, 1:-1].astype(bool)
     assert inside.any()
     view = cat.page.locator("#annotator .view-menu")
+    cat.page.click('#annotator [aria-label="View"]')
     drawn = {}
     for style in ("outline", "fill"):
-        cat.page.click('#annotator [aria-label="View"]')
         view.locator("select").first.select_option(style)
-        cat.page.keyboard.press("Escape")
         cat.show_at_full_size(0, 0)
         drawn[style] = cat.drawn(451, 300)
     assert drawn["outline"].any() and not (drawn["outline"] & inside).any()
     np.testing.assert_array_equal(drawn["fill"], mask)
-    cat.page.click('#annotator [aria-label="View"]')
     view.get_by_label("Mask opacity").fill("0")
-    cat.page.keyboard.press("Escape")
     cat.show_at_full_size(0, 0)
     assert not cat.drawn(451, 300).any()
 
