@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from driver import EXECUTABLE, Annotator, arrived, held
+
+if TYPE_CHECKING:
+    from tests.conftest import Server
 
 pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's chromium")
 
@@ -25,6 +30,23 @@ def test_a_lost_connection_loses_nothing(cat: Annotator) -> None:
     cat.reload()
     assert cat.state("annotations.length") == 1
     np.testing.assert_array_equal(cat.mask(cat.state("annotations[0].id")), mask)
+
+
+def test_a_killed_server_comes_back_with_the_mask_its_history_and_the_embedding(cat: Annotator, server: Server) -> None:
+    cat.click(200, 150)
+    mask, image = cat.mask(), cat.state("image.id")
+    cat.press("Enter", "Escape")
+    server.kill()
+    server.start()
+    with urllib.request.urlopen(f"{server.url}/api/images/{image}") as reply:
+        assert json.loads(reply.read())["embedding"] == "ready"  # before anyone has opened it
+    cat.reload()
+    np.testing.assert_array_equal(cat.mask(cat.state("annotations[0].id")), mask)
+    cat.click(200, 150)
+    assert cat.state("draft.now.reply.timing.encode") is None
+    np.testing.assert_array_equal(cat.mask(), mask)
+    cat.press("Escape", "Control+z")
+    assert cat.state("annotations.length") == 0
 
 
 def test_an_export_waits_for_what_is_on_its_way(cat: Annotator) -> None:
