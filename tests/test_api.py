@@ -28,6 +28,7 @@ from annotator.store import Store
 from annotator.types import CroppedRuns
 from annotator.web.server import create_app
 from annotator.workspace import Workspace
+from benchmarks.fine_detail import band, iou
 
 SAMPLES = Path(__file__).resolve().parent.parent / "assets" / "samples"
 
@@ -500,12 +501,9 @@ def test_a_detail_view_answers_in_image_coordinates(client: TestClient, large: A
 def test_fine_detail_finds_better_edges_on_a_large_image(client: TestClient, large: Any) -> None:
     image, disc = large
 
-    def edge(mask: np.ndarray) -> np.ndarray:
-        return mask & ~cv2.erode(mask.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
-
     def boundary_iou(**view: Any) -> float:
         found = pixels(click(client, image, (*DISC, 1), **view)["candidates"][0]["mask"], *disc.shape)
-        return float((edge(found) & edge(disc)).sum() / (edge(found) | edge(disc)).sum())
+        return iou(band(found, 2), band(disc, 2))
 
     whole, detail = boundary_iou(), boundary_iou(view=DETAIL)
     assert detail > whole + 0.2

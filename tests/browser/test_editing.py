@@ -9,6 +9,8 @@ import pytest
 from driver import CAT, EXECUTABLE, Annotator, held, next_name, photo, release, tints
 from PIL import Image
 
+from benchmarks.fine_detail import iou
+
 pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's chromium")
 
 
@@ -296,22 +298,17 @@ def large_photo_with_a_disc(page: Annotator) -> np.ndarray:
 
 def test_fine_detail_finds_better_edges_until_the_view_is_left(page: Annotator) -> None:
     truth = large_photo_with_a_disc(page)
-
-    def iou() -> float:
-        found = page.mask()
-        return float((found & truth).sum() / (found | truth).sum())
-
     page.press("z")
     page.toast("Zoom in first")
     page.show_at_full_size(700, 600)
     page.click(1125, 900)
-    whole = iou()
+    whole = iou(page.mask(), truth)
     page.press("Escape", "z")
     detail = page.state("detail")
     with page.page.expect_request("**/prompt") as asked:
         page.click(1125, 900)
     assert asked.value.post_data_json["view"] == {key: detail[key] for key in ("x", "y", "width", "height")}
-    assert iou() > max(0.9, whole)
+    assert iou(page.mask(), truth) > max(0.9, whole)
     page.press("Escape", "f")
     assert page.state("detail") is None
 
