@@ -12,15 +12,11 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from annotator import __version__, commands
 from annotator.errors import AnnotatorError
 from annotator.settings import Settings
 from annotator.types import Point
-
-if TYPE_CHECKING:
-    pass
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -44,10 +44,9 @@ def _read_image(path: Path, settings: Settings) -> DecodedImage:
 
 def segment(options: argparse.Namespace, settings: Settings) -> None:
     """One object's mask, as COCO."""
+    from annotator.masks import rle as rles
     from annotator.prompts import check_prompt
-    from annotator.sam.postprocess import masks_to_rle
-    from annotator.sam.predictor import PromptBatch
-    from annotator.segmenter import is_ambiguous, recommended_slots
+    from annotator.sam.candidates import find_candidates
 
     if not options.point and options.box is None:
         raise InvalidPrompt("Say what to segment: --point X,Y or --box X0,Y0,X1,Y1.", "point")
@@ -55,12 +54,10 @@ def segment(options: argparse.Namespace, settings: Settings) -> None:
     prompt = Prompt(tuple(options.point), options.box)
     check_prompt(prompt, image.height, image.width)
     predictor = _predictor(settings)
-    answer = predictor.decode(predictor.encode([image.pixels]), PromptBatch.single(prompt))
-    slot = recommended_slots(answer, 0, is_ambiguous(prompt))[0]
-    (mask,) = masks_to_rle(answer.logits[0, [slot]], image.height, image.width)
-    score = float(answer.scores[0, slot].clamp(0, 1))
-    _write_coco(options.output, [(options.image, mask.height, mask.width, [(mask, score)])])
-    print(f"{int(mask.counts[1::2].sum())} pixels, score {score:.2f} -> {options.output}", file=sys.stderr)
+    (embedding,) = predictor.encode([image.pixels])
+    (best,) = find_candidates(predictor, embedding, prompt, keep=1).masks
+    _write_coco(options.output, [(options.image, image.height, image.width, [(best.mask, best.score)])])
+    print(f"{rles.area(best.mask)} pixels, score {best.score:.2f} -> {options.output}", file=sys.stderr)
 
 
 def automask(options: argparse.Namespace, settings: Settings) -> None:

@@ -19,10 +19,10 @@ from annotator.errors import AnnotatorError
 from annotator.images import UInt8Array
 from annotator.models import ModelHost
 from annotator.sam.automask import AutomaskRun
-from annotator.sam.postprocess import masks_to_rle, stability
-from annotator.sam.predictor import ImageEmbedding, MaskLogits, Predictor, PromptBatch
+from annotator.sam.candidates import Candidate, find_candidates
+from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.settings import Settings
-from annotator.types import RLE, FloatArray, Prompt
+from annotator.types import FloatArray, Prompt
 
 Load = Callable[[], UInt8Array]
 
@@ -42,37 +42,12 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """One answer to a prompt: full-resolution mask, predicted IoU in 0..1, stability in 0..1."""
-
-    mask: RLE
-    score: float
-    stability: float
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
     """Candidates in recommended order, with the low-resolution logits [K, s, s] that refine each of them."""
 
     candidates: list[Candidate]
     logits: FloatArray
     timing: Timing
-
-
-def recommended_slots(answer: MaskLogits, row: int, ambiguous: bool) -> list[int]:
-    """Decoder slots of prompt `row` in the order a user should see them.
-
-    A single click is ambiguous: the three multi-mask answers, best score first. With more said, the single-mask answer
-    leads, as official SAM 2 recommends, and the two best multi-mask answers are the alternatives.
-    """
-    scores = answer.scores[row, 1:].tolist()
-    multi = sorted((1, 2, 3), key=lambda slot: -scores[slot - 1])
-    return multi if ambiguous else [0, *multi[:2]]
-
-
-def is_ambiguous(prompt: Prompt, refined: bool = False) -> bool:
-    """A single click may mean a part, an object or a group."""
-    return len(prompt.points) == 1 and prompt.box is None and not refined
 
 
 class Segmenter:
@@ -145,25 +120,10 @@ class Segmenter:
         def work() -> Answer:
             started = time.perf_counter()
             embedding, encode_ms = self._embedding(predictor, pixel_key, load)
-            encoded = time.perf_counter()
-            logits = predictor.decode([embedding], PromptBatch.single(prompt, mask_input))
-            ambiguous = is_ambiguous(prompt, refined=mask_input is not None)
-            slots = recommended_slots(logits, 0, ambiguous)
-            chosen = logits.logits[0, slots]
-            steady = stability(chosen).tolist()
-            decoded = time.perf_counter()
-            masks = masks_to_rle(chosen, embedding.height, embedding.width)
-            done = time.perf_counter()
-            scores = logits.scores[0, slots].clamp(0, 1).tolist()
-            timing = Timing(
-                queue=(started - queued) * 1e3,
-                encode=encode_ms,
-                decode=(decoded - encoded) * 1e3,
-                postprocess=(done - decoded) * 1e3,
-                total=(done - queued) * 1e3,
-            )
-            candidates = [Candidate(*each) for each in zip(masks, scores, steady, strict=True)]
-            return Answer(candidates, chosen.cpu().numpy(), timing)
+            found = find_candidates(predictor, embedding, prompt, mask_input)
+            total = (time.perf_counter() - queued) * 1e3
+            timing = Timing((started - queued) * 1e3, encode_ms, found.decode_ms, found.postprocess_ms, total)
+            return Answer(found.masks, found.logits, timing)
 
         priority = Priority.CLICK if hover is None else Priority.HOVER
         return self.engine.submit(priority, work, f"hover:{hover}" if hover else None).result()

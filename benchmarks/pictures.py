@@ -18,9 +18,8 @@ from playwright.sync_api import Page, sync_playwright
 from annotator.masks import rle as rles
 from annotator.models import pick_device
 from annotator.sam import zoo
-from annotator.sam.postprocess import masks_to_rle
-from annotator.sam.predictor import Predictor, PromptBatch
-from annotator.segmenter import recommended_slots
+from annotator.sam.candidates import find_candidates
+from annotator.sam.predictor import Predictor
 from annotator.settings import ASSETS_DIR, Settings
 from annotator.types import Point, Prompt
 from benchmarks.browser import ARGUMENTS, CHROMIUM, click, settle
@@ -43,10 +42,9 @@ def one_click(model: str) -> None:
     sheet = Image.new("RGB", (_TILE[0] * len(CLICKS), _TILE[1] * 2))
     for column, (name, (x, y)) in enumerate(CLICKS.items()):
         photo = np.array(Image.open(ASSETS_DIR / "samples" / f"{name}.jpg").convert("RGB"))
-        answer = predictor.decode(predictor.encode([photo]), PromptBatch.single(Prompt((Point(x, y, 1),))))
-        slot = recommended_slots(answer, 0, ambiguous=True)[0]
-        (mask,) = masks_to_rle(answer.logits[0, [slot]], *photo.shape[:2])
-        after = _painted(photo, rles.decode(mask), (x, y))
+        (embedding,) = predictor.encode([photo])
+        (best,) = find_candidates(predictor, embedding, Prompt((Point(x, y, 1),)), keep=1).masks
+        after = _painted(photo, rles.decode(best.mask), (x, y))
         for row, picture in enumerate((Image.fromarray(photo), after)):
             sheet.paste(picture.resize(_TILE), (column * _TILE[0], row * _TILE[1]))
     sheet.save(ASSETS_DIR / "one_click.png")

@@ -20,9 +20,10 @@ from PIL import Image
 
 from annotator.masks import rle as rles
 from annotator.sam.automask import AutomaskSettings, automask
+from annotator.sam.candidates import find_candidates
 from annotator.sam.postprocess import masks_to_rle
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
-from annotator.types import FloatArray
+from annotator.types import FloatArray, Point, Prompt
 from benchmarks.official import Official, Rle
 from benchmarks.reference import Reference
 
@@ -82,16 +83,24 @@ class Ours:
         (self._embedding,) = self.predictor.encode([decode_image(data)])
 
     def click(self, xy: FloatArray) -> tuple[list[Rle], Spans]:
-        """Decode on the cached embedding."""
-        clock = Clock(self._wait)
+        """As the server answers it, on the cached embedding; spans on the device's clock."""
         assert self._embedding is not None
-        return self._masks(self._embedding, xy, clock), clock.spans
+        ((x, y),) = xy.tolist()
+        found = find_candidates(self.predictor, self._embedding, Prompt((Point(x, y, 1),)), keep=1)
+        spans = {"decode prompt": found.decode_ms, "postprocess": found.postprocess_ms}
+        return [rles.to_dict(each.mask) for each in found.masks], spans
 
     def points(self, data: bytes, xy: FloatArray) -> tuple[list[Rle], Spans]:
         """Encode, then decode all clicks as one batch."""
         clock = Clock(self._wait)
         embedding = self._encode(data, clock)
-        return self._masks(embedding, xy, clock), clock.spans
+        with clock.span("decode prompt"):
+            answer = self.predictor.decode([embedding], PromptBatch.points(xy))
+            best = answer.scores[:, 1:].argmax(dim=1) + 1
+            logits = answer.logits[torch.arange(len(xy), device=best.device), best]
+        with clock.span("postprocess"):
+            masks = [rles.to_dict(each) for each in masks_to_rle(logits, embedding.height, embedding.width)]
+        return masks, clock.spans
 
     def automatic(self, data: bytes, settings: AutomaskSettings) -> tuple[list[Rle], Spans]:
         """Automatic masks."""
@@ -107,14 +116,6 @@ class Ours:
         with clock.span("encode"):
             (embedding,) = self.predictor.encode([image])
         return embedding
-
-    def _masks(self, embedding: ImageEmbedding, xy: FloatArray, clock: Clock) -> list[Rle]:
-        with clock.span("decode prompt"):
-            answer = self.predictor.decode([embedding], PromptBatch.points(xy))
-            best = answer.scores[:, 1:].argmax(dim=1) + 1
-            logits = answer.logits[torch.arange(len(xy), device=best.device), best]
-        with clock.span("postprocess"):
-            return [rles.to_dict(each) for each in masks_to_rle(logits, embedding.height, embedding.width)]
 
 
 class Baseline:

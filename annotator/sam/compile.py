@@ -166,7 +166,9 @@ class _Package:
     def __init__(self, path: Path, device: torch.device) -> None:
         # torch's own `aoti_load_package` first probes the CPU with a C++ compiler, for seconds; this does not.
         index = -1 if device.index is None else device.index
-        self._loader = torch._C._aoti.AOTIModelPackageLoader(str(path), "model", False, 1, index)
+        # On a GPU, the events that would let several threads share a package cannot be captured in a CUDA graph.
+        single_threaded = device.type == "cuda"
+        self._loader = torch._C._aoti.AOTIModelPackageLoader(str(path), "model", single_threaded, 1, index)
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         # A package reads memory as contiguous, whatever the strides say.

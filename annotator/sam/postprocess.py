@@ -8,9 +8,9 @@ cheap and copies to the host are not, masks are upsampled in batches and their r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -20,13 +20,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from annotator.masks import rle as rles
-from annotator.types import RLE, BoolArray, FloatArray, UInt32Array
+from annotator.types import RLE, BoolArray, FloatArray
+
+AnyArray = npt.NDArray[Any]
 
 STABILITY_OFFSET = 1.0
 """Official default: stability compares the mask at logits > 1 with the mask at logits > -1."""
 
 _DEVICE_PIXELS = 1 << 27
 """Pixels upsampled at once on a GPU: 0.5 GiB of float32."""
+
+_FLIPS = 1 << 16
+"""Places where masks of one click may change, in all, to be brought to the host unasked: 256 KiB. An outline crosses
+each column a few times, so three masks of 1500 x 1000 pixels have some 10,000."""
 
 _BAND = 2
 """Cells interpolated by one matrix product on a CPU; each has a few dozen pixels."""
@@ -173,16 +179,50 @@ def window_to_rle(window: Window, height: int, width: int, threshold: float = 0.
 
 def rle_on_device(masks: Tensor) -> list[RLE]:
     """Bool [K, H, W] on any device -> K RLEs, with one `nonzero` and one copy to the host."""
-    count, height, width = masks.shape
-    flat = masks.transpose(1, 2).reshape(count, -1)
-    change = torch.ones(count, height * width + 1, dtype=torch.bool, device=masks.device)
-    change[:, 0] = flat[:, 0]
-    torch.ne(flat[:, 1:], flat[:, :-1], out=change[:, 1:-1])
-    which, position = change.nonzero(as_tuple=True)
-    lengths = position.diff(prepend=position.new_zeros(1))
-    starts_mask = which.diff(prepend=which.new_full((1,), -1)) > 0
-    lengths = torch.where(starts_mask, position, lengths)
-    packed = torch.stack((which, lengths)).to(torch.int32).cpu().numpy()
-    ends = np.searchsorted(packed[0], np.arange(count), side="right")
-    counts: UInt32Array = packed[1].astype(np.uint32)
-    return [RLE(height, width, each.copy()) for each in np.split(counts, ends[:-1])]
+    flips = _flips(masks).nonzero()[:, 0].to(torch.int32)
+    return _split_flips(flips.cpu().numpy(), *masks.shape)
+
+
+def fetch_masks(logits: Tensor, height: int, width: int, *others: Tensor) -> tuple[list[RLE], list[AnyArray]]:
+    """`masks_to_rle`, and `others` (float32 or int32) as arrays, waiting for the device once for all of it."""
+    if logits.device.type == "cpu" or len(logits) * height * width > _DEVICE_PIXELS:
+        return masks_to_rle(logits, height, width), [each.cpu().numpy() for each in others]
+    return fetch_from_device(logits, height, width, others)
+
+
+def fetch_from_device(
+    logits: Tensor, height: int, width: int, others: Sequence[Tensor], capacity: int = _FLIPS
+) -> tuple[list[RLE], list[AnyArray]]:
+    """`fetch_masks`, the masks as at most `capacity` flips in all; more cost one wait more."""
+    (masks,) = (full > 0 for full in _upsampled(logits, height, width))
+    flips = _flips(masks).nonzero_static(size=capacity, fill_value=-1)[:, 0].to(torch.int32)
+    found, *rest = _to_host([flips, *others])
+    if found[-1] >= 0:  # full: there may be more
+        return rle_on_device(masks), rest
+    return _split_flips(found[: np.count_nonzero(found >= 0)], *masks.shape), rest
+
+
+def _to_host(tensors: Sequence[Tensor]) -> list[AnyArray]:
+    """Tensors of 4 bytes a value, in one copy."""
+    copied = torch.cat([each.contiguous().view(torch.int32).flatten() for each in tensors]).cpu()
+    parts = torch.split(copied, [each.numel() for each in tensors])
+    return [part.view(each.dtype).view(each.shape).numpy() for part, each in zip(parts, tensors, strict=True)]
+
+
+def _flips(masks: Tensor) -> Tensor:
+    """Bool [K, H, W] -> bool [K * W * H], column by column: where a mask changes; before its first pixel it is 0."""
+    flat = masks.transpose(1, 2).flatten(1)
+    flips = flat.clone()
+    torch.ne(flat[:, 1:], flat[:, :-1], out=flips[:, 1:])
+    return flips.flatten()
+
+
+def _split_flips(positions: npt.NDArray[np.int32], count: int, height: int, width: int) -> list[RLE]:
+    """The places of `_flips`, ascending -> `count` RLEs."""
+    size = height * width
+    ends = np.searchsorted(positions, np.arange(1, count) * size)
+    parts = np.split(positions.astype(np.int64), ends)
+    return [
+        RLE(height, width, np.diff(part - k * size, prepend=0, append=size).astype(np.uint32))
+        for k, part in enumerate(parts)
+    ]

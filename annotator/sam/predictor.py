@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from annotator.errors import InvalidPrompt
 from annotator.sam import zoo
 from annotator.sam.graphs import STRIDE, ImageEncoder, MaskDecoder
 from annotator.sam.preprocess import preprocess
+from annotator.sam.replay import ReplayedDecoder, cuda_capture
 from annotator.types import FloatArray, Prompt
 
 MAX_POINTS = 64
@@ -128,6 +129,10 @@ class Predictor:
         """`model` names an entry of the zoo, `key` identifies its checkpoint, `image_size` is the input's side."""
         self.model, self.key, self.graphs, self.image_size = model, key, graphs, image_size
         self.device, self.dtype, self.backend = device, dtype, backend
+        self._decoder, self._shared = graphs.decoder, graphs.shared
+        if device.type == "cuda":
+            capture = cuda_capture()
+            self._decoder, self._shared = (ReplayedDecoder(each, capture) for each in (graphs.decoder, graphs.shared))
 
     @classmethod
     def eager(
@@ -168,15 +173,14 @@ class Predictor:
         self._check(embeddings, prompts)
         sizes = np.array([(e.width, e.height) for e in embeddings], np.float32)[prompts.image_index]
         scale = self.image_size / sizes[:, None, :]
-        coords = torch.from_numpy(prompts.coords * scale).to(self.device)
-        labels = torch.from_numpy(prompts.labels).to(self.device)
+        coords, labels = self._sent(prompts.coords * scale), self._sent(prompts.labels)
         features = self._features(embeddings)
         if len(embeddings) == 1 and prompts.mask_input is None:
-            answer = self.graphs.shared(*features, coords, labels)
+            answer = self._shared(*features, coords, labels)
         else:
             masks, has_mask = self._mask_inputs(prompts)
-            index = torch.from_numpy(prompts.image_index).to(self.device)
-            answer = self.graphs.decoder(*features, coords, labels, index, masks, has_mask)
+            index = self._sent(prompts.image_index)
+            answer = self._decoder(*features, coords, labels, index, masks, has_mask)
         return MaskLogits(*answer)
 
     def _features(self, embeddings: Sequence[ImageEmbedding]) -> list[Tensor]:
@@ -190,9 +194,13 @@ class Predictor:
         if prompts.mask_input is None:
             none = torch.zeros(count, 1, side, side, device=self.device)
             return none, torch.zeros(count, dtype=torch.bool, device=self.device)
-        masks = torch.from_numpy(np.clip(prompts.mask_input, -MAX_LOGIT, MAX_LOGIT)).to(self.device)
+        masks = self._sent(np.clip(prompts.mask_input, -MAX_LOGIT, MAX_LOGIT))
         has_mask = np.ones(count, np.bool_) if prompts.has_mask is None else prompts.has_mask
-        return masks, torch.from_numpy(has_mask).to(self.device)
+        return masks, self._sent(has_mask)
+
+    def _sent(self, values: npt.NDArray[Any]) -> Tensor:
+        """To the device, without waiting for what is queued there."""
+        return torch.from_numpy(values).to(self.device, non_blocking=True)
 
     def _check(self, embeddings: Sequence[ImageEmbedding], prompts: PromptBatch) -> None:
         count, points = prompts.coords.shape[:2]

@@ -1,0 +1,101 @@
+"""Replayed runs of the mask decoder answer as direct ones; the GPU is played by running the kernels again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from annotator.sam.predictor import Graphs, ImageEmbedding, Predictor, PromptBatch
+from annotator.sam.replay import Capture, ReplayedDecoder, Tensors
+from annotator.types import Point, Prompt
+
+
+class Recorder:
+    """What a CUDA graph does, on a CPU: the same memory is read and written again. Counts what it was asked."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self.captures = self.replays = 0
+        self._fails = fails
+
+    def __call__(self, run: Callable[[], Tensors]) -> tuple[Tensors, Callable[[], None]]:
+        self.captures += 1
+        if self._fails:
+            raise RuntimeError("operation not permitted when stream is capturing")
+        results = run()
+
+        def again() -> None:
+            self.replays += 1
+            for old, new in zip(results, run(), strict=True):
+                old.copy_(new)
+
+        return results, again
+
+
+def replaying(predictor: Predictor, capture: Capture) -> Predictor:
+    encoder, *decoders = predictor.graphs
+    graphs = Graphs(encoder, *(ReplayedDecoder(each, capture) for each in decoders))
+    return Predictor("nano", predictor.key, graphs, predictor.image_size, predictor.device, predictor.dtype, "eager")
+
+
+@pytest.fixture(scope="module")
+def embeddings(predictor: Predictor) -> list[ImageEmbedding]:
+    rng = np.random.default_rng(0)
+    return predictor.encode([rng.integers(0, 256, (200, 300, 3), np.uint8) for _ in range(2)])
+
+
+def click(points: int, refined: bool, seed: int, side: int) -> PromptBatch:
+    rng = np.random.default_rng(seed)
+    mask = rng.normal(0, 8, (side, side)).astype(np.float32) if refined else None
+    xy = rng.random((points, 2)) * (300, 200)
+    return PromptBatch.single(Prompt(tuple(Point(float(x), float(y), int(x > 150)) for x, y in xy)), mask)
+
+
+@pytest.mark.parametrize("refined", [False, True])
+def test_every_click_is_answered_as_without_replaying(
+    predictor: Predictor, embeddings: list[ImageEmbedding], refined: bool
+) -> None:
+    recorder = Recorder()
+    faster = replaying(predictor, recorder)
+    for seed, points in enumerate((1, 2, 1, 3, 2, 1, 16)):
+        prompts = click(points, refined, seed, predictor.mask_side)
+        image = embeddings[seed % 2 : seed % 2 + 1]
+        ours, expected = faster.decode(image, prompts), predictor.decode(image, prompts)
+        assert torch.equal(ours.logits, expected.logits)
+        assert torch.equal(ours.scores, expected.scores)
+        assert torch.equal(ours.object_scores, expected.object_scores)
+    assert (recorder.captures, recorder.replays) == (4, 3)
+
+
+def test_an_answer_outlives_the_next_click(predictor: Predictor, embeddings: list[ImageEmbedding]) -> None:
+    faster = replaying(predictor, Recorder())
+    faster.decode(embeddings[:1], click(1, False, 0, predictor.mask_side))
+    answer = faster.decode(embeddings[:1], click(1, False, 1, predictor.mask_side))
+    before = answer.logits.clone()
+    faster.decode(embeddings[:1], click(1, False, 2, predictor.mask_side))
+    assert torch.equal(answer.logits, before)
+
+
+def test_batches_and_long_prompts_are_not_captured(predictor: Predictor, embeddings: list[ImageEmbedding]) -> None:
+    recorder = Recorder()
+    faster = replaying(predictor, recorder)
+    faster.decode(embeddings[:1], click(17, False, 0, predictor.mask_side))
+    faster.decode(embeddings[:1], PromptBatch.points(np.ones((2, 2), np.float32)))
+    coords, labels = np.ones((1, 1, 2), np.float32), np.ones((1, 1), np.int64)
+    faster.decode(embeddings, PromptBatch(coords, labels, np.ones(1, np.int64)))
+    assert recorder.captures == 0
+
+
+def test_where_capturing_fails_every_click_is_still_answered(
+    predictor: Predictor, embeddings: list[ImageEmbedding], caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = Recorder(fails=True)
+    faster = replaying(predictor, recorder)
+    for seed in range(3):
+        prompts = click(1, False, seed, predictor.mask_side)
+        expected = predictor.decode(embeddings[:1], prompts)
+        assert torch.equal(faster.decode(embeddings[:1], prompts).logits, expected.logits)
+    assert recorder.captures == 1
+    assert "without CUDA graphs" in caplog.text
