@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _settings(options: argparse.Namespace) -> Settings:
     settings = Settings.from_environment()
-    given = {name: getattr(options, name, None) for name in ("model", "device", "data_dir")}
+    given = {name: getattr(options, name, None) for name in ("model", "device", "dtype", "data_dir")}
     return replace(settings, **{name: value for name, value in given.items() if value is not None})
 
 
@@ -50,10 +50,16 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
+    def with_device(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        sub.add_argument("--device", help="auto, cpu or cuda (default: auto)")
+        sub.add_argument(
+            "--dtype", choices=["auto", "float32", "float16", "float8"], help="auto: float16 on cuda, else float32"
+        )
+        return sub
+
     def with_model(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
         sub.add_argument("--model", help="auto, nano, tiny, small, base_plus or large (default: auto)")
-        sub.add_argument("--device", help="auto, cpu or cuda (default: auto)")
-        return sub
+        return with_device(sub)
 
     serve = with_model(command("serve", _serve, "Serve the page and the REST routes."))
     serve.add_argument("--host", default="127.0.0.1")
@@ -78,10 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     models = command("models", commands.models, "List the models, or fetch one.")
     models.add_argument("--fetch", metavar="MODEL")
 
-    compile_model = command("compile", commands.compile_model, "Compile a model ahead of time for this machine.")
+    text = "Compile a model ahead of time for this machine."
+    compile_model = with_device(command("compile", commands.compile_model, text))
     compile_model.add_argument("model", help="nano, tiny, small, base_plus or large")
-    compile_model.add_argument("--device", help="auto, cpu or cuda (default: auto)")
-    compile_model.add_argument("--dtype", choices=["float16", "float32"], help="default: float16 on cuda, else float32")
 
     purge = command("purge", commands.purge, "Remove deleted images, with their objects and files, for good.")
     purge.add_argument("--data-dir", type=Path, help="the server's data folder")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _predictor(settings: Settings, untrained: bool = False) -> Predictor:
-    from annotator.models import pick_device, serving_dtype
+    from annotator.models import pick_device, pick_dtype
     from annotator.sam import zoo
     from annotator.sam.predictor import Predictor
 
@@ -29,7 +29,7 @@ def _predictor(settings: Settings, untrained: bool = False) -> Predictor:
         name, reason = zoo.default_model(str(device), settings.models_dir)
         print(f"Model: {name} ({reason}).", file=sys.stderr)
     path = None if untrained else _fetch(name, settings)
-    return Predictor.eager(name, path, device, serving_dtype(device))
+    return Predictor.eager(name, path, device, pick_dtype(settings.dtype, device))
 
 
 def _read_image(path: Path, settings: Settings) -> DecodedImage:
@@ -173,14 +173,12 @@ def _fetch(name: str, settings: Settings) -> Path:
 
 def compile_model(options: argparse.Namespace, settings: Settings) -> None:
     """Make the packages the server would make on its first start."""
-    import torch
-
-    from annotator.models import pick_device, serving_dtype
+    from annotator.models import pick_device, pick_dtype
     from annotator.sam.compile import compile_packages
     from annotator.sam.predictor import Predictor
 
     device = pick_device(settings.device)
-    dtype = getattr(torch, options.dtype) if options.dtype else serving_dtype(device)
+    dtype = pick_dtype(settings.dtype, device)
     predictor = Predictor.eager(options.model, _fetch(options.model, settings), device, dtype)
     print(compile_packages(predictor, settings.packages_dir))
 

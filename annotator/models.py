@@ -16,7 +16,7 @@ import torch
 from annotator.errors import ModelUnavailable
 from annotator.sam import zoo
 from annotator.sam.compile import load_packages
-from annotator.sam.predictor import Predictor
+from annotator.sam.predictor import FLOAT8, Predictor
 from annotator.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -46,9 +46,14 @@ def pick_device(wanted: str) -> torch.device:
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted)
 
 
-def serving_dtype(device: torch.device) -> torch.dtype:
-    """float16 on a GPU; float32 on a CPU, where it is faster."""
-    return torch.float16 if device.type == "cuda" else torch.float32
+def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:
+    """`auto` is float16 on a GPU, and float32 on a CPU, where it is faster. Raises ModelUnavailable for other words."""
+    if wanted == "auto":
+        return torch.float16 if device.type == "cuda" else torch.float32
+    known = {"float32": torch.float32, "float16": torch.float16, "float8": FLOAT8}
+    if wanted not in known:
+        raise ModelUnavailable(f"The dtype can be auto, {', '.join(known)}, not {wanted!r}.")
+    return known[wanted]
 
 
 class ModelHost:
@@ -112,16 +117,17 @@ class ModelHost:
     def _build(self, spec: zoo.ModelSpec, path: Path) -> Predictor:
         """From packages if they match exactly, else eager: the same answers, a little slower."""
         key = zoo.checkpoint_key(spec, path)
+        dtype = pick_dtype(self._settings.dtype, self.device)
         try:
-            dtype = serving_dtype(self.device)
             return load_packages(self._settings.packages_dir, spec.name, key, self.device, dtype)
         except ModelUnavailable as difference:
             log.info("%s Running eager.", difference)
-            return Predictor.eager(spec.name, path, self.device, serving_dtype(self.device))
+            return Predictor.eager(spec.name, path, self.device, dtype)
 
     def _compile(self, eager: Predictor) -> None:
         """Compile in a process of its own, at low priority, and serve from the packages when they are ready."""
-        command = [sys.executable, "-m", "annotator", "compile", eager.model, "--device", self.device.type]
+        where = ["--device", self.device.type, "--dtype", self._settings.dtype]
+        command = [sys.executable, "-m", "annotator", "compile", eager.model, *where]
         self._compiling = subprocess.Popen(
             command if shutil.which("nice") is None else ["nice", "-n", "10", *command],
             env={**os.environ, "ANNOTATOR_MODELS_DIR": str(self._settings.models_dir)},

@@ -36,6 +36,8 @@ class Settings:
     database_url: str = ""
     model: str = "auto"
     device: str = "auto"
+    dtype: str = "auto"
+    """auto, float32, float16, or float8: float16, and the encoder's wide layers in float8, on GPUs that can."""
     compile: bool = True
     max_upload_bytes: int = 128 * MIB
     max_pixels: int = 128_000_000

@@ -27,13 +27,14 @@ from scipy.optimize import linear_sum_assignment
 
 from annotator.errors import ModelUnavailable
 from annotator.masks import rle as rles
-from annotator.models import pick_device, serving_dtype
+from annotator.models import pick_device, pick_dtype
 from annotator.sam import zoo
 from annotator.sam.automask import OFFICIAL_CHUNK, AutomaskSettings, point_grid
 from annotator.sam.compile import compile_packages, load_packages
 from annotator.sam.predictor import Predictor, PromptBatch
 from annotator.settings import ASSETS_DIR, Settings
 from annotator.types import RLE, FloatArray
+from benchmarks.first_result import first_results, packages_of
 from benchmarks.memory import peak_memory
 from benchmarks.official import Official, Rle
 from benchmarks.reference import Reference, why_not
@@ -83,8 +84,9 @@ def bench(
     for task, (count, work) in tasks.items():
         results[task] = _interleave(task, device, list(runners.values()), count, work)
     results["CLICK"] = _clicks(device, list(runners.values()), images, clicks)
+    variant = model if settings.dtype == "auto" else f"{model}-{settings.dtype}"
     record = {
-        "model": model,
+        "model": variant,
         "weights": "seeded random" if untrained else "checkpoint",
         "machine": _machine(device),
         "versions": {name: version(name) for name in ("torch", "sam2", "numpy", "opencv-python-headless")},
@@ -99,11 +101,11 @@ def bench(
             "stability_threshold": amg[0].stability_threshold,
         },
         "packages_load_ms": packaged_load,
-        "first_result_ms": {} if untrained else _first_results(model, settings),
+        "first_result_ms": first_results(model, settings, untrained),
         "results": results,
     }
     kind = "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device).split()[1].lower()
-    target = ROOT / "results" / f"{datetime.now(UTC):%Y-%m-%d}-{kind}-{model}.json"
+    target = ROOT / "results" / f"{datetime.now(UTC):%Y-%m-%d}-{kind}-{variant}.json"
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(record, indent=1) + "\n")
     return target
@@ -116,8 +118,8 @@ def _runners(
     runners: list[Runner] = [Baseline("official", Official(model, path, device), wait)]
     if why_not(model, device) is None:
         runners.append(Baseline("reference", Reference(model, path, device), wait))
-    eager = Predictor.eager(model, path, device, serving_dtype(device))
-    packages = settings.packages_dir if path is not None else settings.packages_dir / "untrained"
+    eager = Predictor.eager(model, path, device, pick_dtype(settings.dtype, device))
+    packages = packages_of(settings, untrained=path is None)
     try:
         load_packages(packages, model, eager.key, device, eager.dtype)
     except ModelUnavailable as reason:
@@ -240,38 +242,6 @@ def _rle(entry: Rle) -> RLE:
     if isinstance(counts, str):
         return rles.from_coco_string(counts, height, width)
     return rles.from_counts(counts, height, width)
-
-
-def _first_results(model: str, settings: Settings) -> dict[str, float]:
-    """Milliseconds from starting a fresh interpreter to its first mask, imports and loading included: median of 3."""
-    code = (
-        "import sys; from pathlib import Path; from benchmarks.run import first_result; "
-        "first_result(sys.argv[1], sys.argv[2] == 'packaged')"
-    )
-    found = {}
-    for kind in ("eager", "packaged"):
-        took = []
-        for _ in range(3):
-            start = time.perf_counter()
-            subprocess.run([sys.executable, "-c", code, model, kind], cwd=ROOT.parent, check=True)
-            took.append((time.perf_counter() - start) * 1e3)
-        found[kind] = round(float(np.median(took)), 1)
-    return found
-
-
-def first_result(model: str, packaged: bool) -> None:
-    """One click on one image in this process."""
-    settings = Settings.from_environment()
-    device = pick_device(settings.device)
-    spec = zoo.spec_of(model)
-    path = zoo.checkpoint_path(spec, settings.models_dir)
-    dtype = serving_dtype(device)
-    predictor = (
-        load_packages(settings.packages_dir, model, zoo.checkpoint_key(spec, path), device, dtype)
-        if packaged
-        else Predictor.eager(model, path, device, dtype)
-    )
-    Ours("", predictor, lambda: None).points(photos(CLICK_SIZE)[0], np.array([[700, 500]], np.float32))
 
 
 def _machine(device: torch.device) -> dict[str, Any]:

@@ -21,12 +21,13 @@ SAMPLES = ROOT / "assets" / "samples"
 
 PACKAGES = ROOT / "build" / "packages"
 """Compiling takes a minute or two, so packages are kept between runs; the manifest decides whether they still fit."""
+COMPILED = {"test_compile.py", "test_devices.py"}
 COMPILATION = pytest.StashKey[subprocess.Popen[bytes]]()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """The packages are made while the other tests run."""
-    if not session.config.option.collectonly and any(item.path.name == "test_compile.py" for item in session.items):
+    if not session.config.option.collectonly and any(item.path.name in COMPILED for item in session.items):
         command = ["nice", "-n", "10", sys.executable, "-m", "tests.compile_nano", str(PACKAGES)]
         session.config.stash[COMPILATION] = subprocess.Popen(command, cwd=ROOT)
 

@@ -34,7 +34,7 @@ LAYERS = [
     ["sam.evaluate", "sam.automask", "sam.candidates"],
     ["sam.compile"],
     ["sam.predictor"],
-    ["sam.postprocess", "sam.preprocess", "sam.graphs", "sam.zoo", "sam.replay", "sam.stopwatch"],
+    ["sam.postprocess", "sam.preprocess", "sam.graphs", "sam.zoo", "sam.replay", "sam.stopwatch", "sam.float8"],
     ["sam.layers", "sam.trunk", "formats.coco", "images"],
     ["masks.edit"],
     ["masks.geometry"],

@@ -101,7 +101,7 @@ def compile_packages(predictor: Predictor, packages_dir: Path) -> Path:
 
 def _export(predictor: Predictor) -> dict[str, torch.export.ExportedProgram]:
     """The three graphs with their dynamic dimensions; each example has at least 2 of what is dynamic."""
-    graphs, device, dtype = predictor.graphs, predictor.device, predictor.dtype
+    graphs, device, dtype = predictor.graphs, predictor.device, predictor.tensor_dtype
     encoder, decoder, shared = graphs.encoder, graphs.decoder, graphs.shared
     assert isinstance(encoder, ImageEncoder)
     assert isinstance(decoder, MaskDecoder)

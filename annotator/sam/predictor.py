@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from annotator.errors import InvalidPrompt
-from annotator.sam import zoo
+from annotator.sam import float8, zoo
 from annotator.sam.graphs import STRIDE, ImageEncoder, MaskDecoder
 from annotator.sam.preprocess import preprocess
 from annotator.sam.replay import ReplayedDecoder, cuda_capture
@@ -25,6 +25,9 @@ from annotator.types import FloatArray, Prompt
 MAX_POINTS = 64
 MAX_PROMPTS = 1024
 MAX_IMAGES = 8
+UNTRAINED = "untrained"
+"""What stands for a checkpoint's key where weights are random."""
+FLOAT8 = torch.float8_e4m3fn
 MAX_LOGIT = 32.0
 """Previous logits are clamped to +-32 before reuse, as the official predictor does."""
 
@@ -105,6 +108,10 @@ class MaskLogits:
     object_scores: Tensor
 
 
+def _tensor_dtype(dtype: torch.dtype) -> torch.dtype:
+    return torch.float16 if dtype == FLOAT8 else dtype
+
+
 class Graphs(NamedTuple):
     """The network as three functions of tensors: `graphs.ImageEncoder`, and `graphs.MaskDecoder` in both variants."""
 
@@ -126,7 +133,10 @@ class Predictor:
         dtype: torch.dtype,
         backend: Literal["eager", "packaged"],
     ) -> None:
-        """`model` names an entry of the zoo, `key` identifies its checkpoint, `image_size` is the input's side."""
+        """`model` names an entry of the zoo, `key` identifies its checkpoint, `image_size` is the input's side.
+
+        `dtype` is float32, float16, or float8_e4m3fn: float16 but for the encoder's wide layers (see `float8`).
+        """
         self.model, self.key, self.graphs, self.image_size = model, key, graphs, image_size
         self.device, self.dtype, self.backend = device, dtype, backend
         self._decoder, self._shared = graphs.decoder, graphs.shared
@@ -142,14 +152,26 @@ class Predictor:
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Predictor:
-        """From the checkpoint at `path` (None: untrained weights, for benchmarks)."""
+        """From the checkpoint at `path` (None: untrained weights, for benchmarks).
+
+        Raises ModelUnavailable for float8 where the device or the model is not fit for it.
+        """
         spec = zoo.spec_of(model)
         network = zoo.build(spec, path)
-        key = zoo.checkpoint_key(spec, path) if path is not None else "untrained"
+        key = zoo.checkpoint_key(spec, path) if path is not None else UNTRAINED
         device = torch.device(device)
+        if dtype == FLOAT8:
+            float8.check_device(device)
         modules = (ImageEncoder(network), MaskDecoder(network, shared=False), MaskDecoder(network, shared=True))
-        graphs = Graphs(*(each.to(device, dtype).eval().requires_grad_(False) for each in modules))
+        graphs = Graphs(*(each.to(device, _tensor_dtype(dtype)).eval().requires_grad_(False) for each in modules))
+        if dtype == FLOAT8:
+            float8.quantize(modules[0])
         return cls(model, key, graphs, network.image_size, device, dtype, "eager")
+
+    @property
+    def tensor_dtype(self) -> torch.dtype:
+        """Of the images that are encoded, and of embeddings."""
+        return _tensor_dtype(self.dtype)
 
     @property
     def mask_side(self) -> int:
@@ -159,7 +181,7 @@ class Predictor:
     @torch.inference_mode()
     def encode(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[ImageEmbedding]:
         """Upright RGB images uint8 [H, W, 3] -> one embedding each, on the predictor's device."""
-        x = preprocess(images, self.image_size, self.device, self.dtype)
+        x = preprocess(images, self.image_size, self.device, self.tensor_dtype)
         image_embed, feat_s0, feat_s1 = (each.contiguous() for each in self.graphs.encoder(x))
         own = torch.clone if len(images) > 1 else torch.Tensor.contiguous  # so that each can be freed on its own
         return [

@@ -1,0 +1,76 @@
+"""Where the time of a click goes: `python -m benchmarks.profile_click [--model large --untrained] [--device cuda]`.
+
+Prints the median wall time of a click on a cached embedding, the device's share of it by stage, and the operations that
+take the most, counted by torch's profiler over the same clicks. Clicks on one image, some of them refined.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+from torch.profiler import ProfilerActivity, profile
+
+from annotator.models import pick_device, pick_dtype
+from annotator.sam import zoo
+from annotator.sam.candidates import Candidates, find_candidates
+from annotator.sam.compile import load_packages
+from annotator.sam.predictor import UNTRAINED, ImageEmbedding, Predictor
+from annotator.settings import Settings
+from annotator.types import Point, Prompt
+from benchmarks.first_result import packages_of
+from benchmarks.run import CLICK_SIZE, photos
+from benchmarks.tasks import decode_image
+
+
+def click(predictor: Predictor, embedding: ImageEmbedding, seed: int) -> Candidates:
+    """One positive click; every third is followed by a second one that refines its answer, which is returned then."""
+    points = np.random.default_rng(seed).random((2, 2)) * CLICK_SIZE
+    first, second = (Point(float(x), float(y), 1) for x, y in points)
+    found = find_candidates(predictor, embedding, Prompt((first,)))
+    return found if seed % 3 else find_candidates(predictor, embedding, Prompt((first, second)), found.logits[0])
+
+
+def main() -> None:
+    """Measure, then profile."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="nano")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--untrained", action="store_true")
+    parser.add_argument("--clicks", type=int, default=60)
+    options = parser.parse_args()
+    settings = Settings.from_environment()
+    device = pick_device(options.device)
+    spec = zoo.spec_of(options.model)
+    key = UNTRAINED if options.untrained else zoo.checkpoint_key(spec, zoo.checkpoint_path(spec, settings.models_dir))
+    packages = packages_of(settings, options.untrained)
+    predictor = load_packages(packages, options.model, key, device, pick_dtype(options.dtype, device))
+    (embedding,) = predictor.encode([decode_image(photos(CLICK_SIZE)[0])])
+    for seed in range(6):
+        click(predictor, embedding, seed)
+    took, stages = [], []
+    for seed in range(options.clicks):
+        start = time.perf_counter()
+        found = click(predictor, embedding, 3 * seed + 1)
+        took.append((time.perf_counter() - start) * 1e3)
+        stages.append((found.decode_ms, found.postprocess_ms))
+    decode, postprocess = np.median(stages, axis=0)
+    p50, p90, p99 = np.percentile(took, (50, 90, 99))
+    print(f"click p50 {p50:.2f}, p90 {p90:.2f}, p99 {p99:.2f} ms; decode {decode:.2f}, postprocess {postprocess:.2f} ms")
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.type == "cuda" else [])]
+    with profile(activities=activities) as profiler:
+        for seed in range(options.clicks):
+            click(predictor, embedding, seed)
+    order = "self_cuda_time_total" if device.type == "cuda" else "self_cpu_time_total"
+    print(profiler.key_averages().table(sort_by=order, row_limit=25))
+    # What waits for the device, a click: the host's side of the same run.
+    waits = {"cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize", "cudaMemcpyAsync"}
+    for each in profiler.key_averages():
+        if each.key in waits or each.key.startswith("cudaGraphLaunch"):
+            print(f"{each.key}: {each.count / options.clicks:.1f} a click")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""The compiled model on every device that is here, against the plain network in float32 on the CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from annotator.errors import ModelUnavailable
+from annotator.masks import rle as rles
+from annotator.models import pick_dtype
+from annotator.sam.automask import AutomaskSettings, automask
+from annotator.sam.candidates import find_candidates
+from annotator.sam.compile import compile_packages, load_packages
+from annotator.sam.predictor import Predictor
+from annotator.sam.zoo import MODELS, checkpoint_path
+from annotator.types import Point, Prompt
+from tests.conftest import PACKAGES
+
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+LEAST_IOU = {torch.float32: 0.999, torch.float16: 0.98}
+"""float16 moves an unsure border by a pixel here and there."""
+
+
+@pytest.fixture(scope="module", params=DEVICES)
+def served(request: pytest.FixtureRequest, predictor: Predictor) -> Predictor:
+    """As `annotator serve` would run the bundled model."""
+    device = torch.device(request.param)
+    dtype = pick_dtype("auto", device)
+    folder = request.getfixturevalue("packages") if device.type == "cpu" else PACKAGES
+    try:
+        return load_packages(folder, "nano", predictor.key, device, dtype)
+    except ModelUnavailable:
+        eager = Predictor.eager("nano", checkpoint_path(MODELS["nano"], PACKAGES), device, dtype)
+        return load_packages(compile_packages(eager, PACKAGES).parent, "nano", eager.key, device, dtype)
+
+
+def prompts(seed: int) -> list[Prompt]:
+    """One to three points, some with a box, on a photo of 451 x 300; each kind twice, the second may be replayed."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for count in (1, 2, 3, 1, 2, 3):
+        points = tuple(
+            Point(float(x * 451), float(y * 300), int(i == 0)) for i, (x, y) in enumerate(rng.random((count, 2)))
+        )
+        found.append(Prompt(points, (60, 20, 400, 290) if count == 3 else None))
+    return found
+
+
+@pytest.mark.parametrize("refined", [False, True])
+def test_clicks_give_the_same_masks(served: Predictor, predictor: Predictor, cat: np.ndarray, refined: bool) -> None:
+    (ours,), (expected,) = served.encode([cat]), predictor.encode([cat])
+    ious = []
+    for prompt in prompts(seed=int(refined)):
+        mask = None
+        if refined:
+            mask = find_candidates(predictor, expected, prompt).logits[0]
+        plain = find_candidates(predictor, expected, prompt, mask)
+        found = find_candidates(served, ours, prompt, mask)
+        assert found.logits.shape == plain.logits.shape
+        # Two candidates of nearly the same score may change places.
+        best = [max(rles.iou(each.mask, other.mask) for other in found.masks) for each in plain.masks]
+        ious += [iou for iou, each in zip(best, plain.masks, strict=True) if rles.area(each.mask) > 50]
+    assert len(ious) > 6
+    assert np.mean(ious) >= LEAST_IOU[served.dtype]
+
+
+def test_automatic_masks_are_the_same(served: Predictor, predictor: Predictor, cat: np.ndarray) -> None:
+    settings = AutomaskSettings(points_per_side=8, iou_threshold=0.3, stability_threshold=0.5)
+    expected = automask(predictor, predictor.encode([cat])[0], settings)
+    found = automask(served, served.encode([cat])[0], settings)
+    assert len(expected) > 4
+    assert abs(len(found) - len(expected)) <= 1
+    matched = [max(rles.iou(each.mask, other.mask) for other in found) for each in expected]
+    assert np.mean([iou > 0.9 for iou in matched]) > 0.8
+
+
+def test_a_batch_of_images_is_encoded_as_one_by_one(served: Predictor, cat: np.ndarray) -> None:
+    together = served.encode([cat, cat[:, ::-1], cat[::2]])
+    (alone,) = served.encode([np.ascontiguousarray(cat[::2])])
+    a, b = together[2].image_embed.float(), alone.image_embed.float()
+    assert float((a - b).norm() / b.norm()) < (1e-4 if served.dtype == torch.float32 else 0.02)
