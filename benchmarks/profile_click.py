@@ -58,7 +58,7 @@ def main() -> None:
         stages.append((found.decode_ms, found.postprocess_ms))
     decode, postprocess = np.median(stages, axis=0)
     p50, p90, p99 = np.percentile(took, (50, 90, 99))
-    print(f"click p50 {p50:.2f}, p90 {p90:.2f}, p99 {p99:.2f} ms; decode {decode:.2f}, postprocess {postprocess:.2f} ms")
+    print(f"click p50 {p50:.2f}, p90 {p90:.2f}, p99 {p99:.2f} ms; decode {decode:.2f}, after it {postprocess:.2f} ms")
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.type == "cuda" else [])]
     with profile(activities=activities) as profiler:
         for seed in range(options.clicks):

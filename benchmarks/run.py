@@ -74,10 +74,11 @@ def bench(
     rng = np.random.default_rng(0)
     width, height = CLICK_SIZE
     clicks = (rng.random((max(repeats, CLICKS), 1, 2)) * (width, height)).astype(np.float32)
-    many = (rng.random((repeats, MPS_POINTS, 2)) * (width, height)).astype(np.float32)
+    batches = max(3, repeats // 4)
+    many = (rng.random((batches, MPS_POINTS, 2)) * (width, height)).astype(np.float32)
     tasks: dict[str, tuple[int, Callable[[Runner, int], tuple[list[Rle], dict[str, float]]]]] = {
         "SPS": (repeats, lambda runner, i: runner.points(images[i % len(images)], clicks[i])),
-        "MPS": (max(3, repeats // 4), lambda runner, i: runner.points(images[i % len(images)], many[i])),
+        "MPS": (batches, lambda runner, i: runner.points(images[i % len(images)], many[i])),
         "AMG": (automask_images, lambda runner, i: runner.automatic(images[i % len(amg)], amg[i % len(amg)])),
     }
     results: dict[str, Any] = {}
