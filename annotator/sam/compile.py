@@ -166,7 +166,7 @@ class _Package:
     def __init__(self, path: Path, device: torch.device) -> None:
         # torch's own `aoti_load_package` first probes the CPU with a C++ compiler, for seconds; this does not.
         index = -1 if device.index is None else device.index
-        # On a GPU, the events that would let several threads share a package cannot be captured in a CUDA graph.
+        # What lets several threads share a package cannot be captured in a CUDA graph (pytorch#148601).
         single_threaded = device.type == "cuda"
         self._loader = torch._C._aoti.AOTIModelPackageLoader(str(path), "model", single_threaded, 1, index)
 

@@ -27,7 +27,8 @@ class Stopwatch:
         self._events.append(event)
 
     def laps(self) -> list[float]:
-        """Milliseconds of each stage. On a GPU, call it only after its work has been waited for."""
+        """Milliseconds of each stage. On a GPU, it waits for the last one to end."""
         if self._cuda:
+            self._events[-1].synchronize()
             return [start.elapsed_time(stop) for start, stop in pairwise(self._events)]
         return [stop - start for start, stop in pairwise(self._moments)]
