@@ -20,7 +20,7 @@ Capture = Callable[[Callable[[], Tensors]], tuple[Tensors, Callable[[], None]]]
 """Takes a run of kernels; gives its results, and what runs them again into the same memory."""
 
 _MAX_POINTS = 16
-"""More are rare, and every graph keeps its own results: 1 MiB."""
+"""More are rare, and each graph keeps its own results: 1 MiB."""
 
 
 class _Captured(NamedTuple):
@@ -41,6 +41,7 @@ class ReplayedDecoder:
         self._decoder = decoder
         self._capture: Capture | None = capture
         self._captured: dict[tuple[torch.Size, ...], _Captured] = {}
+        self._inputs: dict[tuple[int, torch.Size], Tensor] = {}
 
     def __call__(self, *inputs: Tensor) -> Tensors:
         """Decode; what is returned is the caller's own."""
@@ -53,13 +54,19 @@ class ReplayedDecoder:
             return tuple(each.clone() for each in captured.outputs)
         answer = self._decoder(*inputs)
         if single and self._capture is not None:
-            own = tuple(each.clone() for each in inputs)
+            own = tuple(self._own(place, each) for place, each in enumerate(inputs))
             try:
                 self._captured[kind] = _Captured(own, *self._capture(lambda: self._decoder(*own)))
             except RuntimeError as error:
                 log.warning("The mask decoder runs without CUDA graphs (%s).", error)
                 self._capture = None
         return answer
+
+    def _own(self, place: int, value: Tensor) -> Tensor:
+        """Memory that graphs read in place of the argument `value`. All share what has the same shape: the image."""
+        if (place, value.shape) not in self._inputs:
+            self._inputs[place, value.shape] = value.clone()
+        return self._inputs[place, value.shape]
 
 
 def cuda_capture() -> Capture:
