@@ -4,6 +4,7 @@ import { createApi } from "./api.js";
 import { createCommands } from "./commands.js";
 import { createDetail } from "./detail.js";
 import { el } from "./dom.js";
+import { createExport } from "./export.js";
 import { listenToKeys } from "./keys.js";
 import { createIntake } from "./intake.js";
 import { createLabels } from "./labels.js";
@@ -71,7 +72,7 @@ export function mount(root) {
   const outbox = createOutbox({ send: api.send, storage, onCount: (unsent) => store.set({ unsent }) });
   const labels = createLabels({ store, api, toast });
   const prompting = createPrompting({ store, api, toast });
-  const objects = createObjects({ store, api, outbox, labels, toast, answered: prompting.answered });
+  const objects = createObjects({ store, api, outbox, labels, toast, prompting });
   const review = createReview({ store, api, outbox, objects, toast, chooseLabel: labels.chosen });
   const session = createSession({ store, api, outbox, labels, objects, prompting, review, photo, toast, storage });
   const renderer = createRenderer({ photoCanvas, overlayCanvas, photo, viewport, store, onPainted: prompting.painted });
@@ -135,7 +136,7 @@ export function mount(root) {
     createHeader({
       store,
       session,
-      objects,
+      exportCoco: createExport({ store, api, objects, toast }),
       models: createModels({ store, api, toast }),
       commands: run,
       pickFiles,

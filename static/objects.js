@@ -12,10 +12,10 @@ import { NO_DRAFT, reconcile, shownMask, undoStep } from "./state.js";
 
 /**
  * @param {{store: any, api: any, outbox: any, labels: {chosen: () => Promise<number | null>, load: () => Promise<void>},
- *   toast: (text: string, options?: any) => void, answered: (step: Step) => Promise<Step | null>}} context  `answered`
- *   waits for the mask of a step
+ *   toast: (text: string, options?: any) => void, prompting: {answered: (step: Step) => Promise<Step | null>,
+ *   giveBack: (image: any, draft: import("./state.js").Draft) => void}}} context  `answered` waits for the mask of a step
  */
-export function createObjects({ store, api, outbox, labels, toast, answered }) {
+export function createObjects({ store, api, outbox, labels, toast, prompting }) {
   /** The image as the server last told it. @type {{imageId: string | null, annotations: Annotation[], history: any}} */
   let known = { imageId: null, annotations: [], history: { revision: -1, undo: null, redo: null } };
   /** Changes on their way, the oldest first. @type {{imageId: string, edit: Edit}[]} */
@@ -153,13 +153,13 @@ export function createObjects({ store, api, outbox, labels, toast, answered }) {
     const { image, draft, annotations } = store.get();
     if (!image || !draft.now) return true;
     const goBack = (/** @type {import("./state.js").Draft} */ to) => {
-      if (current(image.id) && !store.get().draft.now) store.set({ draft: to });
+      prompting.giveBack(image, to);
       return false;
     };
     const corrected = annotations.find((/** @type {Annotation} */ item) => item.id === draft.now.annotationId);
     const label = corrected ? null : labels.chosen();
     store.set({ draft: NO_DRAFT, hover: null });
-    const step = await answered(draft.now);
+    const step = await prompting.answered(draft.now);
     if (!step) return goBack({ ...undoStep(draft), future: [] });
     const mask = shownMask(step);
     if (!mask?.w) {

@@ -257,6 +257,19 @@ export function createPrompting({ store, api, toast }) {
       if (draft().now) parked.set(imageId, draft());
       setDraft(NO_DRAFT);
     },
+    /**
+     * Takes back a draft that could not be kept: it is in progress again, or waits on its image.
+     * @param {any} image @param {import("./state.js").Draft} kept
+     */
+    giveBack(image, kept) {
+      const { image: open, photoReady } = store.get();
+      if (open?.id === image.id && photoReady) {
+        if (!draft().now) setDraft(kept);
+      } else if (!parked.has(image.id)) {
+        parked.set(image.id, kept);
+        if (open?.id !== image.id) toast(`What was not kept waits on ${image.name}.`);
+      }
+    },
     /** @param {string} imageId */
     unpark(imageId) {
       setDraft(parked.get(imageId) ?? NO_DRAFT);

@@ -172,6 +172,11 @@ export function createSession({ store, api, outbox, labels, objects, prompting, 
     loadMore,
     filter: queue.filter,
     switchProject,
+    /** Another tab may have made one. */
+    async refreshProjects() {
+      const projects = await api.get("/projects", { retry: "never" }).catch(() => null);
+      if (projects && projects.length !== store.get().projects.length) store.set({ projects });
+    },
     /** @param {string} name @returns {Promise<boolean>} whether there is such a project now; it is shown */
     async addProject(name) {
       try {

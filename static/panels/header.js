@@ -5,11 +5,11 @@ import { anchor, popover } from "./popover.js";
 import { createProjectMenu } from "./projects.js";
 
 /**
- * @param {{store: any, session: any, objects: any, models: any, commands: Record<string, () => void>, pickFiles: () => void,
+ * @param {{store: any, session: any, exportCoco: () => Promise<void>, models: any, commands: Record<string, () => void>, pickFiles: () => void,
  *   pickFolder: () => void, pickCoco: () => void, viewPanel: HTMLElement, folderPanel: HTMLElement, done: () => void}} context
  */
 export function createHeader(context) {
-  const { store, session, objects, models, commands, pickFiles, pickFolder, pickCoco, viewPanel, folderPanel, done } = context;
+  const { store, session, exportCoco, models, commands, pickFiles, pickFolder, pickCoco, viewPanel, folderPanel, done } = context;
   const upload = iconButton("upload", "Upload images (or drop, or paste them)", pickFiles, { words: "Upload" });
   const uploadFolder = iconButton("folderUp", "Add folder: upload the images in it (or drop it)", pickFolder, {
     class: "plain upload-folder",
@@ -25,7 +25,7 @@ export function createHeader(context) {
   );
   const bring = iconButton("import", "Import objects from a COCO file, for images that are here", pickCoco, { words: "Import" });
   const folder = popover("folder", "Add a folder of the server", folderPanel);
-  const download = iconButton("export", "Download all objects as COCO RLE", exportCoco, { words: "Export" });
+  const download = iconButton("export", "Download all objects as COCO RLE", () => void exportCoco().then(done), { words: "Export" });
   const finished = el(
     "button",
     {
@@ -38,13 +38,6 @@ export function createHeader(context) {
   );
   const title = el("div", { class: "title", "aria-live": "polite" });
   const model = modelPicker({ store, models });
-
-  async function exportCoco() {
-    done();
-    await objects.settled();
-    const link = el("a", { href: `/api/projects/${store.get().projectId}/export/coco`, download: "annotations.json" });
-    link.click();
-  }
 
   store.watch(["status"], (/** @type {any} */ { status }) => {
     folder.hidden = !status?.image_folders.length;

@@ -19,6 +19,7 @@ export function createProjectMenu({ store, session, done }) {
   );
   const panel = el("div", { class: "menu project-menu" }, list, form);
   const show = anchor(button, panel);
+  button.addEventListener("click", () => void session.refreshProjects());
 
   /** @param {Event} event */
   async function add(event) {

@@ -63,6 +63,13 @@ def test_projects_keep_their_images_labels_and_work_apart(cat: Annotator) -> Non
     assert cat.state("image.id") == second and cat.state("annotations.length") == 1
 
 
+def test_a_project_made_in_another_tab_is_in_the_menu(cat: Annotator, other: Annotator) -> None:
+    name = new_project(other)
+    cat.page.click("#annotator .button.project")
+    cat.page.wait_for_selector(f'#annotator .project-list .item:has-text("{name}")')
+    cat.page.keyboard.press("Escape")
+
+
 def test_a_labels_details_are_changed_in_the_list(cat: Annotator) -> None:
     new_project(cat)
     for name in ("ear", "paw"):

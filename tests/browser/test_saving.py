@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from driver import EXECUTABLE, Annotator, arrived, held
+from driver import EXECUTABLE, Annotator, arrived, held, with_photo
 
 if TYPE_CHECKING:
     from tests.conftest import Server
@@ -60,6 +60,31 @@ def test_an_export_waits_for_what_is_on_its_way(cat: Annotator) -> None:
     coco = json.loads(Path(download.value.path()).read_text())
     image = next(item for item in coco["images"] if item["file_name"] == name)
     assert [item for item in coco["annotations"] if item["image_id"] == image["id"]]
+
+
+def test_an_export_without_a_connection_says_so(cat: Annotator) -> None:
+    cat.page.context.set_offline(True)
+    cat.page.click('#annotator .bar .button:has-text("Export")')
+    cat.page.wait_for_selector('#annotator .toast:has-text("Nothing was exported")')
+    cat.page.context.set_offline(False)
+    cat.page.wait_for_selector("#annotator .banner[hidden]", state="attached")
+
+
+def test_a_keep_refused_after_its_image_was_left_waits_there(cat: Annotator) -> None:
+    first = cat.state("image.id")
+    cat.click(200, 150)
+    mask = cat.mask()
+    with held(cat, "annotations") as waiting:
+        cat.page.keyboard.press("Enter")
+        arrived(cat, waiting)
+        with_photo(cat)
+        waiting.pop().fulfill(status=422, json={"error": "This mask is refused."})
+    cat.page.wait_for_selector('#annotator .toast:has-text("waits on")')
+    assert cat.state("image.id") != first and cat.state("draft.now") is None
+    cat.press("a")
+    cat.until(f"image.id === {json.dumps(first)} && photoReady")
+    np.testing.assert_array_equal(cat.mask(), mask)
+    cat.press("Escape")
 
 
 def test_leaving_asks_while_changes_would_be_lost(cat: Annotator) -> None:

@@ -21,7 +21,7 @@ function image(annotations, answers, parts = {}) {
   const on = page();
   const { api, send, calls } = server(answers);
   const outbox = createOutbox({ send, storage: memory() });
-  const objects = createObjects({ api, outbox, answered: async (step) => step, ...on, ...parts });
+  const objects = createObjects({ api, outbox, ...on, ...parts, prompting: { answered: async (step) => step, giveBack: (_, draft) => on.store.set({ draft }), ...parts.prompting } });
   objects.show({ image: photo("a"), annotations, history: history(1) });
   const asked = () => calls.map(({ method, path }) => `${method} ${path}`);
   return { ...on, objects, calls, asked };
@@ -45,7 +45,7 @@ test("an undo right after a keep waits for the mask of what is kept", async () =
       [KEEP]: () => ({ annotation: annotation("two"), history: history(2) }),
       [UNDO]: () => ({ image: photo("a"), annotations: [annotation("one")], history: history(3) }),
     },
-    { answered: () => mask.promise },
+    { prompting: { answered: () => mask.promise } },
   );
   store.set({ draft: draftOf(newStep({ points: [[1, 1, 1]] })) });
   const kept = objects.keep();
@@ -60,7 +60,7 @@ test("an undo right after a keep waits for the mask of what is kept", async () =
 
 test("an undo of a keep that fails takes nothing else back", async () => {
   const mask = deferred();
-  const { store, objects, asked } = image([annotation("one")], {}, { answered: () => mask.promise });
+  const { store, objects, asked } = image([annotation("one")], {}, { prompting: { answered: () => mask.promise } });
   store.set({ draft: draftOf(newStep({ points: [[1, 1, 1]] })) });
   const kept = objects.keep();
   const undone = objects.undo();

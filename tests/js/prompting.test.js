@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { createPrompting } from "../../static/prompting.js";
 import { newStep } from "../../static/state.js";
-import { page, server, square } from "./parts.js";
+import { page, photo, server, square } from "./parts.js";
 
 const step = newStep({ points: [[1, 1, 1]], edited: square(), answered: true });
 const draft = { past: [], now: step, future: [] };
@@ -40,4 +40,27 @@ test("another candidate after the brush leaves the stroke behind, to be had back
   assert.equal(store.get().draft.now.index, 1);
   prompting.undo();
   assert.equal(store.get().draft.now, painted);
+});
+
+test("what could not be kept is in progress again, or waits where it was made", () => {
+  const { store, said, ...on } = page();
+  const prompting = createPrompting({ store, api: server({}).api, ...on });
+  const { image } = store.get();
+  prompting.giveBack(image, draft);
+  assert.equal(store.get().draft.now, step);
+  prompting.drop();
+  prompting.park("a");
+  store.set({ image: photo("b") });
+  prompting.giveBack(image, draft);
+  assert.equal(store.get().draft.now, null);
+  assert.match(said.at(-1).text, /waits on a\.jpg/);
+  prompting.unpark("a");
+  assert.equal(store.get().draft.now, step);
+});
+
+test("what could not be kept does not push out what was begun meanwhile", () => {
+  const { store, ...on } = page({ draft });
+  const prompting = createPrompting({ store, api: server({}).api, ...on });
+  prompting.giveBack(store.get().image, { ...draft, now: newStep({ points: [[2, 2, 1]] }) });
+  assert.equal(store.get().draft.now, step);
 });
