@@ -21,8 +21,8 @@ official / ours of the same input. *MiB* is the peak of one run beyond what was 
 device memory on a GPU, resident memory of the process on a CPU. Accuracy is against official eager float32: mean IoU by
 best matching, recall at IoU 0.9, and the share of images on which the number of masks differs.
 
-On a GPU, `bash benchmarks/gpu.sh OUT` first checks that masks are the CPU's, then measures all of this and profiles the click.
-No GPU was at hand for the tables below unless one is named.
+On a GPU, `bash benchmarks/gpu.sh OUT` first checks that masks are the CPU's, then measures all of this and profiles
+the click. No GPU was at hand for the tables below unless one is named.
 
 ![Median milliseconds per task](plot.svg)
 """
