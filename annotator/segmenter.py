@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 
 from annotator.embeddings import DiskTier, EmbeddingCache, MemoryTier, embedding_key
 from annotator.engine import Engine, Priority, Task
-from annotator.errors import AnnotatorError
+from annotator.errors import AnnotatorError, Busy
 from annotator.images import UInt8Array
 from annotator.models import ModelHost
 from annotator.sam.automask import AutomaskRun
@@ -121,6 +122,9 @@ class Segmenter:
             started = time.perf_counter()
             embedding, encode_ms = self._embedding(predictor, pixel_key, load)
             found = find_candidates(predictor, embedding, prompt, mask_input)
+            if predictor.replay is not None and predictor.replay.can_learn:
+                with suppress(Busy):  # some other time
+                    self.engine.submit(Priority.BACKGROUND, predictor.learn, "learn")
             total = (time.perf_counter() - queued) * 1e3
             timing = Timing((started - queued) * 1e3, encode_ms, found.decode_ms, found.postprocess_ms, total)
             return Answer(found.masks, found.logits, timing)

@@ -15,9 +15,9 @@ from annotator.sam import zoo
 from annotator.sam.candidates import find_candidates
 from annotator.sam.compile import load_packages
 from annotator.sam.predictor import UNTRAINED, Predictor
-from annotator.settings import ASSETS_DIR, Settings
+from annotator.settings import Settings
 from annotator.types import Point, Prompt
-from benchmarks.tasks import decode_image
+from benchmarks.tasks import decode_image, photos
 
 _REPEATS = 3
 
@@ -60,9 +60,8 @@ def main(model: str, kind: str, weights: str) -> None:
         predictor = load_packages(packages_of(settings, untrained), model, key, device, dtype)
     else:
         predictor = Predictor.eager(model, path, device, dtype)
-    image = decode_image(next((ASSETS_DIR / "samples").glob("*.jpg")).read_bytes())
-    (embedding,) = predictor.encode([image])
-    find_candidates(predictor, embedding, Prompt((Point(20, 20, 1),)))
+    (embedding,) = predictor.encode([decode_image(photos()[0])])
+    find_candidates(predictor, embedding, Prompt((Point(700, 500, 1),)), keep=1)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Where the time of a click goes: `python -m benchmarks.profile_click [--model large --untrained] [--device cuda]`.
 
 Prints the median wall time of a click on a cached embedding, the device's share of it by stage, and the operations that
-take the most, counted by torch's profiler over the same clicks. Clicks on one image, some of them refined.
+take the most, counted by torch's profiler over the same clicks: three masks each, as the server answers, every other
+one a refinement.
 """
 
 from __future__ import annotations
@@ -20,16 +21,15 @@ from annotator.sam.predictor import UNTRAINED, ImageEmbedding, Predictor
 from annotator.settings import Settings
 from annotator.types import Point, Prompt
 from benchmarks.first_result import packages_of
-from benchmarks.run import CLICK_SIZE, photos
-from benchmarks.tasks import decode_image
+from benchmarks.tasks import CLICK_SIZE, decode_image, photos
 
 
 def click(predictor: Predictor, embedding: ImageEmbedding, seed: int) -> Candidates:
-    """One positive click; every third is followed by a second one that refines its answer, which is returned then."""
-    points = np.random.default_rng(seed).random((2, 2)) * CLICK_SIZE
-    first, second = (Point(float(x), float(y), 1) for x, y in points)
-    found = find_candidates(predictor, embedding, Prompt((first,)))
-    return found if seed % 3 else find_candidates(predictor, embedding, Prompt((first, second)), found.logits[0])
+    """A prompt of one point, or of two that refine a mask; one after the other, as `seed` goes up."""
+    rng = np.random.default_rng(seed)
+    points = tuple(Point(float(x), float(y), 1) for x, y in rng.random((1 + seed % 2, 2)) * CLICK_SIZE)
+    mask = rng.normal(0, 8, (predictor.mask_side,) * 2).astype(np.float32) if seed % 2 else None
+    return find_candidates(predictor, embedding, Prompt(points), mask)
 
 
 def main() -> None:
@@ -47,13 +47,14 @@ def main() -> None:
     key = UNTRAINED if options.untrained else zoo.checkpoint_key(spec, zoo.checkpoint_path(spec, settings.models_dir))
     packages = packages_of(settings, options.untrained)
     predictor = load_packages(packages, options.model, key, device, pick_dtype(options.dtype, device))
-    (embedding,) = predictor.encode([decode_image(photos(CLICK_SIZE)[0])])
+    (embedding,) = predictor.encode([decode_image(photos()[0])])
     for seed in range(6):
         click(predictor, embedding, seed)
+        predictor.learn()
     took, stages = [], []
     for seed in range(options.clicks):
         start = time.perf_counter()
-        found = click(predictor, embedding, 3 * seed + 1)
+        found = click(predictor, embedding, seed)
         took.append((time.perf_counter() - start) * 1e3)
         stages.append((found.decode_ms, found.postprocess_ms))
     decode, postprocess = np.median(stages, axis=0)
@@ -66,7 +67,7 @@ def main() -> None:
     order = "self_cuda_time_total" if device.type == "cuda" else "self_cpu_time_total"
     print(profiler.key_averages().table(sort_by=order, row_limit=25))
     # What waits for the device, a click: the host's side of the same run.
-    waits = {"cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize", "cudaMemcpyAsync"}
+    waits = {"cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize"}
     for each in profiler.key_averages():
         if each.key in waits or each.key.startswith("cudaGraphLaunch"):
             print(f"{each.key}: {each.count / options.clicks:.1f} a click")

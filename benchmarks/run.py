@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
@@ -22,7 +21,6 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
-from PIL import Image
 from scipy.optimize import linear_sum_assignment
 
 from annotator.errors import ModelUnavailable
@@ -32,31 +30,20 @@ from annotator.sam import zoo
 from annotator.sam.automask import OFFICIAL_CHUNK, AutomaskSettings, point_grid
 from annotator.sam.compile import compile_packages, load_packages
 from annotator.sam.predictor import Predictor, PromptBatch
-from annotator.settings import ASSETS_DIR, Settings
+from annotator.settings import Settings
 from annotator.types import RLE, FloatArray
 from benchmarks.first_result import first_results, packages_of
 from benchmarks.memory import peak_memory
 from benchmarks.official import Official, Rle
 from benchmarks.reference import Reference, why_not
-from benchmarks.tasks import Baseline, Ours, Runner, decode_image
+from benchmarks.tasks import CLICK_SIZE, Baseline, Ours, Runner, decode_image, photos
 
 ROOT = Path(__file__).resolve().parent
-CLICK_SIZE = (1500, 1000)
 CLICKS = 100
 """At least so many clicks are timed: a p99 means nothing of fewer."""
 MPS_POINTS = 16
 FIXED_MASKS = 100
 """With untrained weights, thresholds are set so that this many automatic masks survive."""
-
-
-def photos(size: tuple[int, int]) -> list[bytes]:
-    """The sample photos, resized to `size` (width, height), as JPEG bytes."""
-    found = []
-    for path in sorted((ASSETS_DIR / "samples").glob("*.jpg")):
-        buffer = io.BytesIO()
-        Image.open(path).convert("RGB").resize(size).save(buffer, "JPEG", quality=92)
-        found.append(buffer.getvalue())
-    return found
 
 
 def bench(
@@ -68,7 +55,7 @@ def bench(
     path = None if untrained else zoo.fetch(zoo.spec_of(model), settings.models_dir)
     wait: Callable[[], None] = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
     runners, packaged_load = _runners(model, path, device, settings, wait)
-    images = photos(CLICK_SIZE)
+    images = photos()
     eager = runners["eager"]
     amg = [_automask_settings(eager, image, points_per_side, untrained) for image in images[:automask_images]]
     rng = np.random.default_rng(0)
@@ -158,9 +145,11 @@ def _interleave(
 ) -> dict[str, Any]:
     """Run `count` inputs, each by every runner in rotating order, after one warm-up each (not for AMG: it is long).
 
-    Peak memory is taken of each runner's first run.
+    Peak memory is taken of each runner's first run; on a GPU of the second, for libraries keep what they set up in the
+    first.
     """
-    first = 0 if task == "AMG" else -1
+    cuda = device.type == "cuda"
+    first = -2 if cuda else 0 if task == "AMG" else -1
     memory: dict[str, float | None] = {}
     times: dict[str, list[float]] = defaultdict(list)
     spans: dict[str, list[dict[str, float]]] = defaultdict(list)
@@ -169,7 +158,7 @@ def _interleave(
         for turn in range(len(runners)):
             runner = runners[(turn + i) % len(runners)]
             start = time.perf_counter()
-            if i == first:
+            if i == first + cuda:
                 (found, parts), memory[runner.name] = peak_memory(device, partial(work, runner, max(i, 0)))
             else:
                 found, parts = work(runner, i)

@@ -21,13 +21,16 @@ SAMPLES = ROOT / "assets" / "samples"
 
 PACKAGES = ROOT / "build" / "packages"
 """Compiling takes a minute or two, so packages are kept between runs; the manifest decides whether they still fit."""
-COMPILED = {"test_compile.py", "test_devices.py"}
 COMPILATION = pytest.StashKey[subprocess.Popen[bytes]]()
+
+
+def needs_packages(item: pytest.Item) -> bool:
+    return item.path.name in ("test_compile.py", "test_devices.py") and "cuda" not in item.name
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """The packages are made while the other tests run."""
-    if not session.config.option.collectonly and any(item.path.name in COMPILED for item in session.items):
+    if not session.config.option.collectonly and any(map(needs_packages, session.items)):
         command = ["nice", "-n", "10", sys.executable, "-m", "tests.compile_nano", str(PACKAGES)]
         session.config.stash[COMPILATION] = subprocess.Popen(command, cwd=ROOT)
 

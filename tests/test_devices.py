@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from annotator.models import pick_dtype
 from annotator.sam.automask import AutomaskSettings, automask
 from annotator.sam.candidates import find_candidates
 from annotator.sam.compile import compile_packages, load_packages
-from annotator.sam.predictor import Predictor
+from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.zoo import MODELS, checkpoint_path
 from annotator.types import Point, Prompt
 from tests.conftest import PACKAGES
@@ -57,6 +59,7 @@ def test_clicks_give_the_same_masks(served: Predictor, predictor: Predictor, cat
             mask = find_candidates(predictor, expected, prompt).logits[0]
         plain = find_candidates(predictor, expected, prompt, mask)
         found = find_candidates(served, ours, prompt, mask)
+        served.learn()
         assert found.logits.shape == plain.logits.shape
         # Two candidates of nearly the same score may change places.
         best = [max(rles.iou(each.mask, other.mask) for other in found.masks) for each in plain.masks]
@@ -80,3 +83,43 @@ def test_a_batch_of_images_is_encoded_as_one_by_one(served: Predictor, cat: np.n
     (alone,) = served.encode([np.ascontiguousarray(cat[::2])])
     a, b = together[2].image_embed.float(), alone.image_embed.float()
     assert float((a - b).norm() / b.norm()) < (1e-4 if served.dtype == torch.float32 else 0.02)
+
+
+if torch.cuda.is_available():
+    # What only a GPU can show; there is nothing like it to test on a CPU.
+
+    def clicked(predictor: Predictor, embedding: ImageEmbedding, x: float) -> torch.Tensor:
+        return predictor.decode([embedding], PromptBatch.points(np.array([[x, 150]], np.float32))).logits.clone()
+
+    def on_cuda() -> Predictor:
+        return Predictor.eager("nano", checkpoint_path(MODELS["nano"], PACKAGES), "cuda", torch.float16)
+
+    def test_cuda_graphs_outlive_those_of_a_model_that_is_gone(cat: np.ndarray) -> None:
+        first, second = on_cuda(), on_cuda()
+        embeddings = [each.encode([cat])[0] for each in (first, second)]
+        expected = [clicked(second, embeddings[1], x) for x in (100, 200, 300)]
+        for each, embedding in zip((first, second), embeddings, strict=True):
+            clicked(each, embedding, 50)
+            each.learn()
+        del first, each
+        gc.collect()
+        torch.cuda.empty_cache()
+        torch.full((1 << 28,), 7, dtype=torch.uint8, device="cuda")  # where freed memory was
+        for x, logits in zip((100, 200, 300), expected, strict=True):
+            assert torch.allclose(clicked(second, embeddings[1], x), logits, atol=0.05)
+
+    def test_cuda_goes_on_where_a_capture_fails(cat: np.ndarray) -> None:
+        predictor = on_cuda()
+        (embedding,) = predictor.encode([cat])
+        expected = clicked(predictor, embedding, 100)
+        decoder = predictor.graphs.shared
+
+        def waiting(*inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            inputs[3].sum().item()  # not permitted in a capture
+            return decoder(*inputs)
+
+        predictor.graphs = predictor.graphs._replace(shared=waiting)
+        for _ in range(3):
+            assert torch.allclose(clicked(predictor, embedding, 100), expected, atol=0.05)
+            predictor.learn()
+            assert torch.cuda.current_stream() == torch.cuda.default_stream()

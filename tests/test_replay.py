@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 
-from annotator.sam.predictor import Graphs, ImageEmbedding, Predictor, PromptBatch
-from annotator.sam.replay import Capture, ReplayedDecoder, Tensors
+from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
+from annotator.sam.replay import Capture, Replay, Tensors
 from annotator.types import Point, Prompt
 
 
@@ -35,9 +36,9 @@ class Recorder:
 
 
 def replaying(predictor: Predictor, capture: Capture) -> Predictor:
-    encoder, *decoders = predictor.graphs
-    graphs = Graphs(encoder, *(ReplayedDecoder(each, capture) for each in decoders))
-    return Predictor("nano", predictor.key, graphs, predictor.image_size, predictor.device, predictor.dtype, "eager")
+    twin = copy.copy(predictor)
+    twin.replay = Replay(capture)
+    return twin
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +67,14 @@ def test_every_click_is_answered_as_without_replaying(
         assert torch.equal(ours.logits, expected.logits)
         assert torch.equal(ours.scores, expected.scores)
         assert torch.equal(ours.object_scores, expected.object_scores)
+        faster.learn()
     assert (recorder.captures, recorder.replays) == (4, 3)
 
 
 def test_an_answer_outlives_the_next_click(predictor: Predictor, embeddings: list[ImageEmbedding]) -> None:
     faster = replaying(predictor, Recorder())
     faster.decode(embeddings[:1], click(1, False, 0, predictor.mask_side))
+    faster.learn()
     answer = faster.decode(embeddings[:1], click(1, False, 1, predictor.mask_side))
     before = answer.logits.clone()
     faster.decode(embeddings[:1], click(1, False, 2, predictor.mask_side))
@@ -85,7 +88,22 @@ def test_batches_and_long_prompts_are_not_captured(predictor: Predictor, embeddi
     faster.decode(embeddings[:1], PromptBatch.points(np.ones((2, 2), np.float32)))
     coords, labels = np.ones((1, 1, 2), np.float32), np.ones((1, 1), np.int64)
     faster.decode(embeddings, PromptBatch(coords, labels, np.ones(1, np.int64)))
+    faster.learn()
     assert recorder.captures == 0
+
+
+def test_one_memory_for_the_image_serves_every_kind_of_click(
+    predictor: Predictor, embeddings: list[ImageEmbedding]
+) -> None:
+    faster = replaying(predictor, Recorder())
+    for points in (1, 2, 3):
+        faster.decode(embeddings[:1], click(points, True, 0, predictor.mask_side))
+        faster.decode(embeddings[:1], click(points, False, 0, predictor.mask_side))
+    faster.learn()
+    assert faster.replay is not None
+    images = [each.inputs[0] for each in faster.replay._captured.values()]
+    assert len(images) == 6
+    assert len({each.data_ptr() for each in images}) == 1
 
 
 def test_where_capturing_fails_every_click_is_still_answered(
@@ -97,5 +115,6 @@ def test_where_capturing_fails_every_click_is_still_answered(
         prompts = click(1, False, seed, predictor.mask_side)
         expected = predictor.decode(embeddings[:1], prompts)
         assert torch.equal(faster.decode(embeddings[:1], prompts).logits, expected.logits)
+        faster.learn()
     assert recorder.captures == 1
     assert "without CUDA graphs" in caplog.text

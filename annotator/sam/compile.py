@@ -22,8 +22,9 @@ from torch import Tensor
 from torch.export import Dim
 
 from annotator.errors import ModelUnavailable
+from annotator.sam import float8
 from annotator.sam.graphs import STRIDE, ImageEncoder, MaskDecoder
-from annotator.sam.predictor import MAX_IMAGES, MAX_POINTS, MAX_PROMPTS, Graphs, Predictor
+from annotator.sam.predictor import FLOAT8, MAX_IMAGES, MAX_POINTS, MAX_PROMPTS, Graphs, Predictor
 
 FORMAT_VERSION = 2
 _MANIFEST = "manifest.json"
@@ -65,7 +66,7 @@ def _options(device: torch.device) -> dict[str, Any]:
 
 def manifest_of(model: str, checkpoint: str, device: torch.device, dtype: torch.dtype) -> Manifest:
     """What packages made here and now would say."""
-    options = json.dumps(_options(device), sort_keys=True)
+    options = json.dumps(_options(device) | (float8.recipe() if dtype == FLOAT8 else {}), sort_keys=True)
     return Manifest(FORMAT_VERSION, model, checkpoint, torch.__version__, device_key(device), str(dtype), options)
 
 

@@ -206,7 +206,8 @@ def _to_host(tensors: Sequence[Tensor]) -> list[AnyArray]:
     """Tensors of 4 bytes a value, in one copy."""
     copied = torch.cat([each.contiguous().view(torch.int32).flatten() for each in tensors]).cpu()
     parts = torch.split(copied, [each.numel() for each in tensors])
-    return [part.view(each.dtype).view(each.shape).numpy() for part, each in zip(parts, tensors, strict=True)]
+    # Copies, so that who keeps one does not keep all.
+    return [part.view(each.dtype).view(each.shape).numpy().copy() for part, each in zip(parts, tensors, strict=True)]
 
 
 def _flips(masks: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The stateless predictor: `encode` images once, `decode` any number of prompts on their embeddings.
+"""The predictor: `encode` images once, `decode` any number of prompts on their embeddings.
 
 The embedding is an argument, never hidden state, so one predictor serves any number of users and images.
 """
@@ -19,7 +19,7 @@ from annotator.errors import InvalidPrompt
 from annotator.sam import float8, zoo
 from annotator.sam.graphs import STRIDE, ImageEncoder, MaskDecoder
 from annotator.sam.preprocess import preprocess
-from annotator.sam.replay import ReplayedDecoder, cuda_capture
+from annotator.sam.replay import Replay, cuda_capture
 from annotator.types import FloatArray, Prompt
 
 MAX_POINTS = 64
@@ -121,7 +121,7 @@ class Graphs(NamedTuple):
 
 
 class Predictor:
-    """A SAM 2 checkpoint on a device. It keeps no state between calls; one device should run one call at a time."""
+    """A SAM 2 checkpoint on a device. No answer depends on earlier calls. One thread at a time may call it."""
 
     def __init__(
         self,
@@ -139,10 +139,7 @@ class Predictor:
         """
         self.model, self.key, self.graphs, self.image_size = model, key, graphs, image_size
         self.device, self.dtype, self.backend = device, dtype, backend
-        self._decoder, self._shared = graphs.decoder, graphs.shared
-        if device.type == "cuda":
-            capture = cuda_capture()
-            self._decoder, self._shared = (ReplayedDecoder(each, capture) for each in (graphs.decoder, graphs.shared))
+        self.replay = Replay(cuda_capture(device)) if device.type == "cuda" else None
 
     @classmethod
     def eager(
@@ -198,12 +195,18 @@ class Predictor:
         coords, labels = self._sent(prompts.coords * scale), self._sent(prompts.labels)
         features = self._features(embeddings)
         if len(embeddings) == 1 and prompts.mask_input is None:
-            answer = self._shared(*features, coords, labels)
+            decoder, inputs = self.graphs.shared, (*features, coords, labels)
         else:
             masks, has_mask = self._mask_inputs(prompts)
             index = self._sent(prompts.image_index)
-            answer = self._decoder(*features, coords, labels, index, masks, has_mask)
-        return MaskLogits(*answer)
+            decoder, inputs = self.graphs.decoder, (*features, coords, labels, index, masks, has_mask)
+        return MaskLogits(*(decoder(*inputs) if self.replay is None else self.replay.run(decoder, *inputs)))
+
+    @torch.inference_mode()
+    def learn(self) -> None:
+        """Make the kinds of prompts answered so far faster, where the device can. Takes longer than an answer."""
+        if self.replay is not None:
+            self.replay.learn()
 
     def _features(self, embeddings: Sequence[ImageEmbedding]) -> list[Tensor]:
         columns = zip(*((e.image_embed, e.feat_s0, e.feat_s1) for e in embeddings), strict=True)

@@ -7,7 +7,7 @@ one graph for each number of points: padding a prompt would add tokens that the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,6 +16,8 @@ from torch import Tensor
 log = logging.getLogger(__name__)
 
 Tensors = tuple[Tensor, ...]
+Decoder = Callable[..., Tensors]
+Shapes = tuple[torch.Size, ...]
 Capture = Callable[[Callable[[], Tensors]], tuple[Tensors, Callable[[], None]]]
 """Takes a run of kernels; gives its results, and what runs them again into the same memory."""
 
@@ -29,54 +31,73 @@ class _Captured(NamedTuple):
     again: Callable[[], None]
 
 
-class ReplayedDecoder:
-    """The same function as `decoder`, faster for a single prompt of a kind it has answered before.
+class Replay:
+    """Runs a model's decoders; what it has learnt of single prompts, it replays. One thread at a time may call it."""
 
-    The first prompt of its kind runs as it is, which also warms up what libraries set up lazily, and is captured then.
-    One thread at a time may call it.
-    """
-
-    def __init__(self, decoder: Callable[..., Tensors], capture: Capture) -> None:
-        """`decoder` is a `graphs.MaskDecoder`, of either variant."""
-        self._decoder = decoder
+    def __init__(self, capture: Capture) -> None:
         self._capture: Capture | None = capture
-        self._captured: dict[tuple[torch.Size, ...], _Captured] = {}
-        self._inputs: dict[tuple[int, torch.Size], Tensor] = {}
+        self._captured: dict[Shapes, _Captured] = {}
+        self._wanted: dict[Shapes, tuple[Decoder, Tensors]] = {}
+        self._memory: dict[tuple[int, torch.Size], Tensor] = {}
 
-    def __call__(self, *inputs: Tensor) -> Tensors:
-        """Decode; what is returned is the caller's own."""
-        features, coords = inputs[0], inputs[3]
-        single = len(features) == len(coords) == 1 and coords.shape[1] <= _MAX_POINTS
-        kind = tuple(each.shape for each in inputs)
-        if single and (captured := self._captured.get(kind)):
-            torch._foreach_copy_(captured.inputs, inputs)
+    def run(self, decoder: Decoder, *inputs: Tensor) -> Tensors:
+        """`decoder`, a `graphs.MaskDecoder`, of its `inputs`; what is returned is the caller's own."""
+        kind = tuple(each.shape for each in inputs)  # the decoder's variants differ in how many they take
+        if captured := self._captured.get(kind):
+            for own, given in zip(captured.inputs, inputs, strict=True):
+                own.copy_(given)
             captured.again()
             return tuple(each.clone() for each in captured.outputs)
-        answer = self._decoder(*inputs)
-        if single and self._capture is not None:
-            own = tuple(self._own(place, each) for place, each in enumerate(inputs))
+        features, coords = inputs[0], inputs[3]
+        if self._capture is not None and len(features) == len(coords) == 1 and coords.shape[1] <= _MAX_POINTS:
+            self._wanted[kind] = decoder, inputs
+        return decoder(*inputs)
+
+    @property
+    def can_learn(self) -> bool:
+        """There were prompts of a kind that is not replayed yet."""
+        return bool(self._wanted)
+
+    def learn(self) -> None:
+        """Capture them. Each has run once by then, which has set up what libraries set up lazily."""
+        while self._capture is not None and self._wanted:
+            kind, (decoder, given) = self._wanted.popitem()
             try:
-                self._captured[kind] = _Captured(own, *self._capture(lambda: self._decoder(*own)))
+                self._captured[kind] = self._capture_of(self._capture, decoder, given)
             except RuntimeError as error:
                 log.warning("The mask decoder runs without CUDA graphs (%s).", error)
                 self._capture = None
-        return answer
+                self._captured.clear()
+        self._wanted.clear()
 
-    def _own(self, place: int, value: Tensor) -> Tensor:
-        """Memory that graphs read in place of the argument `value`. All share what has the same shape: the image."""
-        if (place, value.shape) not in self._inputs:
-            self._inputs[place, value.shape] = value.clone()
-        return self._inputs[place, value.shape]
+    def _capture_of(self, capture: Capture, decoder: Decoder, given: Sequence[Tensor]) -> _Captured:
+        inputs = tuple(self._place_of(place, each) for place, each in enumerate(given))
+        return _Captured(inputs, *capture(lambda: decoder(*inputs)))
+
+    def _place_of(self, place: int, value: Tensor) -> Tensor:
+        """Memory that graphs read in place of an argument. All share what has the same shape: the image, mostly."""
+        if (place, value.shape) not in self._memory:
+            self._memory[place, value.shape] = value.clone()
+        return self._memory[place, value.shape]
 
 
-def cuda_capture() -> Capture:
-    """Captures that share their memory: nothing of one is needed while another is replayed."""
-    pool = torch.cuda.graph_pool_handle()
+def cuda_capture(device: torch.device) -> Capture:
+    """Captures that share their memory: nothing of one is needed while another is replayed.
+
+    They have a stream of their own, for what a matrix library keeps for a stream is freed with its graphs.
+    """
+    with torch.cuda.device(device):
+        pool, stream = torch.cuda.graph_pool_handle(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
 
     def capture(run: Callable[[], Tensors]) -> tuple[Tensors, Callable[[], None]]:
         graph = torch.cuda.CUDAGraph()
-        # Another thread may be loading the next model meanwhile; that should not end the capture.
-        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+        # The outer context is for a capture that fails: torch would leave us on its stream. Another thread may be
+        # loading the next model meanwhile, which is no reason to fail.
+        with (
+            torch.cuda.device(device),
+            torch.cuda.stream(stream),
+            torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"),
+        ):
             results = run()
         return results, graph.replay
 

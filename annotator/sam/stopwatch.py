@@ -12,7 +12,7 @@ class Stopwatch:
     """Started when made; `lap` ends a stage."""
 
     def __init__(self, device: torch.device) -> None:
-        self._cuda = device.type == "cuda"
+        self._device, self._cuda = device, device.type == "cuda"
         self._moments: list[float] = []
         self._events: list[torch.cuda.Event] = []
         self.lap()
@@ -23,7 +23,7 @@ class Stopwatch:
             self._moments.append(time.perf_counter() * 1e3)
             return
         event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        event.record()
+        event.record(torch.cuda.current_stream(self._device))
         self._events.append(event)
 
     def laps(self) -> list[float]:

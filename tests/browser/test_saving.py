@@ -82,7 +82,8 @@ def test_a_keep_refused_after_its_image_was_left_waits_there(cat: Annotator) -> 
     cat.page.wait_for_selector('#annotator .toast:has-text("waits on")')
     assert cat.state("image.id") != first and cat.state("draft.now") is None
     cat.press("a")
-    cat.until(f"image.id === {json.dumps(first)} && photoReady")
+    cat.until(f"image.id === {json.dumps(first)}")
+    cat.until("photoReady")
     np.testing.assert_array_equal(cat.mask(), mask)
     cat.press("Escape")
 
