@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from annotator.engine import Priority
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.replay import Capture, Replay, Tensors
+from annotator.segmenter import Segmenter
+from annotator.settings import Settings
 from annotator.types import Point, Prompt
 
 
@@ -104,6 +108,19 @@ def test_one_memory_for_the_image_serves_every_kind_of_click(
     images = [each.inputs[0] for each in faster.replay._captured.values()]
     assert len(images) == 6
     assert len({each.data_ptr() for each in images}) == 1
+
+
+def test_the_server_learns_after_a_click_and_replays_the_next(tmp_path: Path, cat: np.ndarray) -> None:
+    segmenter = Segmenter(Settings(data_dir=tmp_path, model="nano", device="cpu", compile=False))
+    recorder = Recorder()
+    segmenter.models.predictor.replay = Replay(recorder)
+    prompt = Prompt((Point(200, 150, 1),))
+    first = segmenter.prompt("cat", lambda: cat, prompt)
+    segmenter.engine.submit(Priority.BACKGROUND, lambda: None).result(10)  # what was queued before is done then
+    assert (recorder.captures, recorder.replays) == (1, 0)
+    assert segmenter.prompt("cat", lambda: cat, prompt).candidates == first.candidates
+    assert (recorder.captures, recorder.replays) == (1, 1)
+    segmenter.close()
 
 
 def test_where_capturing_fails_every_click_is_still_answered(
