@@ -71,8 +71,8 @@ export function createCommands({
       if (inProgress()) prompting.drop();
       else if (state().selection.length) void objects.remove(state().selection);
     },
-    undo: () => (inProgress() ? prompting.undo() : objects.undo()),
-    redo: () => (inProgress() || state().draft.future.length ? prompting.redo() : objects.redo()),
+    undo: () => (inProgress() ? prompting.undo() : review.undoDrop() || review.follow(objects.undo)),
+    redo: () => (inProgress() || state().draft.future.length ? prompting.redo() : review.follow(objects.redo)),
     nextImage: () => session.step(1),
     previousImage: () => session.step(-1),
     fit: () => viewport.fit(),

@@ -16,20 +16,25 @@ export function createIntake({ store, api, labels, objects, session, toast }) {
    * @template T
    * @param {T[]} things
    * @param {string} doing
-   * @param {(thing: T, project: string) => Promise<any[]>} take  one of them; the images it became
+   * @param {(thing: T, project: string) => Promise<any[]>} take  one of them; the images it became. Throws what to say
    */
   async function each(things, doing, take) {
     if (!things.length) return;
     const progress = toast("", { kind: "progress" });
     const into = project();
     let opened = false;
+    /** @type {string[]} */
+    const problems = [];
     for (const [at, thing] of things.entries()) {
       progress.update(`${doing} ${at + 1} of ${things.length} …`, at / things.length);
-      const added = session.adopt(await take(thing, into));
+      const images = await take(thing, into).catch((error) => (problems.push(error.message), []));
+      const added = session.adopt(images);
       if (added.length && !opened) void session.open(added[0].id);
       opened ||= added.length > 0;
     }
     progress.close();
+    if (problems.length === 1) toast(problems[0], { kind: "error" });
+    else if (problems.length) toast([`${problems.length} could not be added:`, ...problems].join("\n"), { kind: "error", stays: true });
   }
 
   /** @param {File} file @param {string} into  path of the project */
@@ -37,13 +42,9 @@ export function createIntake({ store, api, labels, objects, session, toast }) {
     const form = new FormData();
     form.append("files", file, file.name);
     try {
-      const reply = await api.post(`${into}/images`, form);
-      for (const bad of reply.errors) toast(named(bad.name, bad.error), { kind: "error" });
-      return reply.images;
+      return (await api.post(`${into}/images`, form)).images;
     } catch (error) {
-      const reasons = error.data?.errors ?? [];
-      toast(named(file.name, reasons[0]?.error ?? error.message), { kind: "error" });
-      return [];
+      throw new Error(named(file.name, error.data?.errors?.[0]?.error ?? error.message));
     }
   }
 
@@ -52,8 +53,7 @@ export function createIntake({ store, api, labels, objects, session, toast }) {
     try {
       return [await api.post(`${into}/folder-images`, { path })];
     } catch (error) {
-      toast(named(path, error.message), { kind: "error" });
-      return [];
+      throw new Error(named(path, error.message));
     }
   }
 

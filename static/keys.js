@@ -157,15 +157,27 @@ export function keysOf(keymap, command) {
   return (keys[command] ?? []).map((combo) => combo.replace("Escape", "Esc").replace("Delete", "Del").replace("-", "−"));
 }
 
+/** Where every key is typed or chosen with, and what lies open above the page. */
+const TAKES_ALL = "input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable], dialog, .popover";
+/** What a focused control does with keys itself. */
+const OF_CONTROLS = new Set(["Enter", " ", "Home", "End", "PageUp", "PageDown", ...Object.keys(ARROWS)]);
+
+/** @param {HTMLElement} target  outside the canvas @param {string} key @returns {boolean} whether the target needs the key itself */
+function takes(target, key) {
+  if (key === "Tab" || target.closest(TAKES_ALL)) return true;
+  return OF_CONTROLS.has(key) && Boolean(target.closest("button, a, input"));
+}
+
 /**
- * Listens on the focusable canvas box only, so that typing elsewhere never triggers a command.
- * @param {HTMLElement} box
+ * Listens on the whole page, so that keys work on after a click anywhere, but leaves controls and fields what is theirs.
+ * @param {HTMLElement} box  the canvas
  * @param {{keymap: () => string, run: (command: string, event: KeyboardEvent) => boolean, label: (key: string) => void,
  *   arrow: (dx: number, dy: number, leap: boolean) => void}} handlers  `run` tells whether the key was used
  */
 export function listenToKeys(box, { keymap, run, label, arrow }) {
-  box.addEventListener("keydown", (event) => {
-    if (event.target !== box) return;
+  document.addEventListener("keydown", (event) => {
+    const target = /** @type {HTMLElement} */ (event.target);
+    if (!box.isConnected || event.defaultPrevented || (target !== box && takes(target, event.key))) return;
     const combo = comboOf(event);
     const step = ARROWS[event.key];
     let used = true;

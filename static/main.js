@@ -172,6 +172,12 @@ export function mount(root) {
     viewport.setImage(image);
   }
 
+  // After the mouse, Enter and the arrows are for the canvas again, not for the button that was clicked.
+  root.addEventListener("click", (event) => {
+    const button = /** @type {HTMLElement} */ (event.target).closest("button");
+    const stays = button?.closest(".popover, dialog, [aria-expanded]");
+    if (event.detail > 0 && button && button === document.activeElement && !stays) done();
+  });
   window.addEventListener("beforeunload", (event) => outbox.atRisk() && event.preventDefault());
   root.annotator = createHook({ root, store, viewport, box });
   void session.boot().then(done);

@@ -11,8 +11,9 @@ const SAME_THING = 0.7;
  *   overlap (IoU of the boxes) with a better-scored proposal that is shown
  * @typedef {{id: number, jobId: string, state: "running" | "done" | "cancelled" | "failed", done: number, total: number,
  *   proposals: Proposal[], judged: Proposal[], gone: Set<number>, together: Set<number>, filter: Filter,
- *   hover: number | null}} Review  `judged`: kept or dropped, in this or an earlier part of the run; `gone`: those of them among
- *   `proposals`; `together`: to be kept as one object
+ *   kept: {ids: string[], items: Proposal[]}[], dropped: Proposal[][], hover: number | null}} Review  `judged`: kept or dropped, in this or an earlier part of the run; `gone`: those of them among
+ *   `proposals`; `together`: to be kept as one object; `kept`: the objects that were made of proposals; `dropped`: what an undo brings
+ *   back before it touches objects
  */
 
 /** Everything passes. */

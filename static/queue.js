@@ -63,12 +63,12 @@ export function createQueue({ store, api }) {
       const updated = (/** @type {any} */ item) => (item?.id === id ? { ...item, ...fields } : item);
       store.set({ image: updated(image), images: images.map(updated) });
     },
-    /** @param {any[]} added @returns {any[]} those of the project shown, which are in the queue now */
-    adopt(added) {
+    /** @param {any[]} added @param {number} [place] in the queue, else its end @returns {any[]} those of the project shown, which are in the queue now */
+    adopt(added, place = store.get().images.length) {
       const { images, total, projectId } = store.get();
       const here = added.filter((image) => image.project_id === projectId);
       const fresh = unknown(here);
-      store.set({ images: [...images, ...fresh], total: total + fresh.length });
+      store.set({ images: images.toSpliced(place, 0, ...fresh), total: total + fresh.length });
       return here;
     },
     /** @param {string} id */

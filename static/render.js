@@ -76,7 +76,11 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     const pixel = 1 / viewport.view.scale;
     useImageSpace(above, viewport.view, ratio);
     drawChosenProposals(state, pixel);
-    const color = objectColor(state, state.labelId, state.annotations.length);
+    const corrected = state.annotations.findIndex((/** @type {any} */ item) => item.id === state.draft.now?.annotationId);
+    const color =
+      corrected < 0
+        ? objectColor(state, state.labelId, state.annotations.length)
+        : objectColor(state, state.annotations[corrected].label_id, corrected);
     if (state.hover) drawMask(above, state.hover, { color, fill: 0.22, lines: [["#fff", 1.5]], pixel, dash: [5, 4] });
     const mask = shownMask(state.draft.now);
     if (mask) drawMask(above, mask, { ...maskStyle(state, color, true), pixel });

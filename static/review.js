@@ -24,6 +24,8 @@ function newReview() {
     gone: new Set(),
     together: new Set(),
     filter: OPEN_FILTER,
+    kept: [],
+    dropped: [],
     hover: null,
   };
 }
@@ -35,6 +37,9 @@ function newReview() {
 export function createReview({ store, api, outbox, objects, toast, chooseLabel }) {
   /** Reviews of images that were left, by image id; their jobs run on. @type {Map<string, Review>} */
   const parked = new Map();
+  /** The last review that was closed, to be had back. @type {{imageId: string, review: Review} | null} */
+  let closed = null;
+  const objectIds = () => store.get().annotations.map((/** @type {any} */ item) => item.id);
   const review = () => /** @type {Review | null} */ (store.get().review);
   const find = (/** @type {number} */ id) => [review(), ...parked.values()].find((item) => item?.id === id) ?? null;
 
@@ -106,9 +111,13 @@ export function createReview({ store, api, outbox, objects, toast, chooseLabel }
     const label = await chooseLabel();
     if (label === null) return false;
     const chosen = judge(now.id, indices);
+    const before = new Set(objectIds());
     try {
       const body = { job_id: now.jobId, indices, label_id: label, merge, request_id: requestId() };
-      objects.show(await outbox.push({ method: "POST", path: `/images/${image.id}/automask/accept`, body }));
+      const document = await outbox.push({ method: "POST", path: `/images/${image.id}/automask/accept`, body });
+      const ids = document.annotations.flatMap((/** @type {any} */ item) => (before.has(item.id) ? [] : [item.id]));
+      patch(now.id, { kept: [...(find(now.id)?.kept ?? []), { ids, items: chosen }], dropped: [] });
+      objects.show(document);
       return true;
     } catch (error) {
       reprieve(now.id, chosen);
@@ -187,7 +196,32 @@ export function createReview({ store, api, outbox, objects, toast, chooseLabel }
     /** Drops the proposal under the pointer. */
     dropHovered() {
       const now = review();
-      if (now && now.hover !== null) judge(now.id, [now.hover]);
+      if (now && now.hover !== null) patch(now.id, { dropped: [...now.dropped, judge(now.id, [now.hover])] });
+    },
+    /** @returns {boolean} whether a dropped proposal was brought back */
+    undoDrop() {
+      const now = review();
+      const last = now?.dropped.at(-1);
+      if (!now || !last) return false;
+      reprieve(now.id, last);
+      patch(now.id, { dropped: now.dropped.slice(0, -1) });
+      return true;
+    },
+    /** Runs an undo or redo; proposals whose objects it takes away can be kept again. @param {() => Promise<void>} walk */
+    async follow(walk) {
+      const { image } = store.get();
+      const had = objectIds();
+      await walk();
+      if (!image || store.get().image?.id !== image.id) return;
+      const has = objectIds();
+      const now = review() ?? (closed?.imageId === image.id ? closed.review : null);
+      for (const { ids, items } of now?.kept ?? []) {
+        const [was, is] = [had, has].map((all) => ids.some((id) => all.includes(id)));
+        if (!now || was === is) continue;
+        if (!review()) store.set({ review: now });
+        if (is) judge(now.id, items.map((item) => item.index));
+        else reprieve(now.id, items);
+      }
     },
     /**
      * Keeps every proposal whose middle lies inside a drawn line.
@@ -201,10 +235,21 @@ export function createReview({ store, api, outbox, objects, toast, chooseLabel }
       const together = gathered(now);
       if (together.length) return void accept(together, true);
       const kept = await accept(visibleProposals(now).map((item) => item.index));
-      if (now && kept && find(now.id)?.state !== "running") discard(now.id);
+      const after = now && find(now.id);
+      if (!kept || !after || after.state === "running") return;
+      if (review()?.id === after.id) closed = { imageId: store.get().image.id, review: after };
+      discard(after.id);
     },
+    /** Leaves what is still to be judged. */
     close() {
+      const { image } = store.get();
+      const left = review();
       store.set({ review: null });
+      if (!left || !image || !visibleProposals(left).length) return;
+      const undo = () => {
+        if (store.get().image?.id === image.id && !review()) store.set({ review: left });
+      };
+      toast("The proposals were dropped.", { action: ["Undo", undo] });
     },
     /** Leaves the image; what is to be reviewed waits for the return. @param {string} imageId */
     park(imageId) {

@@ -36,10 +36,22 @@ export function createSession({ store, api, outbox, labels, objects, prompting, 
     store.set({ image: null, photoReady: false, annotations: [], selection: [], hidden: new Set(), timing: null });
   }
 
+  /** Shows again what was left for an image that cannot be opened. @param {any} before  state @param {number} ticket */
+  async function goBack({ image, annotations }, ticket) {
+    if (!image) return photo.clear();
+    store.set({ image, annotations });
+    await photo.load(image.url).catch(() => {}); // its pixels are in the browser's cache
+    if (ticket !== opening) return;
+    store.set({ photoReady: true });
+    prompting.unpark(image.id);
+    review.unpark(image.id);
+    void watchEmbedding(image.id);
+  }
+
   /** @param {string} id */
   async function open(id) {
-    const before = store.get().image;
-    if (before?.id === id) return;
+    const before = store.get();
+    if (before.image?.id === id) return;
     leave();
     const ticket = ++opening;
     const known = store.get().images.find((/** @type {any} */ image) => image.id === id);
@@ -69,9 +81,9 @@ export function createSession({ store, api, outbox, labels, objects, prompting, 
       warmNext(id);
     } catch (error) {
       if (ticket !== opening) return;
-      photo.clear();
       store.set({ image: null });
       toast(`The image could not be opened: ${error.message}`, { kind: "error" });
+      await goBack(before, ticket);
     }
   }
 
@@ -223,8 +235,10 @@ export function createSession({ store, api, outbox, labels, objects, prompting, 
       } catch (error) {
         return toast(`The image could not be removed: ${error.message}`, { kind: "error" });
       }
-      const { image } = store.get();
+      const { image, images } = store.get();
       const index = shownQueue(store.get()).findIndex((item) => item.id === id);
+      const place = images.findIndex((/** @type {any} */ item) => item.id === id);
+      const { annotations: count = 0 } = images[place] ?? {};
       queue.drop(id);
       if (image?.id === id) {
         const left = shownQueue({ ...store.get(), image: null });
@@ -234,13 +248,14 @@ export function createSession({ store, api, outbox, labels, objects, prompting, 
       }
       const restore = async () => {
         try {
-          const [restored] = adopt([await api.post(`/images/${id}/restore`)]);
+          const [restored] = adopt([await api.post(`/images/${id}/restore`)], place);
           if (restored) await open(id);
         } catch (error) {
           toast(`The image could not be restored: ${error.message}`, { kind: "error" });
         }
       };
-      toast("Image removed.", { action: ["Undo", restore] });
+      const what = count ? `Image removed, with ${count === 1 ? "1 object" : `${count} objects`}.` : "Image removed.";
+      toast(what, { action: ["Undo", restore] });
     },
   };
 }

@@ -30,11 +30,13 @@ export function anchor(button, panel) {
     const target = /** @type {Node} */ (event.target);
     if (!panel.hidden && !panel.contains(target) && !button.contains(target)) show(false);
   });
-  panel.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
+  const onEscape = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== "Escape" || panel.hidden) return;
+    event.preventDefault();
     show(false);
     button.focus();
-  });
+  };
+  document.addEventListener("keydown", onEscape, { capture: true }); // before it is taken for a command
   panel.addEventListener("click", (event) => {
     if (/** @type {HTMLElement} */ (event.target).closest("[data-closes]")) show(false);
   });

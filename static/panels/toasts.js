@@ -10,11 +10,11 @@ const MAX_SHOWN = 5;
 /**
  * @param {HTMLElement} place
  * @param {() => void} done  gives the focus back
- * @returns {(text: string, options?: {kind?: "error" | "progress", quiet?: boolean, action?: [string, () => void]}) =>
+ * @returns {(text: string, options?: {kind?: "error" | "progress", quiet?: boolean, stays?: boolean, action?: [string, () => void]}) =>
  *   {update: (text: string, fraction: number) => void, close: () => void}}
  */
 export function createToasts(place, done) {
-  return function toast(text, { kind, quiet = false, action } = {}) {
+  return function toast(text, { kind, quiet = false, stays = false, action } = {}) {
     const words = el("span", { class: "toast-words" }, text);
     const bar = kind === "progress" ? el("progress", { max: "1", value: "0" }) : null;
     const node = el("div", { class: `toast ${kind ?? ""}`, role: kind === "error" ? "alert" : "status" }, words, bar);
@@ -31,10 +31,12 @@ export function createToasts(place, done) {
       node.append(el("button", { type: "button", class: "button plain", onclick: act }, action[0]));
     }
     if (kind !== "progress") node.append(iconButton("close", "Dismiss", close, { class: "plain small" }));
+    if (!bar) for (const same of [...place.children].filter((other) => other.dataset.text === text)) same.remove();
+    node.dataset.text = text;
     place.append(node);
     const old = [...place.querySelectorAll(".toast:not(.progress)")];
     for (const extra of old.slice(0, -MAX_SHOWN)) extra.remove();
-    if (kind !== "progress") setTimeout(close, kind === "error" ? ERROR_MS : quiet ? QUIET_MS : SHOWN_MS);
+    if (kind !== "progress" && !stays) setTimeout(close, kind === "error" ? ERROR_MS : quiet ? QUIET_MS : SHOWN_MS);
     return {
       update(next, fraction) {
         words.textContent = next;

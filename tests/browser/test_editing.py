@@ -158,6 +158,31 @@ def test_a_kept_object_is_picked_up_again(cat: Annotator) -> None:
     np.testing.assert_array_equal(only_mask(cat), before)
 
 
+def test_a_correction_has_the_colour_of_its_object(cat: Annotator) -> None:
+    for name in ("corrected", "chosen"):
+        cat.page.fill('#annotator [aria-label="New label"]', name)
+        cat.page.keyboard.press("Enter")
+        cat.settled()
+        if name == "corrected":
+            cat.click(200, 150)
+            cat.press("Enter")
+    color = cat.state("labels.find((label) => label.name === 'corrected').color")
+    cat.page.click("#annotator .object >> nth=0 >> .name")
+    cat.press("e")
+    rows, columns = cat.mask().nonzero()
+    x, y = int(np.median(columns)), int(np.median(rows))
+    script = """([x, y]) => {
+      const canvas = document.querySelector('#annotator canvas.overlay');
+      const box = canvas.getBoundingClientRect();
+      const ratio = canvas.width / box.width;
+      return [...canvas.getContext('2d').getImageData((x - box.x) * ratio, (y - box.y) * ratio, 1, 1).data.slice(0, 3)];
+    }"""
+    drawn = cat.page.evaluate(script, list(cat.at(x, y)))
+    wanted = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+    assert max(abs(a - b) for a, b in zip(drawn, wanted, strict=True)) < 12
+    cat.press("Escape")
+
+
 def test_double_click_picks_up_and_a_point_refines_from_the_mask(cat: Annotator) -> None:
     painted(cat, ((150, 150), (250, 150)))
     left, top = cat.at(200, 150)

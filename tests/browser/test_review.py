@@ -83,6 +83,42 @@ def test_proposals_are_filtered_kept_merged_and_dropped(page: Annotator) -> None
     assert coffee.state("annotations.length") == 2, "one step of the history for all of them"
 
 
+def test_undo_brings_proposals_back(page: Annotator) -> None:
+    coffee = with_photo(page, COFFEE)
+    count = coffee.auto_mask()
+    masks = proposals(coffee)
+    first, second, *_ = masks
+    where = spot(masks[first], [])
+    other = spot(masks[second], [masks[first]])
+
+    def left() -> int:
+        return int(coffee.state("review.proposals.length") - coffee.state("review.gone.size"))
+
+    coffee.click(*where)
+    coffee.until("annotations.filter((a) => !a.pending).length === 1")
+    assert left() == count - 1
+    coffee.press("Control+z")
+    assert (coffee.state("annotations.length"), left()) == (0, count)
+    coffee.press("Control+Shift+z")
+    assert (coffee.state("annotations.length"), left()) == (1, count - 1)
+    coffee.press("Control+z")
+
+    coffee.click(*other, button="right")
+    assert left() == count - 1
+    coffee.press("Control+z")
+    assert left() == count
+
+    coffee.press("Escape")
+    assert coffee.state("review") is None
+    coffee.page.click('#annotator .toast .button:has-text("Undo")')
+    assert left() == count
+    coffee.press("Enter")
+    coffee.until(f"annotations.filter((a) => !a.pending).length === {count}")
+    assert coffee.state("review") is None
+    coffee.press("Control+z")
+    assert (coffee.state("annotations.length"), left()) == (0, count)
+
+
 def test_a_stopped_run_shows_what_it_found_and_goes_on(cat: Annotator) -> None:
     def long(route: Route) -> None:
         route.continue_(post_data=json.dumps({**route.request.post_data_json, "points_per_side": 48}))

@@ -49,6 +49,25 @@ def test_a_killed_server_comes_back_with_the_mask_its_history_and_the_embedding(
     assert cat.state("annotations.length") == 0
 
 
+def test_without_the_server_the_open_image_stays(cat: Annotator) -> None:
+    image = cat.state("image.id")
+    with_photo(cat)
+    cat.press("a")
+    cat.until(f"image?.id === {json.dumps(image)}")
+    cat.click(200, 150)
+    mask = cat.mask()
+    cat.page.context.set_offline(True)
+    cat.page.keyboard.press("d")
+    cat.toast("could not be opened")
+    cat.until("photoReady")
+    assert cat.state("image.id") == image
+    np.testing.assert_array_equal(cat.mask(), mask)
+    cat.page.context.set_offline(False)
+    cat.page.wait_for_selector("#annotator .banner[hidden]", state="attached")
+    cat.press("Enter")
+    cat.until("annotations.filter((a) => !a.pending).length === 1")
+
+
 def test_an_export_waits_for_what_is_on_its_way(cat: Annotator) -> None:
     name = cat.state("image.name")
     cat.click(200, 150)

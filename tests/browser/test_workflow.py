@@ -233,6 +233,33 @@ def test_the_keys_work_on_after_a_button_beside_the_canvas(cat: Annotator) -> No
     assert cat.page.evaluate(focused) == "canvas-box"
 
 
+def test_keys_work_wherever_the_mouse_was_last(cat: Annotator) -> None:
+    name = cat.state("image.name")
+    with_photo(cat)
+    cat.page.click("#annotator .status-button")
+    cat.until("image.status === 'done'")
+    cat.press("Enter")
+    assert cat.state("image.status") == "done", "Enter is for the canvas"
+    cat.page.mouse.click(1270, 700)  # an empty place of the side panel
+    cat.press("a")
+    assert cat.state("image.name") == name
+    cat.click(200, 150)
+    cat.page.click('#annotator [aria-label="View"]')
+    cat.press("Escape")
+    assert cat.page.locator('#annotator [aria-label="View"]').get_attribute("aria-expanded") == "false"
+    assert cat.state("draft.now") is not None, "the panel is closed first"
+    cat.press("Escape")
+    assert cat.state("draft.now") is None
+
+
+def test_many_bad_uploads_are_listed_together_and_stay(page: Annotator) -> None:
+    names = [f"bad{i}.jpg" for i in range(8)]
+    page.upload(*((name, b"words") for name in names), wait=False)
+    page.toast("8 could not be added")
+    words = page.page.locator('#annotator .toast:has-text("8 could not be added")').inner_text()
+    assert all(name in words for name in names)
+
+
 def test_bad_uploads_are_named_and_the_page_lives(page: Annotator) -> None:
     good = (f"good-{next(tints)}.jpg", photo(CAT, 451, 300, tint=next(tints)))
     page.upload(("words.jpg", b"these are words"), ("empty.png", b""), wait=False)
@@ -281,6 +308,19 @@ def test_an_image_is_removed_and_brought_back(cat: Annotator) -> None:
     cat.toast("Image removed")
     cat.page.click('#annotator .toast .button:has-text("Undo")')
     cat.until(f"image?.id === '{image}'")
+
+
+def test_an_image_comes_back_where_it_was(cat: Annotator) -> None:
+    first = cat.state("image.name")
+    cat.click(200, 150)
+    cat.press("Enter")
+    with_photo(cat)
+    order = cat.state("images.map((image) => image.id)")
+    cat.page.click(f'#annotator [aria-label="Remove {first}"]')
+    cat.toast("Image removed, with 1 object.")
+    cat.page.click('#annotator .toast .button:has-text("Undo")')
+    cat.until(f"images.length === {len(order)}")
+    assert cat.state("images.map((image) => image.id)") == order
 
 
 def test_zoom_keeps_the_point_under_the_pointer(cat: Annotator) -> None:
