@@ -1,7 +1,8 @@
 """The labels of a project: unique names, distinct colours, one digit key each.
 
 The functions run inside a transaction that holds the project's row, see `hold`. A deleted label stays as a row, hidden,
-because undo may bring back annotations that have it; its name stays taken until the label itself comes back.
+because undo may bring back annotations that have it, or their image may come back; its name stays taken until the label
+itself comes back.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from annotator.errors import Conflict, NotFound
-from annotator.schema import annotation_rows, labels, projects
+from annotator.schema import annotation_rows, images, labels, projects
 from annotator.types import Label
 
 PALETTE = (
@@ -84,12 +85,18 @@ def change(connection: Connection, label: Label) -> Label:
 
 
 def remove(connection: Connection, label: Label) -> None:
-    """Hide the label and free its key. Raises `Conflict` if an annotation has it, be it on a deleted image."""
-    query = select(func.count()).select_from(annotation_rows).where(annotation_rows.c.label_id == label.id)
-    count = connection.scalar(query)
+    """Hide the label and free its key. Raises `Conflict` if an annotation has it, unless its image is deleted."""
+    query = select(func.count()).select_from(annotation_rows.join(images))
+    count = connection.scalar(query.where(annotation_rows.c.label_id == label.id, ~images.c.deleted))
     if count:
         raise Conflict(f"The label {label.name} is used by {count} annotations; delete or relabel them first.")
     connection.execute(update(labels).where(labels.c.id == label.id).values(deleted=True, key=None))
+
+
+def revive(connection: Connection, image_id: str) -> None:
+    """Bring the deleted labels back that annotations of this image have."""
+    used = select(annotation_rows.c.label_id).where(annotation_rows.c.image_id == image_id)
+    connection.execute(update(labels).where(labels.c.id.in_(used), labels.c.deleted).values(deleted=False))
 
 
 def clean_name(name: str, thing: str) -> str:

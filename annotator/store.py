@@ -132,8 +132,11 @@ class Store:
         self._update_image(image_id, deleted=True)
 
     def restore_image(self, image_id: str) -> None:
-        """Take `delete_image` back."""
-        self._update_image(image_id, was_deleted=True, deleted=False)
+        """Take `delete_image` back. Labels that were deleted meanwhile come back with it."""
+        with self._writing() as connection:
+            labels.hold(connection, _image(connection, image_id, deleted=True).project_id, shared=True)
+            connection.execute(update(images).where(images.c.id == image_id).values(deleted=False))
+            labels.revive(connection, image_id)
 
     def purge_deleted(self, project_id: int | None = None) -> list[ImageRecord]:
         """Remove the deleted images, of one project or of all, for good; their files are the caller's to delete."""
@@ -237,8 +240,8 @@ class Store:
             journal.step(connection, image, undo)
             return journal.standing(connection, image_id)
 
-    def _update_image(self, image_id: str, was_deleted: bool = False, **values: object) -> None:
-        which = (images.c.id == image_id) & (images.c.deleted == was_deleted)
+    def _update_image(self, image_id: str, **values: object) -> None:
+        which = (images.c.id == image_id) & ~images.c.deleted
         with self._writing() as connection:
             if connection.execute(update(images).where(which).values(values)).rowcount == 0:
                 raise NotFound("There is no such image.")

@@ -211,7 +211,7 @@ def test_every_unusable_entry_is_reported(document: dict[str, Any]) -> None:
         "Annotation 23: its category has no name",
         "unknown.jpg is not an image of this project. Annotations left out: 2.",
         "b.jpg is 40 x 50 in the file, 50 x 40 here (upright). Annotations left out: 1.",
-        "Image 5 has no file name. Annotations left out: 0.",
+        "Images without annotations that match none here: 1.",
         "One of the images has no id",
         "One of the categories has no id, or the id of another: 1.",
     ):

@@ -143,13 +143,21 @@ def test_a_label_in_use_cannot_be_deleted(store: Store, project: Project) -> Non
     store.commit("i", "keep", [keep("i", "a", label.id)])
     with pytest.raises(Conflict, match="1 annotations"):
         store.delete_label(label.id)
-    store.delete_image("i")
-    with pytest.raises(Conflict):
-        store.delete_label(label.id)
-    store.restore_image("i")
     store.undo("i")
     store.delete_label(label.id)
     assert store.labels(project.id) == []
+
+
+def test_a_label_used_on_a_deleted_image_only_goes_and_comes_back_with_it(store: Store, project: Project) -> None:
+    label = store.add_label(project.id, "cat")
+    add_image(store, project, "i")
+    store.commit("i", "keep", [keep("i", "a", label.id)])
+    store.delete_image("i")
+    store.delete_label(label.id)
+    assert store.labels(project.id) == []
+    store.restore_image("i")
+    assert [each.name for each in store.labels(project.id)] == ["cat"]
+    assert store.annotations("i")[0].label_id == label.id
 
 
 def test_a_deleted_label_comes_back_when_added_again(store: Store, project: Project) -> None:

@@ -113,7 +113,9 @@ def parse(document: object, images: Sequence[ImageRecord]) -> tuple[list[Importe
             imported.append(_read(entry, targets.get(image_key), categories.get(_id(entry, "category_id"))))
         except (_Unusable, InvalidMask) as error:
             problems.append(f"Annotation {entry.get('id', f'number {place}')!s:.40}: {error}")
-    problems += [f"{reason} Annotations left out: {skipped[key]}." for key, reason in unmatched.items()]
+    problems += [f"{unmatched[key]} Annotations left out: {count}." for key, count in skipped.most_common()]
+    if empty := len(unmatched) - len(skipped):
+        problems.append(f"Images without annotations that match none here: {empty}.")
     return imported, problems
 
 
