@@ -4,6 +4,7 @@ import { createApi } from "./api.js";
 import { createCommands } from "./commands.js";
 import { createDetail } from "./detail.js";
 import { el } from "./dom.js";
+import { createDrafts } from "./drafts.js";
 import { createExport } from "./export.js";
 import { listenToKeys } from "./keys.js";
 import { createIntake } from "./intake.js";
@@ -46,7 +47,7 @@ const NARROW_INSETS = { left: 6, top: 62, right: 6, bottom: 60 };
  */
 export function mount(root) {
   if (root.annotator) return;
-  const storage = openStorage();
+  const storage = openStorage("localStorage");
   const store = createStore({ ...initialState(), view: { ...VIEW, ...remembered(storage) } });
 
   const photoCanvas = el("canvas", { class: "photo" });
@@ -71,7 +72,7 @@ export function mount(root) {
   const api = createApi({ fetch: fetch.bind(window), onConnection: (online) => session.connection(online) });
   const outbox = createOutbox({ send: api.send, storage, onCount: (unsent) => store.set({ unsent }) });
   const labels = createLabels({ store, api, toast });
-  const prompting = createPrompting({ store, api, toast });
+  const prompting = createPrompting({ store, api, toast, drafts: createDrafts(openStorage("sessionStorage")) });
   const objects = createObjects({ store, api, outbox, labels, toast, prompting });
   const review = createReview({ store, api, outbox, objects, toast, chooseLabel: labels.chosen });
   const session = createSession({ store, api, outbox, labels, objects, prompting, review, photo, toast, storage });
@@ -178,6 +179,7 @@ export function mount(root) {
     const stays = button?.closest(".popover, dialog, [aria-expanded]");
     if (event.detail > 0 && button && button === document.activeElement && !stays) done();
   });
+  window.addEventListener("pagehide", prompting.save);
   window.addEventListener("beforeunload", (event) => outbox.atRisk() && event.preventDefault());
   root.annotator = createHook({ root, store, viewport, box });
   void session.boot().then(done);

@@ -19,15 +19,18 @@ import {
 const MAX_POINTS = 64;
 const SLOW_LINKS = new Set(["slow-2g", "2g", "3g"]);
 const SLOW_REPLY_MS = 700;
+const SAVE_MS = 300;
 
 /** @typedef {{key: string, reply: Promise<any>}} Early */
 
 /**
- * @param {{store: any, api: any, toast: (text: string, options?: any) => void}} context
+ * @param {{store: any, api: any, toast: (text: string, options?: any) => void,
+ *   drafts: {load: () => Map<string, import("./state.js").Draft>, save: (drafts: Map<string, any>) => void}}} context  `drafts`:
+ *   what outlives the page
  */
-export function createPrompting({ store, api, toast }) {
-  /** Drafts of images that were left, by image id. @type {Map<string, import("./state.js").Draft>} */
-  const parked = new Map();
+export function createPrompting({ store, api, toast, drafts }) {
+  /** Drafts of images that were left, by image id. */
+  const parked = drafts.load();
   /** When the prompt of a step was made, by step id. @type {Map<number, number>} */
   const started = new Map();
   /** This page's pointer, among those of other pages. */
@@ -38,9 +41,25 @@ export function createPrompting({ store, api, toast }) {
   let early = null;
   let slowReplies = 0;
 
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let saving;
+
   const draft = () => store.get().draft;
   const setDraft = (/** @type {import("./state.js").Draft} */ next) => store.set({ draft: next, hover: null });
   const busy = (/** @type {number} */ by) => store.set({ busy: store.get().busy + by });
+
+  function save() {
+    clearTimeout(saving);
+    saving = undefined;
+    const { image } = store.get();
+    const all = new Map(parked);
+    if (image && draft().now) all.set(image.id, draft());
+    drafts.save(all);
+  }
+  store.watch(["draft"], (/** @type {any} */ { draft: next }) => {
+    if (next.now) saving ??= setTimeout(save, SAVE_MS);
+    else save(); // at once: what was kept must not come back
+  });
 
   /** What a step asks. @param {import("./state.js").Step} step */
   const questionOf = (step) => ({
@@ -252,6 +271,7 @@ export function createPrompting({ store, api, toast }) {
       hover.cancel();
       if (store.get().hover) store.set({ hover: null });
     },
+    save,
     /** Leaves the image; its object in progress waits for the return. @param {string} imageId */
     park(imageId) {
       if (draft().now) parked.set(imageId, draft());

@@ -3,12 +3,13 @@
 /** @type {WeakSet<Storage>} */
 const standIns = new WeakSet();
 
-/** @returns {Storage} */
-export function openStorage() {
+/** @param {"localStorage" | "sessionStorage"} kind @returns {Storage} */
+export function openStorage(kind) {
   try {
-    localStorage.setItem("annotator.probe", "");
-    localStorage.removeItem("annotator.probe");
-    return localStorage;
+    const storage = window[kind];
+    storage.setItem("annotator.probe", "");
+    storage.removeItem("annotator.probe");
+    return storage;
   } catch {
     const stand = Object.create({
       getItem: (/** @type {string} */ key) => stand[key] ?? null,

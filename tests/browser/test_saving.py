@@ -49,6 +49,19 @@ def test_a_killed_server_comes_back_with_the_mask_its_history_and_the_embedding(
     assert cat.state("annotations.length") == 0
 
 
+def test_what_is_in_progress_outlives_a_reload(cat: Annotator) -> None:
+    cat.click(200, 150)
+    mask = cat.mask()
+    cat.reload()
+    np.testing.assert_array_equal(cat.mask(), mask)
+    cat.click(210, 160)
+    assert cat.state("draft.now.points.length") == 2
+    cat.press("Enter")
+    cat.reload()
+    assert cat.state("draft.now") is None
+    assert cat.state("annotations.length") == 1
+
+
 def test_without_the_server_the_open_image_stays(cat: Annotator) -> None:
     image = cat.state("image.id")
     with_photo(cat)

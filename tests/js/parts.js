@@ -58,7 +58,9 @@ export function page(fields = {}) {
     said.push({ text, ...options });
     return { update: () => {}, close: () => {} };
   };
-  return { store, said, toast, chooseLabel: async () => 1, labels: { chosen: async () => 1, load: async () => {} } };
+  const labels = { chosen: async () => 1, load: async () => {} };
+  const drafts = { load: () => new Map(), save: () => {} };
+  return { store, said, toast, drafts, chooseLabel: async () => 1, labels };
 }
 
 /**

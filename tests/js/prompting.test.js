@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { createDrafts } from "../../static/drafts.js";
 import { createPrompting } from "../../static/prompting.js";
 import { newStep } from "../../static/state.js";
-import { page, photo, server, square } from "./parts.js";
+import { memory, page, photo, server, square } from "./parts.js";
 
 const step = newStep({ points: [[1, 1, 1]], edited: square(), answered: true });
 const draft = { past: [], now: step, future: [] };
@@ -63,4 +64,23 @@ test("what could not be kept does not push out what was begun meanwhile", () => 
   const prompting = createPrompting({ store, api: server({}).api, ...on });
   prompting.giveBack(store.get().image, { ...draft, now: newStep({ points: [[2, 2, 1]] }) });
   assert.equal(store.get().draft.now, step);
+});
+
+test("what is in progress outlives the page, on its own image", () => {
+  const storage = memory();
+  const { store, ...on } = page({ draft });
+  const prompting = createPrompting({ store, api: server({}).api, ...on, drafts: createDrafts(storage) });
+  prompting.park("b");
+  store.set({ draft: { ...draft, now: newStep({ points: [[2, 2, 1]], edited: square(), answered: true }) } });
+  prompting.save();
+
+  const { store: next, ...after } = page();
+  const again = createPrompting({ store: next, api: server({}).api, ...after, drafts: createDrafts(storage) });
+  again.unpark("a");
+  assert.deepEqual(next.get().draft.now.points, [[2, 2, 1]]);
+  again.unpark("b");
+  assert.deepEqual(next.get().draft.now.points, step.points);
+  again.drop();
+  again.save();
+  assert.deepEqual(Object.keys(storage), []);
 });
