@@ -23,11 +23,18 @@ FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 _BROWSER_FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _EXIF_ORIENTATION = 0x0112
 _THUMBNAIL = 160
+_MAX_NAME = 200
 
 UInt8Array = npt.NDArray[np.uint8]
 
 # Pillow's own bomb check only warns below twice its limit; ours replaces it.
 Image.MAX_IMAGE_PIXELS = None
+
+
+def relative_name(name: str) -> str:
+    """What an upload is called: its path with forward slashes, nothing that leads out, at most 200 characters."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..") and ":" not in part]
+    return "/".join(parts)[-_MAX_NAME:].lstrip("/") or "image"
 
 
 @dataclass(frozen=True, slots=True)

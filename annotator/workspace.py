@@ -94,8 +94,8 @@ class Workspace:
             return project
 
     def add_image(self, project: Project, name: str, data: bytes) -> ImageRecord:
-        """Decode, check and store an upload. Raises InvalidImage."""
-        name = name.replace("\\", "/").rsplit("/", 1)[-1][:200] or "image"
+        """Decode, check and store an upload; its name may lead through folders. Raises InvalidImage."""
+        name = images.relative_name(name)
         if len(data) > self.settings.max_upload_bytes:
             raise InvalidImage(f"{name} is larger than {self.settings.max_upload_bytes >> 20} MiB.")
         decoded = images.decode(data, name, self.settings.max_pixels)

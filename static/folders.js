@@ -8,25 +8,39 @@ const byName = new Intl.Collator("en", { numeric: true }).compare;
 /** @param {File} file @returns {boolean} whether it is an image by its name; hidden files are none */
 export const isImage = ({ name }) => IMAGE.test(name) && !name.startsWith(".");
 
-/** @param {FileList} files  of a picked folder @returns {File[]} in the order of their paths */
-export const inOrder = (files) => [...files].sort((a, b) => byName(a.webkitRelativePath, b.webkitRelativePath));
+/** @typedef {{file: File, path: string}} Found  `path` in the folder that holds all of them, which is what a dataset calls it */
+
+/** @param {FileList} files  of a picked folder @returns {Found[]} in the order of their paths */
+export const inOrder = (files) =>
+  inside([...files].map((file) => ({ file, path: file.webkitRelativePath })).sort((a, b) => byName(a.path, b.path)));
+
+/** @param {Found[]} found @returns {Found[]} without the folder that is common to all */
+function inside(found) {
+  const top = (/** @type {Found} */ { path }) => path.slice(0, path.indexOf("/") + 1);
+  const common = found.length ? top(found[0]) : "";
+  return found.every((one) => top(one) === common) ? found.map(({ file, path }) => ({ file, path: path.slice(common.length) })) : found;
+}
 
 /**
  * @param {FileSystemEntry[]} entries
- * @returns {Promise<File[]>} the files among them and in their folders, in the order of their paths; what cannot be read is left out
+ * @returns {Promise<Found[]>} the files among them and in their folders, in the order of their paths; what cannot be read is left out
  */
-export async function filesOf(entries) {
-  /** @type {File[]} */
+export const filesOf = async (entries) => inside(await found(entries));
+
+/** @param {FileSystemEntry[]} entries @returns {Promise<Found[]>} */
+async function found(entries) {
+  /** @type {Found[]} */
   const files = [];
   for (const entry of [...entries].sort((a, b) => byName(a.name, b.name))) {
     if (entry.isFile) files.push(...(await fileOf(/** @type {FileSystemFileEntry} */ (entry)).catch(() => [])));
-    else files.push(...(await filesOf(await childrenOf(/** @type {FileSystemDirectoryEntry} */ (entry)).catch(() => []))));
+    else files.push(...(await found(await childrenOf(/** @type {FileSystemDirectoryEntry} */ (entry)).catch(() => []))));
   }
   return files;
 }
 
-/** @param {FileSystemFileEntry} entry @returns {Promise<File[]>} */
-const fileOf = (entry) => new Promise((resolve, reject) => entry.file((file) => resolve([file]), reject));
+/** @param {FileSystemFileEntry} entry @returns {Promise<Found[]>} */
+const fileOf = (entry) =>
+  new Promise((resolve, reject) => entry.file((file) => resolve([{ file, path: entry.fullPath.slice(1) }]), reject));
 
 /** @param {FileSystemDirectoryEntry} entry @returns {Promise<FileSystemEntry[]>} */
 async function childrenOf(entry) {

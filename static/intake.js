@@ -37,14 +37,14 @@ export function createIntake({ store, api, labels, objects, session, toast }) {
     else if (problems.length) toast([`${problems.length} could not be added:`, ...problems].join("\n"), { kind: "error", stays: true });
   }
 
-  /** @param {File} file @param {string} into  path of the project */
-  async function uploadOne(file, into) {
+  /** @param {import("./folders.js").Found} found @param {string} into  path of the project */
+  async function uploadOne({ file, path }, into) {
     const form = new FormData();
-    form.append("files", file, file.name);
+    form.append("files", file, path);
     try {
       return (await api.post(`${into}/images`, form)).images;
     } catch (error) {
-      throw new Error(named(file.name, error.data?.errors?.[0]?.error ?? error.message));
+      throw new Error(named(path, error.data?.errors?.[0]?.error ?? error.message));
     }
   }
 
@@ -87,12 +87,13 @@ export function createIntake({ store, api, labels, objects, session, toast }) {
     async take(files) {
       const isCoco = (/** @type {File} */ file) => file.name.toLowerCase().endsWith(".json");
       const into = project();
-      await each(files.filter((file) => !isCoco(file)), "Uploading", uploadOne);
+      const images = files.filter((file) => !isCoco(file)).map((file) => ({ file, path: file.name }));
+      await each(images, "Uploading", uploadOne);
       for (const file of files.filter(isCoco)) await importCoco(file, into);
     },
-    /** The images among the files of folders. @param {File[]} files */
+    /** The images among the files of folders. @param {import("./folders.js").Found[]} files */
     async takeFolder(files) {
-      const images = files.filter(isImage);
+      const images = files.filter(({ file }) => isImage(file));
       const left = files.length - images.length;
       if (!images.length) toast("There are no images in this folder.");
       else if (left)

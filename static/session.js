@@ -6,6 +6,7 @@ import { remember } from "./storage.js";
 const PREFETCH = 3;
 const LAST_PROJECT = "annotator.project";
 const LAST_OPEN = "annotator.image.";
+const LAST_LABEL = "annotator.label.";
 const POLL_EMBEDDING_MS = 500;
 const POLL_HISTORY_MS = 4000;
 const RECONNECT_MS = 1500;
@@ -148,7 +149,9 @@ export function createSession({ store, api, outbox, labels, objects, prompting, 
     queue.restart();
     store.set({ booted: false, projectId: id, labels: [], labelId: null });
     remember(storage, LAST_PROJECT, String(id));
+    const label = Number(storage.getItem(LAST_LABEL + id)); // before another one is chosen for now
     await Promise.all([labels.load(), loadMore()]);
+    if (store.get().labels.some((/** @type {any} */ { id: one }) => one === label)) store.set({ labelId: label });
     const last = storage.getItem(LAST_OPEN + id);
     const image = (last && (await queue.find(last))) || store.get().images.at(-1);
     if (store.get().projectId !== id) return;
@@ -172,6 +175,10 @@ export function createSession({ store, api, outbox, labels, objects, prompting, 
     if (refused.length) toast(`Earlier changes were refused (${refused.length}): ${refused[0]}`, { kind: "error" });
     if (waiting.length) toast(`Earlier changes wait for the next reload (${waiting.length}): ${waiting[0]}`, { kind: "error" });
   }
+
+  store.watch(["labelId"], (/** @type {any} */ { labelId, projectId }) => {
+    if (labelId !== null) remember(storage, LAST_LABEL + projectId, String(labelId));
+  });
 
   setInterval(() => {
     if (!document.hidden && store.get().online && store.get().booted) objects.refresh().catch(() => {});

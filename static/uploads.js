@@ -5,7 +5,7 @@ import { filesOf, inOrder } from "./folders.js";
 
 /**
  * @param {HTMLElement} root
- * @param {{files: (files: File[]) => void, folder: (files: File[]) => void}} use  `folder`: takes all files of folders
+ * @param {{files: (files: File[]) => void, folder: (files: import("./folders.js").Found[]) => void}} use  `folder`: takes all files of folders
  * @returns {{files: (accept?: string) => void, folder: () => void}} open the dialogs
  */
 export function listenToFiles(root, use) {

@@ -409,7 +409,7 @@ def test_good_files_are_taken_beside_bad_ones(client: TestClient, project: int) 
 def test_a_path_in_a_file_name_is_only_a_name(client: TestClient, project: int, settings: Settings) -> None:
     data = (SAMPLES / "skimage_coffee.jpg").read_bytes()
     (image,) = upload(client, project, ("../../evil\\..\\x.jpg", data)).json()["images"]
-    assert image["name"] == "x.jpg"
+    assert image["name"] == "evil/x.jpg"
     assert not list(settings.data_dir.parent.rglob("x.jpg"))
 
 

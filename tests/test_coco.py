@@ -219,6 +219,24 @@ def test_every_unusable_entry_is_reported(document: dict[str, Any]) -> None:
     assert len(problems) == 11
 
 
+def test_folders_on_either_side_do_not_keep_a_file_from_its_image() -> None:
+    def found(here: str, there: str) -> int:
+        document = {
+            "images": [{"id": 1, "file_name": there, "width": IMAGES[0].width, "height": IMAGES[0].height}],
+            "categories": [{"id": 1, "name": "cat"}],
+            "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]]}],
+        }
+        return len(
+            coco.parse(document, [replace(IMAGES[0], name=here), replace(IMAGES[0], id="x", name="other/b.jpg")])[0]
+        )
+
+    assert found("deep/a.jpg", "deep/a.jpg") == 1
+    assert found("deep/a.jpg", "a.jpg") == 1
+    assert found("a.jpg", "photos\\a.jpg") == 1
+    assert found("a.jpg", "c.jpg") == 0
+    assert found("deep/b.jpg", "b.jpg") == 0, "two could be meant"
+
+
 @pytest.mark.parametrize("document", [None, [], "coco", {}, {"images": {}, "categories": 3, "annotations": None}])
 def test_what_is_not_coco_is_said_to_be_so(document: object) -> None:
     imported, problems = coco.parse(document, IMAGES)

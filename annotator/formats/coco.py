@@ -85,20 +85,22 @@ class _Unusable(Exception):
 def parse(document: object, images: Sequence[ImageRecord]) -> tuple[list[Imported], list[str]]:
     """The usable annotations of a COCO document, and one sentence for each thing in it that could not be used.
 
-    Images are matched by file name, with or without its folder, and size. Segmentations may be compressed or
-    uncompressed RLE or polygons, whose parts are united; they become the very pixels pycocotools makes of them.
+    Images are matched by file name, with or without folders on either side, and size. Segmentations may be compressed
+    or uncompressed RLE or polygons, whose parts are united; they become the very pixels pycocotools makes of them.
     """
     if not isinstance(document, dict):
         return [], ["This is not a COCO file: it is no JSON object with images, categories and annotations."]
     problems: list[str] = []
     by_name: dict[str, list[ImageRecord]] = {}
+    by_file: dict[str, list[ImageRecord]] = {}
     for image in images:
         by_name.setdefault(image.name, []).append(image)
+        by_file.setdefault(_file(image.name), []).append(image)
     targets: dict[_Id, ImageRecord] = {}
     unmatched: dict[_Id, str] = {}
     for key, entry in _identified(document, "images", problems):
         try:
-            targets[key] = _match(entry, by_name)
+            targets[key] = _match(entry, by_name, by_file)
         except _Unusable as error:
             unmatched[key] = str(error)
     categories = dict(_identified(document, "categories", problems))
@@ -148,12 +150,19 @@ def _id(entry: dict[str, Any], field: str) -> _Id:
     return value if isinstance(value, int | str) else None
 
 
-def _match(entry: dict[str, Any], by_name: Mapping[str, Sequence[ImageRecord]]) -> ImageRecord:
+def _file(name: str) -> str:
+    """Without its folders."""
+    return PureWindowsPath(name).name
+
+
+def _match(
+    entry: dict[str, Any], by_name: Mapping[str, Sequence[ImageRecord]], by_file: Mapping[str, Sequence[ImageRecord]]
+) -> ImageRecord:
     """The image of the project that an image of the file stands for."""
     name = entry.get("file_name")
     if not isinstance(name, str):
         raise _Unusable(f"Image {entry['id']} has no file name.")
-    named = by_name.get(name) or by_name.get(PureWindowsPath(name).name, ())
+    named = by_name.get(name) or by_file.get(_file(name), ())
     if not named:
         raise _Unusable(f"{name:.100} is not an image of this project.")
     size = entry.get("width"), entry.get("height")

@@ -72,7 +72,7 @@ def test_the_images_of_a_folder_are_uploaded(page: Annotator, tmp_path: Path) ->
         page.page.click('#annotator [aria-label^="Add folder"]')
     chooser.value.set_files(tmp_path)
     page.toast("1 file that is no image was left out.")
-    for name in (first, second):
+    for name in (first, f"deeper/{second}"):
         page.until(f"images.some((image) => image.name === '{name}')")
 
 

@@ -174,6 +174,19 @@ def test_labels_by_field_key_and_list(cat: Annotator) -> None:
     assert cat.state("annotations[0].label_id") == label
 
 
+def test_the_chosen_label_stays_chosen(cat: Annotator) -> None:
+    names = [f"{name} {next(tints)}" for name in ("first", "second", "third")]
+    for name in names:
+        cat.page.fill('#annotator [aria-label="New label"]', name)
+        cat.page.keyboard.press("Enter")
+        cat.settled()
+    chosen = cat.state(f"labels.find((label) => label.name === '{names[1]}').id")
+    cat.page.click(f'#annotator .label-row:has-text("{names[1]}") .name')
+    cat.until(f"labelId === {chosen}")
+    cat.reload()
+    assert cat.state("labelId") == chosen
+
+
 def test_typing_in_a_field_triggers_nothing(cat: Annotator) -> None:
     cat.click(200, 150)
     cat.page.click('#annotator [aria-label="New label"]')

@@ -5,29 +5,45 @@ import { filesOf, inOrder, isImage } from "../../static/folders.js";
 import { createIntake } from "../../static/intake.js";
 import { page, photo, server } from "./parts.js";
 
-const file = (name) => ({ isFile: true, name, file: (use) => use(new File(["x"], name)) });
-const broken = (name) => ({ isFile: true, name, file: (_, fail) => fail(new Error("gone")) });
+const file = (name) => ({ isFile: true, name, fullPath: `/${name}`, file: (use) => use(new File(["x"], name)) });
+const broken = (name) => ({ isFile: true, name, fullPath: `/${name}`, file: (_, fail) => fail(new Error("gone")) });
 /** A folder that tells what is in it two at a time. */
-const folder = (name, ...children) => ({
-  isFile: false,
-  name,
-  createReader() {
+function folder(name, ...children) {
+  const within = (entries) => {
+    for (const entry of entries) {
+      entry.fullPath = `/${name}${entry.fullPath}`;
+      within(entry.children ?? []);
+    }
+  };
+  within(children);
+  const createReader = () => {
     const left = [...children];
     return { readEntries: (use) => use(left.splice(0, 2)) };
-  },
-});
+  };
+  return { isFile: false, name, fullPath: `/${name}`, children, createReader };
+}
 
 test("a folder gives all its files, however deep, in the order of their names", async () => {
   const deep = folder("deep", file("b10.png"), file("b9.png"), folder("empty"), broken("b1.png"));
   const entries = [folder("photos", file("c.jpg"), file("a.jpg"), deep, file("notes.txt")), file("0.jpg")];
-  const names = (await filesOf(/** @type {any} */ (entries))).map(({ name }) => name);
-  assert.deepEqual(names, ["0.jpg", "a.jpg", "c.jpg", "b9.png", "b10.png", "notes.txt"]);
+  const paths = (await filesOf(/** @type {any} */ (entries))).map(({ path }) => path);
+  const photos = ["a.jpg", "c.jpg", "deep/b9.png", "deep/b10.png", "notes.txt"].map((name) => `photos/${name}`);
+  assert.deepEqual(paths, ["0.jpg", ...photos]);
+});
+
+test("one folder's files are called by their path in it", async () => {
+  const entries = [folder("photos", file("c.jpg"), folder("deep", file("c.jpg")))];
+  const found = await filesOf(/** @type {any} */ (entries));
+  assert.deepEqual(
+    found.map(({ path }) => path),
+    ["c.jpg", "deep/c.jpg"],
+  );
 });
 
 test("a picked folder is taken in the order of its paths", () => {
   const files = ["x/b/1.jpg", "x/a10.jpg", "x/a9.jpg"].map((webkitRelativePath) => ({ webkitRelativePath }));
-  const paths = inOrder(/** @type {any} */ (files)).map((item) => item.webkitRelativePath);
-  assert.deepEqual(paths, ["x/a9.jpg", "x/a10.jpg", "x/b/1.jpg"]);
+  const paths = inOrder(/** @type {any} */ (files)).map(({ path }) => path);
+  assert.deepEqual(paths, ["a9.jpg", "a10.jpg", "b/1.jpg"]);
 });
 
 test("what the server cannot read and hidden files are no images", () => {
@@ -45,10 +61,11 @@ test("of a folder the images are uploaded, and the rest is counted", async () =>
   const answer = (form) => ({ images: [photo(form.get("files").name)], errors: [] });
   const { api } = server({ "POST /projects/1/images": answer });
   const intake = createIntake({ store, api, labels: {}, objects: {}, session, toast });
-  await intake.takeFolder(["a.jpg", "notes.txt", "b.png", ".DS_Store"].map((name) => new File(["x"], name)));
+  const names = ["a.jpg", "notes.txt", "b.png", ".DS_Store"];
+  await intake.takeFolder(names.map((name) => ({ file: new File(["x"], name), path: `deep/${name}` })));
   assert.deepEqual(
     adopted.map(({ id }) => id),
-    ["a.jpg", "b.png"],
+    ["deep/a.jpg", "deep/b.png"],
   );
   assert.equal(said[0].text, "2 files that are no images were left out.");
   await intake.takeFolder([]);
