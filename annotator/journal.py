@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 
 from annotator.errors import Conflict, InvalidMask, NotFound
+from annotator.labels import revive
 from annotator.masks import rle
 from annotator.schema import annotation_rows, events, images, labels
 from annotator.types import Annotation, Change, History
@@ -128,8 +129,7 @@ def step(connection: Connection, image: Row[Any], undo: bool) -> None:
     steps: list[Step] = [(before, after) for before, after in json.loads(event.changes)]
     if undo:
         steps = [(after, before) for before, after in reversed(steps)]
-    wanted = {after["label_id"] for _, after in steps if after}
-    connection.execute(update(labels).where(labels.c.id.in_(wanted), labels.c.deleted).values(deleted=False))
+    revive(connection, {after["label_id"] for _, after in steps if after})
     ids = [each["id"] for before, after in steps if (each := before or after)]
     _apply(connection, image.id, _present(connection, image.id, ids), steps)
     _set_state(connection, events.c.id == event.id, "undone" if undo else "done")

@@ -8,10 +8,11 @@ itself comes back.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, select, update
 
 from annotator.errors import Conflict, NotFound
 from annotator.schema import annotation_rows, images, labels, projects
@@ -93,10 +94,9 @@ def remove(connection: Connection, label: Label) -> None:
     connection.execute(update(labels).where(labels.c.id == label.id).values(deleted=True, key=None))
 
 
-def revive(connection: Connection, image_id: str) -> None:
-    """Bring the deleted labels back that annotations of this image have."""
-    used = select(annotation_rows.c.label_id).where(annotation_rows.c.image_id == image_id)
-    connection.execute(update(labels).where(labels.c.id.in_(used), labels.c.deleted).values(deleted=False))
+def revive(connection: Connection, ids: Collection[int] | Select[tuple[int]]) -> None:
+    """Bring those of the labels back that are deleted."""
+    connection.execute(update(labels).where(labels.c.id.in_(ids), labels.c.deleted).values(deleted=False))
 
 
 def clean_name(name: str, thing: str) -> str:

@@ -136,7 +136,8 @@ class Store:
         with self._writing() as connection:
             labels.hold(connection, _image(connection, image_id, deleted=True).project_id, shared=True)
             connection.execute(update(images).where(images.c.id == image_id).values(deleted=False))
-            labels.revive(connection, image_id)
+            used = select(annotation_rows.c.label_id).where(annotation_rows.c.image_id == image_id)
+            labels.revive(connection, used)
 
     def purge_deleted(self, project_id: int | None = None) -> list[ImageRecord]:
         """Remove the deleted images, of one project or of all, for good; their files are the caller's to delete."""

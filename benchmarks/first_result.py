@@ -27,6 +27,13 @@ def packages_of(settings: Settings, untrained: bool) -> Path:
     return settings.packages_dir / "untrained" if untrained else settings.packages_dir
 
 
+def packaged(model: str, settings: Settings, untrained: bool) -> Predictor:
+    """From the packages that a benchmark of the model has made."""
+    device, spec = pick_device(settings.device), zoo.spec_of(model)
+    key = UNTRAINED if untrained else zoo.checkpoint_key(spec, zoo.checkpoint_path(spec, settings.models_dir))
+    return load_packages(packages_of(settings, untrained), model, key, device, pick_dtype(settings.dtype, device))
+
+
 def first_results(model: str, settings: Settings, untrained: bool) -> dict[str, float]:
     """Milliseconds until a fresh process has its first mask, eager and packaged: the median of three."""
     environment = {
@@ -51,15 +58,13 @@ def first_results(model: str, settings: Settings, untrained: bool) -> dict[str, 
 def main(model: str, kind: str, weights: str) -> None:
     """One click on one image in this process."""
     settings = Settings.from_environment()
-    device = pick_device(settings.device)
-    dtype = pick_dtype(settings.dtype, device)
-    spec, untrained = zoo.spec_of(model), weights == "untrained"
-    path = None if untrained else zoo.checkpoint_path(spec, settings.models_dir)
+    untrained = weights == "untrained"
     if kind == "packaged":
-        key = UNTRAINED if path is None else zoo.checkpoint_key(spec, path)
-        predictor = load_packages(packages_of(settings, untrained), model, key, device, dtype)
+        predictor = packaged(model, settings, untrained)
     else:
-        predictor = Predictor.eager(model, path, device, dtype)
+        device = pick_device(settings.device)
+        path = None if untrained else zoo.checkpoint_path(zoo.spec_of(model), settings.models_dir)
+        predictor = Predictor.eager(model, path, device, pick_dtype(settings.dtype, device))
     (embedding,) = predictor.encode([decode_image(photos()[0])])
     find_candidates(predictor, embedding, Prompt((Point(700, 500, 1),)), keep=1)
 

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 
 import numpy as np
 from torch.profiler import ProfilerActivity, profile
 
-from annotator.models import pick_device, pick_dtype
-from annotator.sam import zoo
 from annotator.sam.candidates import Candidates, find_candidates
-from annotator.sam.compile import load_packages
-from annotator.sam.predictor import UNTRAINED, ImageEmbedding, Predictor
+from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.settings import Settings
 from annotator.types import Point, Prompt
-from benchmarks.first_result import packages_of
+from benchmarks.first_result import packaged
 from benchmarks.tasks import CLICK_SIZE, decode_image, photos
 
 
@@ -41,12 +39,9 @@ def main() -> None:
     parser.add_argument("--untrained", action="store_true")
     parser.add_argument("--clicks", type=int, default=60)
     options = parser.parse_args()
-    settings = Settings.from_environment()
-    device = pick_device(options.device)
-    spec = zoo.spec_of(options.model)
-    key = UNTRAINED if options.untrained else zoo.checkpoint_key(spec, zoo.checkpoint_path(spec, settings.models_dir))
-    packages = packages_of(settings, options.untrained)
-    predictor = load_packages(packages, options.model, key, device, pick_dtype(options.dtype, device))
+    settings = replace(Settings.from_environment(), device=options.device, dtype=options.dtype)
+    predictor = packaged(options.model, settings, options.untrained)
+    device = predictor.device
     (embedding,) = predictor.encode([decode_image(photos()[0])])
     for seed in range(6):
         click(predictor, embedding, seed)
