@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from annotator.cli.evaluate import IGNORE, MIN_REGION
 from annotator.masks import rle as rles
 from annotator.masks.geometry import nms
 from annotator.sam import zoo
 from annotator.sam.automask import AutomaskSettings, Proposal, automask
-from annotator.sam.evaluate import IGNORE, MIN_REGION
 from annotator.sam.predictor import Predictor
 from annotator.settings import Settings
 from annotator.types import RLE

@@ -20,16 +20,16 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from annotator.images import UInt8Array
+from annotator.cli.evaluate import IGNORE
+from annotator.imaging.decode import UInt8Array
 from annotator.masks import rle as rles
 from annotator.masks.geometry import farthest_point
-from annotator.prompts import View, seen
 from annotator.sam import zoo
-from annotator.sam.evaluate import IGNORE
 from annotator.sam.postprocess import masks_to_rle
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.settings import Settings
 from annotator.types import BoolArray, Point, Prompt
+from annotator.workspace.views import View, seen
 
 COLUMNS, ROWS, CELL = 6, 4, 512
 SMALLEST = 0.002

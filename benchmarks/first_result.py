@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from annotator.models import pick_device, pick_dtype
 from annotator.sam import zoo
 from annotator.sam.candidates import find_candidates
 from annotator.sam.compile import load_packages
 from annotator.sam.predictor import UNTRAINED, Predictor
+from annotator.serving.model_host import pick_device, pick_dtype
 from annotator.settings import Settings
 from annotator.types import Point, Prompt
 from benchmarks.tasks import decode_image, photos

@@ -22,11 +22,11 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from annotator.masks import rle as rles
-from annotator.segmenter import Segmenter
+from annotator.serving.local import Segmenter
 from annotator.settings import ASSETS_DIR, Settings
-from annotator.store import Store
+from annotator.storage.store import Store
 from annotator.types import Annotation, Change
-from annotator.workspace import Workspace
+from annotator.workspace.workspace import Workspace
 from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, settle
 from benchmarks.crash import Server
 from benchmarks.scale import disc

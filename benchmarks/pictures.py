@@ -16,10 +16,10 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Page, sync_playwright
 
 from annotator.masks import rle as rles
-from annotator.models import pick_device
 from annotator.sam import zoo
 from annotator.sam.candidates import find_candidates
 from annotator.sam.predictor import Predictor
+from annotator.serving.model_host import pick_device
 from annotator.settings import ASSETS_DIR, Settings
 from annotator.types import Point, Prompt
 from benchmarks.browser import ARGUMENTS, CHROMIUM, click, settle

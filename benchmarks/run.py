@@ -25,11 +25,11 @@ from scipy.optimize import linear_sum_assignment
 
 from annotator.errors import ModelUnavailable
 from annotator.masks import rle as rles
-from annotator.models import pick_device, pick_dtype
 from annotator.sam import zoo
 from annotator.sam.automask import OFFICIAL_CHUNK, AutomaskSettings, point_grid
 from annotator.sam.compile import compile_packages, load_packages
 from annotator.sam.predictor import Predictor, PromptBatch
+from annotator.serving.model_host import pick_device, pick_dtype
 from annotator.settings import Settings
 from annotator.types import RLE, FloatArray
 from benchmarks.first_result import first_results, packages_of

@@ -19,12 +19,12 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from annotator.masks import rle as rles
-from annotator.segmenter import Segmenter
+from annotator.serving.local import Segmenter
 from annotator.settings import ASSETS_DIR, Settings
-from annotator.store import Store
+from annotator.storage.store import Store
 from annotator.types import RLE, Annotation, Change
 from annotator.web.server import create_app
-from annotator.workspace import Workspace
+from annotator.workspace.workspace import Workspace
 
 
 def main() -> None:

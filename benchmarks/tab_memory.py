@@ -18,10 +18,10 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Error, Page, Playwright, sync_playwright
 
-from annotator.segmenter import Segmenter
+from annotator.serving.local import Segmenter
 from annotator.settings import Settings
-from annotator.store import Store
-from annotator.workspace import Workspace
+from annotator.storage.store import Store
+from annotator.workspace.workspace import Workspace
 from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, settle
 from benchmarks.crash import Server, free_port
 from benchmarks.scale import build

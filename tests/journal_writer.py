@@ -16,7 +16,7 @@ import numpy as np
 
 from annotator.errors import Conflict
 from annotator.masks import rle
-from annotator.store import Store
+from annotator.storage.store import Store
 from annotator.types import RLE, Annotation, Change
 
 State = list[list[Any]]

@@ -19,15 +19,15 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from annotator.engine import Priority
 from annotator.masks import rle as rles
 from annotator.sam import zoo
-from annotator.segmenter import Segmenter
+from annotator.serving.engine import Priority
+from annotator.serving.local import Segmenter
 from annotator.settings import Settings
-from annotator.store import Store
+from annotator.storage.store import Store
 from annotator.types import CroppedRuns
 from annotator.web.server import create_app
-from annotator.workspace import Workspace
+from annotator.workspace.workspace import Workspace
 from benchmarks.fine_detail import band, iou
 
 SAMPLES = Path(__file__).resolve().parent.parent / "assets" / "samples"

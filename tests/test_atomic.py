@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from annotator.atomic import write_whole
+from annotator.storage.atomic import write_whole
 
 
 @pytest.mark.parametrize("durable", [False, True])

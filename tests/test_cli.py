@@ -11,12 +11,12 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from annotator.cli import main
+from annotator.cli.main import main
 from annotator.errors import NotFound
-from annotator.files import ImageFiles, content_key
-from annotator.images import decode
+from annotator.imaging.decode import decode
 from annotator.settings import Settings
-from annotator.store import Store
+from annotator.storage.files import ImageFiles, content_key
+from annotator.storage.store import Store
 from annotator.types import ImageRecord
 
 SAMPLES = Path(__file__).resolve().parent.parent / "assets" / "samples"

@@ -10,12 +10,12 @@ import torch
 
 from annotator.errors import ModelUnavailable
 from annotator.masks import rle as rles
-from annotator.models import pick_dtype
 from annotator.sam.automask import AutomaskSettings, automask
 from annotator.sam.candidates import find_candidates
 from annotator.sam.compile import compile_packages, load_packages
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.zoo import MODELS, checkpoint_path
+from annotator.serving.model_host import pick_dtype
 from annotator.types import Point, Prompt
 from tests.conftest import PACKAGES
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from annotator.embeddings import DiskTier, EmbeddingCache, MemoryTier, embedding_key
 from annotator.sam.predictor import ImageEmbedding
+from annotator.serving.embeddings import DiskTier, EmbeddingCache, MemoryTier, embedding_key
 
 CPU = torch.device("cpu")
 

@@ -7,8 +7,8 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from annotator.engine import Engine, Priority
 from annotator.errors import Busy, Cancelled
+from annotator.serving.engine import Engine, Priority
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from annotator.errors import ModelUnavailable
-from annotator.models import pick_dtype
 from annotator.sam import float8, zoo
 from annotator.sam.predictor import FLOAT8, Predictor
+from annotator.serving.model_host import pick_dtype
 
 
 def test_a_cpu_is_told_what_float8_needs() -> None:

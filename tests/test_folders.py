@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from annotator import folders
 from annotator.errors import InvalidImage, NotFound
+from annotator.storage import folders
 
 SAMPLES = Path(__file__).resolve().parent.parent / "assets" / "samples"
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from annotator.errors import InvalidImage
-from annotator.images import decode, thumbnail
+from annotator.imaging.decode import decode, thumbnail
 
 LIMIT = 40_000_000
 

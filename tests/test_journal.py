@@ -12,7 +12,7 @@ from journal_writer import Model, keep, outcome, random_changes, small_mask, sta
 
 from annotator.errors import AnnotatorError, Conflict, NotFound
 from annotator.masks import rle
-from annotator.store import Store
+from annotator.storage.store import Store
 from annotator.types import Annotation, Change, History, ImageRecord
 
 pytest_plugins = ["postgres"]

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from annotator.engine import Priority
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.replay import Capture, Replay, Tensors
-from annotator.segmenter import Segmenter
+from annotator.serving.engine import Priority
+from annotator.serving.local import Segmenter
 from annotator.settings import Settings
 from annotator.types import Point, Prompt
 

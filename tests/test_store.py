@@ -12,9 +12,10 @@ import pytest
 from journal_writer import keep, small_mask
 from sqlalchemy import Connection, event, inspect, text
 
-from annotator import labels, schema
 from annotator.errors import Conflict, InvalidMask, NotFound, StorageFailure
-from annotator.store import Store
+from annotator.storage import label_rows as labels
+from annotator.storage import tables as schema
+from annotator.storage.store import Store
 from annotator.types import Change, ImageRecord, Project
 
 pytest_plugins = ["postgres"]

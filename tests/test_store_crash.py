@@ -16,7 +16,7 @@ from typing import Any
 
 from journal_writer import Model, state_of
 
-from annotator.store import Store
+from annotator.storage.store import Store
 from annotator.types import ImageRecord
 
 pytest_plugins = ["postgres"]

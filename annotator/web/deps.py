@@ -8,10 +8,10 @@ from fastapi import Depends, Request
 
 from annotator import types
 from annotator.errors import NotFound
-from annotator.web import object_schemas as o
-from annotator.web import schemas as s
 from annotator.web.auth import User
-from annotator.workspace import Workspace
+from annotator.web.schemas import objects as o
+from annotator.web.schemas import projects as s
+from annotator.workspace.workspace import Workspace
 
 
 def workspace_of(request: Request) -> Workspace:

@@ -14,12 +14,12 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from annotator import __version__, errors
-from annotator.segmenter import Segmenter
+from annotator.serving.local import Segmenter
 from annotator.settings import MIB, STATIC_DIR, Settings
-from annotator.store import Store
-from annotator.web.api import router
+from annotator.storage.store import Store
 from annotator.web.auth import is_foreign_origin, is_known_host
-from annotator.workspace import Workspace
+from annotator.web.routes.api import router
+from annotator.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def create_app(workspace: Workspace, settings: Settings, page: bool = True) -> F
         return app
     import gradio as gr
 
-    from annotator.web.ui import MOUNT_OPTIONS, build_ui
+    from annotator.web.page import MOUNT_OPTIONS, build_ui
 
     mounted: FastAPI = gr.mount_gradio_app(app, build_ui(), path="/", **MOUNT_OPTIONS)
     return mounted

@@ -11,12 +11,12 @@ from fastapi.responses import JSONResponse
 from annotator import __version__, types
 from annotator.errors import InvalidMask, NotFound
 from annotator.sam import zoo
-from annotator.web import schemas as s
 from annotator.web.auth import User
 from annotator.web.deps import (
     OwnProject,
     Space,
 )
+from annotator.web.schemas import projects as s
 
 router = APIRouter()
 

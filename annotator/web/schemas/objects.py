@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 from annotator import types
 from annotator.errors import InvalidMask
 from annotator.masks import rle as rles
-from annotator.segmenter import Answer
+from annotator.serving.local import Answer
 from annotator.types import RLE, Box, CroppedRuns, Source
-from annotator.web.schemas import Image
+from annotator.web.schemas.projects import Image
 
 RequestId = Annotated[str, Field(min_length=8, max_length=64)]
 

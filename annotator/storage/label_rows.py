@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, insert, select, update
 
 from annotator.errors import Conflict, NotFound
-from annotator.schema import annotation_rows, images, labels, projects
+from annotator.storage.tables import annotation_rows, images, labels, projects
 from annotator.types import Label
 
 PALETTE = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from annotator.atomic import write_whole
 from annotator.errors import NotFound, StorageFailure
-from annotator.images import DecodedImage, thumbnail
+from annotator.imaging.decode import DecodedImage, thumbnail
+from annotator.storage.atomic import write_whole
 
 _SIGNATURES = ((b"\x89PNG", "image/png"), (b"\xff\xd8", "image/jpeg"), (b"RIFF", "image/webp"))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from annotator.web import image_routes, object_routes, project_routes
-from annotator.web import schemas as s
+from annotator.web.routes import images, objects, projects
+from annotator.web.schemas import projects as s
 
 router = APIRouter(prefix="/api", responses={code: {"model": s.Error} for code in (404, 409, 413, 422, 503)})
-for routes in (project_routes, image_routes, object_routes):
+for routes in (projects, images, objects):
     router.include_router(routes.router)

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from annotator.embeddings import DiskTier, EmbeddingCache, MemoryTier, embedding_key
-from annotator.engine import Engine, Priority, Task
 from annotator.errors import AnnotatorError, Busy
-from annotator.images import UInt8Array
-from annotator.models import ModelHost
+from annotator.imaging.decode import UInt8Array
 from annotator.sam.automask import AutomaskRun
 from annotator.sam.candidates import Candidate, find_candidates
 from annotator.sam.predictor import ImageEmbedding, Predictor
+from annotator.serving.embeddings import DiskTier, EmbeddingCache, MemoryTier, embedding_key
+from annotator.serving.engine import Engine, Priority, Task
+from annotator.serving.model_host import ModelHost
 from annotator.settings import Settings
 from annotator.types import FloatArray, Prompt
 

@@ -17,8 +17,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from annotator.atomic import SUFFIX, write_whole
 from annotator.sam.predictor import ImageEmbedding
+from annotator.storage.atomic import SUFFIX, write_whole
 
 log = logging.getLogger(__name__)
 

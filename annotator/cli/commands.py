@@ -14,14 +14,14 @@ from annotator.settings import Settings
 from annotator.types import RLE, Annotation, ImageRecord, Label, Prompt
 
 if TYPE_CHECKING:
-    from annotator.images import DecodedImage
+    from annotator.imaging.decode import DecodedImage
     from annotator.sam.predictor import Predictor
 
 
 def _predictor(settings: Settings, untrained: bool = False) -> Predictor:
-    from annotator.models import pick_device, pick_dtype
     from annotator.sam import zoo
     from annotator.sam.predictor import Predictor
+    from annotator.serving.model_host import pick_device, pick_dtype
 
     device = pick_device(settings.device)
     name = settings.model
@@ -33,7 +33,7 @@ def _predictor(settings: Settings, untrained: bool = False) -> Predictor:
 
 
 def _read_image(path: Path, settings: Settings) -> DecodedImage:
-    from annotator import images
+    from annotator.imaging import decode as images
 
     try:
         data = path.read_bytes()
@@ -45,8 +45,8 @@ def _read_image(path: Path, settings: Settings) -> DecodedImage:
 def segment(options: argparse.Namespace, settings: Settings) -> None:
     """One object's mask, as COCO."""
     from annotator.masks import rle as rles
-    from annotator.prompts import check_prompt
     from annotator.sam.candidates import find_candidates
+    from annotator.workspace.views import check_prompt
 
     if not options.point and options.box is None:
         raise InvalidPrompt("Say what to segment: --point X,Y or --box X0,Y0,X1,Y1.", "point")
@@ -85,7 +85,7 @@ def automask(options: argparse.Namespace, settings: Settings) -> None:
 
 def embed(options: argparse.Namespace, settings: Settings) -> None:
     """Fill the server's disk tier with the embeddings of images or folders."""
-    from annotator.embeddings import DiskTier, embedding_key
+    from annotator.serving.embeddings import DiskTier, embedding_key
 
     paths = _image_paths(options.paths)
     tier = DiskTier(settings.embedding_disk_bytes, settings.data_dir / "embeddings")
@@ -104,8 +104,8 @@ def embed(options: argparse.Namespace, settings: Settings) -> None:
 
 def purge(options: argparse.Namespace, settings: Settings) -> None:
     """Remove what was deleted for good; until then it can be brought back."""
-    from annotator.files import ImageFiles
-    from annotator.store import Store
+    from annotator.storage.files import ImageFiles
+    from annotator.storage.store import Store
 
     store = Store(settings.store_url)
     files = ImageFiles(settings.data_dir / "images")
@@ -119,7 +119,7 @@ def purge(options: argparse.Namespace, settings: Settings) -> None:
 
 def _image_paths(paths: Sequence[Path]) -> list[Path]:
     """Files as given, folders searched for images. Raises InvalidImage if there are none."""
-    from annotator.images import SUFFIXES
+    from annotator.imaging.decode import SUFFIXES
 
     found: list[Path] = []
     for path in paths:
@@ -173,9 +173,9 @@ def _fetch(name: str, settings: Settings) -> Path:
 
 def compile_model(options: argparse.Namespace, settings: Settings) -> None:
     """Make the packages the server would make on its first start."""
-    from annotator.models import pick_device, pick_dtype
     from annotator.sam.compile import compile_packages
     from annotator.sam.predictor import Predictor
+    from annotator.serving.model_host import pick_device, pick_dtype
 
     device = pick_device(settings.device)
     dtype = pick_dtype(settings.dtype, device)
@@ -187,7 +187,7 @@ def bench(options: argparse.Namespace, settings: Settings) -> None:
     """Measure against official SAM 2 and write the report."""
     from annotator.sam import zoo
 
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # benchmarks/ stands beside the package
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # benchmarks/ stands beside the package
     try:
         from benchmarks.report import write_report
         from benchmarks.run import bench as measure
@@ -205,8 +205,8 @@ def evaluate(options: argparse.Namespace, settings: Settings) -> None:
     """Print a table per source and, as the last line, the figures as JSON."""
     from tqdm import tqdm
 
-    from annotator.sam.evaluate import by_source, summary
-    from annotator.sam.evaluate import evaluate as images
+    from annotator.cli.evaluate import by_source, summary
+    from annotator.cli.evaluate import evaluate as images
 
     predictor = _predictor(settings, options.untrained)
     results = [each for image in tqdm(images(predictor, options.folder), unit="image", disable=None) for each in image]

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from annotator.jobs import AutomaskJob
 from annotator.sam.automask import Proposal
+from annotator.serving.automask_jobs import AutomaskJob
 from annotator.types import Box
-from annotator.web.object_schemas import Mask, RequestId
+from annotator.web.schemas.objects import Mask, RequestId
 
 
 class AutomaskRequest(BaseModel):

@@ -8,10 +8,8 @@ from fastapi import APIRouter, File, Query, Response, UploadFile
 
 from annotator import types
 from annotator.errors import AnnotatorError, InvalidImage, NotFound
-from annotator.folders import images_in
 from annotator.settings import ASSETS_DIR
-from annotator.web import object_schemas as o
-from annotator.web import schemas as s
+from annotator.storage.folders import images_in
 from annotator.web.auth import User
 from annotator.web.deps import (
     OwnImage,
@@ -23,7 +21,9 @@ from annotator.web.deps import (
     image_schema,
     project_of,
 )
-from annotator.workspace import SAMPLES
+from annotator.web.schemas import objects as o
+from annotator.web.schemas import projects as s
+from annotator.workspace.workspace import SAMPLES
 
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 

@@ -17,9 +17,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from annotator import journal, labels
 from annotator.errors import Conflict, NotFound, StorageFailure
-from annotator.schema import annotation_rows, connect, events, images, projects
+from annotator.storage import journal
+from annotator.storage import label_rows as labels
+from annotator.storage.tables import annotation_rows, connect, events, images, projects
 from annotator.types import Annotation, Change, History, ImageRecord, ImageStatus, Label, Project
 
 _PROJECT = tuple(projects.c[field] for field in Project.__dataclass_fields__)

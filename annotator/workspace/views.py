@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from annotator.errors import InvalidPrompt
-from annotator.images import UInt8Array
+from annotator.imaging.decode import UInt8Array
 from annotator.masks import rle as rles
 from annotator.sam.predictor import MAX_POINTS
-from annotator.segmenter import Answer
+from annotator.serving.local import Answer
 from annotator.types import BoolArray, CroppedRuns, Point, Prompt
 
 Array = TypeVar("Array", UInt8Array, BoolArray)

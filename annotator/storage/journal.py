@@ -26,9 +26,9 @@ from sqlalchemy import (
 )
 
 from annotator.errors import Conflict, InvalidMask, NotFound
-from annotator.labels import revive
 from annotator.masks import rle
-from annotator.schema import annotation_rows, events, images, labels
+from annotator.storage.label_rows import revive
+from annotator.storage.tables import annotation_rows, events, images, labels
 from annotator.types import Annotation, Change, History
 
 AnnotationRow = dict[str, Any]

@@ -17,21 +17,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from annotator import folders, images
-from annotator.annotations import Annotations
 from annotator.errors import Busy, InvalidImage, InvalidMask, InvalidPrompt, NotFound
-from annotator.files import ImageFiles, content_key
 from annotator.formats import coco
-from annotator.images import UInt8Array
-from annotator.jobs import AutomaskJob, Jobs
+from annotator.imaging import decode as images
+from annotator.imaging.decode import UInt8Array
 from annotator.masks import rle as rles
-from annotator.prompts import Refinement, View, check_prompt, check_seen, check_view, seen
 from annotator.sam import zoo
 from annotator.sam.automask import AutomaskRun, AutomaskSettings
 from annotator.sam.preprocess import mask_to_logits
-from annotator.segmenter import Answer, Segmenter
+from annotator.serving.automask_jobs import AutomaskJob, Jobs
+from annotator.serving.local import Answer, Segmenter
 from annotator.settings import ASSETS_DIR, MIB, Settings
-from annotator.store import Store
+from annotator.storage import folders
+from annotator.storage.files import ImageFiles, content_key
+from annotator.storage.store import Store
 from annotator.types import (
     RLE,
     Annotation,
@@ -43,6 +42,8 @@ from annotator.types import (
     Project,
     Prompt,
 )
+from annotator.workspace.annotations import Annotations
+from annotator.workspace.views import Refinement, View, check_prompt, check_seen, check_view, seen
 
 _DECODED_BYTES = 256 * MIB
 _REMEMBERED_ANSWERS = 128

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from annotator.errors import InvalidImage, NotFound
-from annotator.images import SUFFIXES
+from annotator.imaging.decode import SUFFIXES
 
 MAX_LISTED = 10_000
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from annotator.errors import InvalidMask, NotFound
-from annotator.jobs import AutomaskJob
 from annotator.masks import edit
 from annotator.masks import rle as rles
 from annotator.sam.automask import Proposal
 from annotator.sam.predictor import MAX_POINTS
-from annotator.store import Store
+from annotator.serving.automask_jobs import AutomaskJob
+from annotator.storage.store import Store
 from annotator.types import RLE, Annotation, Change, History, ImageRecord, Source
 
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from annotator import __version__, commands
+from annotator import __version__
+from annotator.cli import commands
 from annotator.errors import AnnotatorError
 from annotator.settings import Settings
 from annotator.types import Point

@@ -9,9 +9,9 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import Literal
 
-from annotator.engine import Task
 from annotator.errors import AnnotatorError, Cancelled, NotFound
 from annotator.sam.automask import AutomaskRun, Proposal
+from annotator.serving.engine import Task
 
 JobState = Literal["running", "done", "cancelled", "failed"]
 _KEPT = 32

@@ -6,10 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
-from annotator.jobs import AutomaskJob
-from annotator.prompts import Refinement, View
-from annotator.web import automask_schemas as a
-from annotator.web import object_schemas as o
+from annotator.serving.automask_jobs import AutomaskJob
 from annotator.web.auth import User
 from annotator.web.deps import (
     OwnImage,
@@ -17,6 +14,9 @@ from annotator.web.deps import (
     document_schema,
     image_of,
 )
+from annotator.web.schemas import automask as a
+from annotator.web.schemas import objects as o
+from annotator.workspace.views import Refinement, View
 
 router = APIRouter()
 

@@ -1,0 +1,1 @@
+"""From untrusted bytes to upright RGB pixels."""

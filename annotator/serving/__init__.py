@@ -1,0 +1,1 @@
+"""The model at work: the interface that serves it, and its implementations."""

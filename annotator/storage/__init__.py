@@ -1,0 +1,1 @@
+"""What is kept: the database with its journal, and files."""

@@ -1,0 +1,1 @@
+"""The use cases, knowing neither HTTP nor Gradio nor torch."""
