@@ -12,12 +12,16 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+UInt8Array = npt.NDArray[np.uint8]
 UInt32Array = npt.NDArray[np.uint32]
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
 ImageStatus = Literal["new", "in_progress", "done"]
 Source = Literal["prompt", "auto", "import", "edit"]
+
+MAX_POINTS = 64
+"""Points of one prompt; a box counts as two."""
 
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels, x0 < x1 and y0 < y1."""
@@ -71,6 +75,27 @@ class Prompt:
 
     points: tuple[Point, ...] = ()
     box: Box | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One answer to a prompt: a full-resolution mask, its predicted IoU in 0..1 and its stability in 0..1."""
+
+    mask: RLE
+    score: float
+    stability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One automatic mask: `bbox` is x, y, w, h in pixels (tight), `point` the click that found it."""
+
+    mask: RLE
+    score: float
+    stability: float
+    area: int
+    bbox: tuple[int, int, int, int]
+    point: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)

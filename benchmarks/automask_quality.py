@@ -23,10 +23,10 @@ from annotator.cli.evaluate import IGNORE, MIN_REGION
 from annotator.masks import rle as rles
 from annotator.masks.geometry import nms
 from annotator.sam import zoo
-from annotator.sam.automask import AutomaskSettings, Proposal, automask
+from annotator.sam.automask import AutomaskSettings, automask
 from annotator.sam.predictor import Predictor
 from annotator.settings import Settings
-from annotator.types import RLE
+from annotator.types import RLE, Proposal
 
 OFFICIAL = (0.8, 0.95)
 GRID = (16, 24)

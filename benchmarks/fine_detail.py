@@ -21,15 +21,14 @@ import numpy as np
 from PIL import Image
 
 from annotator.cli.evaluate import IGNORE
-from annotator.imaging.decode import UInt8Array
 from annotator.masks import rle as rles
 from annotator.masks.geometry import farthest_point
 from annotator.sam import zoo
 from annotator.sam.postprocess import masks_to_rle
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.settings import Settings
-from annotator.types import BoolArray, Point, Prompt
-from annotator.workspace.views import View, seen
+from annotator.types import BoolArray, Point, Prompt, UInt8Array
+from annotator.workspace.views import View, crop
 
 COLUMNS, ROWS, CELL = 6, 4, 512
 SMALLEST = 0.002
@@ -67,7 +66,7 @@ def view_of(truth: BoolArray, least: int) -> View | None:
     w, h = min(side, width), min(side, height)
     x = min(max(0, int(xs.mean()) - w // 2), width - w)
     y = min(max(0, int(ys.mean()) - h // 2), height - h)
-    return View(x, y, w, h).widened(least, height, width)
+    return View(x, y, w, h).widen(least, height, width)
 
 
 def best_answer(
@@ -121,10 +120,10 @@ def main() -> None:
             point, view = Point(deepest[0] + 0.5, deepest[1] + 0.5, 1), view_of(truth, predictor.image_size)
             assert view is not None
             whole = best_answer(predictor, embedding, point, truth.shape)
-            (inside,) = view.inside(Prompt((point,))).points
+            (inside,) = view.to_local(Prompt((point,))).points
             detail = np.zeros_like(truth)
-            part = predictor.encode([np.ascontiguousarray(seen(pixels, view))])
-            seen(detail, view)[:] = best_answer(predictor, part, inside, (view.height, view.width))
+            part = predictor.encode([np.ascontiguousarray(crop(pixels, view))])
+            crop(detail, view)[:] = best_answer(predictor, part, inside, (view.height, view.width))
             width = max(1, round(BAND * diagonal(truth)))
             edges = [iou(band(mask, width), band(truth, width)) for mask in (whole, detail)]
             rows.append([iou(whole, truth), iou(detail, truth), *edges])

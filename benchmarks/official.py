@@ -17,7 +17,8 @@ from torch import Tensor
 
 from annotator.masks.geometry import nms
 from annotator.sam import zoo
-from annotator.sam.automask import OFFICIAL_CHUNK, AutomaskSettings, point_grid
+from annotator.sam.automask import AutomaskSettings, point_grid
+from annotator.sam.candidates import OFFICIAL_CHUNK
 from annotator.types import FloatArray
 
 Rle = dict[str, Any]

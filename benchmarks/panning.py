@@ -22,7 +22,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from annotator.masks import rle as rles
-from annotator.serving.local import Segmenter
+from annotator.serving.local import LocalSegmenter
 from annotator.settings import ASSETS_DIR, Settings
 from annotator.storage.store import Store
 from annotator.types import Annotation, Change
@@ -45,7 +45,7 @@ def build(space: Workspace, objects: int) -> None:
     (label,) = space.store.labels(project.id)
     buffer = io.BytesIO()
     Image.open(ASSETS_DIR / "samples" / "skimage_coffee.jpg").resize(SIZE).save(buffer, "JPEG", quality=85)
-    record = space.add_image(project, "large.jpg", buffer.getvalue())
+    record = space.images.add(project, "large.jpg", buffer.getvalue())
     rng = np.random.default_rng(0)
     masks = [disc(rng, record.height, record.width, largest=400) for _ in range(objects)]
     made = [Annotation(uuid.uuid4().hex, record.id, label.id, m, rles.area(m), rles.bbox(m), 0.9) for m in masks]
@@ -60,7 +60,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         settings = Settings(data_dir=Path(folder), model="nano", compile=False)
-        space = Workspace(settings, Store(settings.store_url), Segmenter(settings))
+        space = Workspace(settings, Store(settings.store_url), LocalSegmenter(settings))
         build(space, options.objects)
         space.segmenter.close()
         server = Server(Path(folder))

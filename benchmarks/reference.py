@@ -18,7 +18,8 @@ import numpy.typing as npt
 import torch
 
 from annotator.sam import zoo
-from annotator.sam.automask import OFFICIAL_CHUNK, AutomaskSettings
+from annotator.sam.automask import AutomaskSettings
+from annotator.sam.candidates import OFFICIAL_CHUNK
 from annotator.types import FloatArray
 from benchmarks.official import Rle
 

@@ -26,7 +26,8 @@ from scipy.optimize import linear_sum_assignment
 from annotator.errors import ModelUnavailable
 from annotator.masks import rle as rles
 from annotator.sam import zoo
-from annotator.sam.automask import OFFICIAL_CHUNK, AutomaskSettings, point_grid
+from annotator.sam.automask import AutomaskSettings, point_grid
+from annotator.sam.candidates import OFFICIAL_CHUNK
 from annotator.sam.compile import compile_packages, load_packages
 from annotator.sam.predictor import Predictor, PromptBatch
 from annotator.serving.model_host import pick_device, pick_dtype

@@ -19,7 +19,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from annotator.masks import rle as rles
-from annotator.serving.local import Segmenter
+from annotator.serving.local import LocalSegmenter
 from annotator.settings import ASSETS_DIR, Settings
 from annotator.storage.store import Store
 from annotator.types import RLE, Annotation, Change
@@ -35,7 +35,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder), model="nano", compile=False, allowed_hosts="*")
-        space = Workspace(settings, Store(settings.store_url), Segmenter(settings))
+        space = Workspace(settings, Store(settings.store_url), LocalSegmenter(settings))
         took = build(space, options.images, options.objects)
         with TestClient(create_app(space, settings, page=False)) as client:
             figures = {"build_s": round(took, 1), **_use(client, space)}
@@ -52,7 +52,7 @@ def build(space: Workspace, images: int, objects: int) -> float:
     for number in range(images):
         buffer = io.BytesIO()
         Image.fromarray(np.roll(photo, number, axis=number % 2)).save(buffer, "JPEG", quality=90)
-        record = space.add_image(project, f"{number}.jpg", buffer.getvalue())
+        record = space.images.add(project, f"{number}.jpg", buffer.getvalue())
         changes = []
         for _ in range(objects):
             mask = disc(rng, record.height, record.width)
@@ -73,7 +73,8 @@ def disc(rng: np.random.Generator, height: int, width: int, largest: int = 60) -
 def _use(client: TestClient, space: Workspace) -> dict[str, float]:
     project = client.get("/api/status").json()["project_id"]
     figures: dict[str, float] = {}
-    space.segmenter.models.predictor  # noqa: B018  wait for the model
+    while not space.segmenter.info().name:  # the model is loading
+        time.sleep(0.05)
     listing = _timed(lambda: client.get(f"/api/projects/{project}/images", params={"limit": 200}), 5)
     ids = [each["id"] for each in client.get(f"/api/projects/{project}/images?limit=1000").json()["images"]]
     process = psutil.Process()

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Error, Page, Playwright, sync_playwright
 
-from annotator.serving.local import Segmenter
+from annotator.serving.local import LocalSegmenter
 from annotator.settings import Settings
 from annotator.storage.store import Store
 from annotator.workspace.workspace import Workspace
@@ -89,7 +89,7 @@ def main() -> None:
     rows: list[tuple[int, int, float, int]] = []
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         settings = Settings(data_dir=Path(folder), model="nano", compile=False)
-        space = Workspace(settings, Store(settings.store_url), Segmenter(settings))
+        space = Workspace(settings, Store(settings.store_url), LocalSegmenter(settings))
         build(space, options.images, 20)
         space.segmenter.close()
         server = Server(Path(folder))

@@ -88,6 +88,19 @@ def test_heavy_libraries_stay_where_they_belong(path: Path) -> None:
     assert "torchvision" not in used
 
 
+def test_what_stands_above_the_segmenter_knows_only_its_interface() -> None:
+    allowed = {"serving.segmenter"}
+    for path in SOURCES:
+        if module_name(path).split(".")[0] in ("workspace", "web") and module_name(path) != "web.server":
+            behind = {each for each in ours(path) if each.split(".")[0] in ("serving", "sam")}
+            assert behind <= allowed, module_name(path)
+
+
+def test_the_use_cases_load_no_torch() -> None:
+    code = "import sys, annotator.workspace.workspace; assert not {'torch', 'fastapi', 'gradio'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 def test_importing_the_package_is_quick_and_pulls_in_no_torch() -> None:
     code = (
         "import sys, time; start = time.perf_counter(); import annotator, annotator.cli.main; "

@@ -49,19 +49,19 @@ def test_clicks_go_before_hovers_encodes_and_background_work(engine: Engine) -> 
 
 def test_a_click_waits_for_one_chunk_of_long_work_at_most(engine: Engine) -> None:
     order: list[str] = []
-    clicked = threading.Event()
+    begun, clicked = threading.Event(), threading.Event()
 
     def long() -> Generator[None, None, str]:
         for chunk in range(3):
             order.append(f"chunk {chunk}")
+            begun.set()
             if chunk == 0:
                 clicked.wait(10)
             yield
         return "finished"
 
     task = engine.submit(Priority.BACKGROUND, long())
-    while not order:
-        pass
+    assert begun.wait(10)
     click = engine.submit(Priority.CLICK, lambda: order.append("click"))
     clicked.set()
     click.result(10)
@@ -82,7 +82,7 @@ def test_a_newer_hover_cancels_the_older_one(engine: Engine) -> None:
 
 def test_cancelled_long_work_stops_before_its_next_chunk_and_is_closed(engine: Engine) -> None:
     started, closed, go = threading.Event(), threading.Event(), threading.Event()
-    chunks = []
+    chunks: list[int] = []
 
     def long() -> Generator[None, None, None]:
         try:
@@ -102,13 +102,61 @@ def test_cancelled_long_work_stops_before_its_next_chunk_and_is_closed(engine: E
     assert len(chunks) == 1
 
 
-def test_a_full_queue_answers_busy(engine: Engine) -> None:
+def test_a_full_queue_answers_busy_but_background_work_keeps_no_click_out(engine: Engine) -> None:
     gate = Gate(engine)
-    for _ in range(8):
-        engine.submit(Priority.ENCODE, lambda: None)
+    for priority in (Priority.ENCODE, Priority.BACKGROUND) * 4:
+        engine.submit(priority, lambda: None)
+    for priority in (Priority.ENCODE, Priority.BACKGROUND):
+        with pytest.raises(Busy):
+            engine.submit(priority, lambda: None)
+    clicks = [engine.submit(Priority.CLICK, lambda: None) for _ in range(7)]  # the gate is one as well
     with pytest.raises(Busy):
         engine.submit(Priority.CLICK, lambda: None)
     gate.open()
+    for click in clicks:
+        click.result(10)
+
+
+def test_cancelled_work_makes_room(engine: Engine) -> None:
+    gate = Gate(engine)
+    for _ in range(50):
+        engine.submit(Priority.BACKGROUND, lambda: None).cancel()
+    last = engine.submit(Priority.BACKGROUND, lambda: "ran")
+    gate.open()
+    assert last.result(10) == "ran"
+
+
+def test_clicks_that_would_wait_for_many_slow_ones_are_refused_at_once() -> None:
+    engine = Engine()
+    slow = threading.Event()
+    engine.submit(Priority.CLICK, lambda: slow.wait(0.5)).result(10)  # what a click takes on this machine
+    gate = Gate(engine)
+    taken, refused = 0, 0
+    for _ in range(200):
+        try:
+            engine.submit(Priority.CLICK, lambda: None)
+            taken += 1
+        except Busy as error:
+            assert error.retry_after > 0
+            refused += 1
+    assert 7 <= taken < 20
+    assert refused == 200 - taken
+    gate.open()
+    engine.close()
+
+
+def test_work_that_is_given_up_while_it_runs_does_not_stop_the_engine(engine: Engine) -> None:
+    started, go = threading.Event(), threading.Event()
+
+    def work() -> None:
+        started.set()
+        go.wait(10)
+
+    given_up = engine.submit(Priority.CLICK, work)
+    assert started.wait(10)
+    assert given_up.cancel()
+    go.set()
+    assert engine.submit(Priority.CLICK, lambda: 42).result(10) == 42
 
 
 def test_an_exception_reaches_the_caller_and_the_engine_goes_on(engine: Engine) -> None:

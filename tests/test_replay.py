@@ -13,7 +13,8 @@ import torch
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.replay import Capture, Replay, Tensors
 from annotator.serving.engine import Priority
-from annotator.serving.local import Segmenter
+from annotator.serving.local import LocalSegmenter
+from annotator.serving.segmenter import ImageSource
 from annotator.settings import Settings
 from annotator.types import Point, Prompt
 
@@ -111,14 +112,15 @@ def test_one_memory_for_the_image_serves_every_kind_of_click(
 
 
 def test_the_server_learns_after_a_click_and_replays_the_next(tmp_path: Path, cat: np.ndarray) -> None:
-    segmenter = Segmenter(Settings(data_dir=tmp_path, model="nano", device="cpu", compile=False))
+    segmenter = LocalSegmenter(Settings(data_dir=tmp_path, model="nano", device="cpu", compile=False))
     recorder = Recorder()
     segmenter.models.predictor.replay = Replay(recorder)
+    image = ImageSource("cat", *cat.shape[:2], lambda: cat)
     prompt = Prompt((Point(200, 150, 1),))
-    first = segmenter.prompt("cat", lambda: cat, prompt)
+    first = segmenter.prompt(image, prompt).result()
     segmenter.engine.submit(Priority.BACKGROUND, lambda: None).result(10)  # what was queued before is done then
     assert (recorder.captures, recorder.replays) == (1, 0)
-    assert segmenter.prompt("cat", lambda: cat, prompt).candidates == first.candidates
+    assert segmenter.prompt(image, prompt).result().candidates == first.candidates
     assert (recorder.captures, recorder.replays) == (1, 1)
     segmenter.close()
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import pytest
 
-from annotator.errors import ModelUnavailable
+from annotator.errors import ModelUnavailable, NotFound
 from annotator.sam import zoo
 from annotator.sam.zoo import ModelSpec
 
@@ -106,7 +106,7 @@ def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
 
 
 def test_an_unknown_model_lists_the_known_ones() -> None:
-    with pytest.raises(ModelUnavailable, match="nano"):
+    with pytest.raises(NotFound, match="nano"):
         zoo.spec_of("huge")
 
 

@@ -46,7 +46,7 @@ def segment(options: argparse.Namespace, settings: Settings) -> None:
     """One object's mask, as COCO."""
     from annotator.masks import rle as rles
     from annotator.sam.candidates import find_candidates
-    from annotator.workspace.views import check_prompt
+    from annotator.workspace.prompting import check_prompt
 
     if not options.point and options.box is None:
         raise InvalidPrompt("Say what to segment: --point X,Y or --box X0,Y0,X1,Y1.", "point")

@@ -12,10 +12,10 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from annotator.errors import InvalidImage
+from annotator.types import UInt8Array
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
@@ -24,8 +24,6 @@ _BROWSER_FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/web
 _EXIF_ORIENTATION = 0x0112
 _THUMBNAIL = 160
 _MAX_NAME = 200
-
-UInt8Array = npt.NDArray[np.uint8]
 
 # Pillow's own bomb check only warns below twice its limit; ours replaces it.
 Image.MAX_IMAGE_PIXELS = None

@@ -18,20 +18,15 @@ from torch import Tensor
 from annotator.masks import edit
 from annotator.masks import rle as rles
 from annotator.masks.geometry import nms
+from annotator.sam.candidates import CPU_CHUNK, OFFICIAL_CHUNK
 from annotator.sam.postprocess import STABILITY_OFFSET, masks_to_rle, measure, stability
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.zoo import ModelSpec
-from annotator.types import RLE, Box, FloatArray
+from annotator.types import Box, FloatArray, Proposal
 
 _STABILITY_MARGIN = 0.15
 """Stability is decided at full resolution. At low resolution it comes out lower by 0.10 at most (2,588 masks of nano on
 19 photos, half of them within 0.001), so what is below the threshold by more than this need not be upsampled."""
-
-OFFICIAL_CHUNK = 64
-"""Clicks decoded at once by the official generator, and by ours on a GPU."""
-
-_CPU_CHUNK = 8
-"""More overflow a CPU's caches: with 64, tiny takes 1.3 x and nano 1.15 x as long for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +52,6 @@ class AutomaskSettings:
             stability_threshold=spec.automask_stability,
             min_region_area=min_region_area,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """One automatic mask: `bbox` is x, y, w, h in pixels (tight), `point` the click that found it."""
-
-    mask: RLE
-    score: float
-    stability: float
-    area: int
-    bbox: tuple[int, int, int, int]
-    point: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +104,7 @@ class AutomaskRun:
         Where the device's memory is too small for a chunk, chunks are halved.
         """
         if self._chunk is None:
-            self._chunk = _CPU_CHUNK if predictor.device.type == "cpu" else OFFICIAL_CHUNK
+            self._chunk = CPU_CHUNK if predictor.device.type == "cpu" else OFFICIAL_CHUNK
         while self._done < len(self._grid):
             clicks = self._grid[self._done : self._done + self._chunk]
             try:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from annotator.sam.postprocess import fetch_masks, stability
+from annotator.sam.postprocess import fetch_masks, masks_to_rle, stability
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.stopwatch import Stopwatch
-from annotator.types import RLE, FloatArray, Prompt
+from annotator.types import Candidate, FloatArray, Prompt
 
+OFFICIAL_CHUNK = 64
+"""Prompts decoded at once by the official automatic mask generator, and by ours on a GPU."""
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One answer to a prompt: full-resolution mask, predicted IoU in 0..1, stability in 0..1."""
-
-    mask: RLE
-    score: float
-    stability: float
+CPU_CHUNK = 8
+"""More overflow a CPU's caches: with 64, tiny takes 1.3 x and nano 1.15 x as long for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def find_candidates(
     """
     watch = Stopwatch(predictor.device)
     answer = predictor.decode([embedding], PromptBatch.single(prompt, mask_input))
-    ambiguous = len(prompt.points) == 1 and prompt.box is None and mask_input is None
+    ambiguous = _is_ambiguous(prompt) and mask_input is None
     order = _recommended(answer.scores[0], ambiguous)[:keep]
     logits = answer.logits[0].index_select(0, order)
     numbers = torch.stack((answer.scores[0].index_select(0, order).clamp(0, 1), stability(logits)))
@@ -59,6 +58,37 @@ def find_candidates(
     watch.lap()
     candidates = [Candidate(*each) for each in zip(masks, *scores.tolist(), strict=True)]
     return Candidates(candidates, kept, *watch.laps())
+
+
+def find_best(
+    predictor: Predictor, embedding: ImageEmbedding, prompts: Sequence[Prompt]
+) -> Iterator[dict[int, Candidate]]:
+    """The first candidate for each of many prompts, by its place in `prompts`, in batches.
+
+    Prompts of equally many points are decoded together: padding would change the answers.
+    """
+    groups: defaultdict[int, list[int]] = defaultdict(list)
+    for index, prompt in enumerate(prompts):
+        groups[len(prompt.points) + 2 * (prompt.box is not None)].append(index)
+    size = CPU_CHUNK if predictor.device.type == "cpu" else OFFICIAL_CHUNK
+    for indices in groups.values():
+        for first in range(0, len(indices), size):
+            batch = indices[first : first + size]
+            answer = predictor.decode([embedding], PromptBatch.stack([prompts[each] for each in batch]))
+            slots = [
+                int(_recommended(scores, _is_ambiguous(prompts[each]))[0])
+                for each, scores in zip(batch, answer.scores.cpu(), strict=True)
+            ]
+            rows = torch.arange(len(batch))
+            logits, scores = answer.logits[rows, slots], answer.scores[rows, slots].clamp(0, 1)
+            masks = masks_to_rle(logits, embedding.height, embedding.width)
+            numbers = zip(masks, scores.tolist(), stability(logits).tolist(), strict=True)
+            yield {each: Candidate(*values) for each, values in zip(batch, numbers, strict=True)}
+
+
+def _is_ambiguous(prompt: Prompt) -> bool:
+    """A single click may mean a part, an object or a group."""
+    return len(prompt.points) == 1 and prompt.box is None
 
 
 def _recommended(scores: Tensor, ambiguous: bool) -> Tensor:

@@ -24,7 +24,8 @@ from torch.export import Dim
 from annotator.errors import ModelUnavailable
 from annotator.sam import float8
 from annotator.sam.graphs import STRIDE, ImageEncoder, MaskDecoder
-from annotator.sam.predictor import FLOAT8, MAX_IMAGES, MAX_POINTS, MAX_PROMPTS, Graphs, Predictor
+from annotator.sam.predictor import FLOAT8, MAX_IMAGES, MAX_PROMPTS, Graphs, Predictor
+from annotator.types import MAX_POINTS
 
 FORMAT_VERSION = 2
 _MANIFEST = "manifest.json"

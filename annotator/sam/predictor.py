@@ -6,7 +6,7 @@ The embedding is an argument, never hidden state, so one predictor serves any nu
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -20,9 +20,8 @@ from annotator.sam import float8, zoo
 from annotator.sam.graphs import STRIDE, ImageEncoder, MaskDecoder
 from annotator.sam.preprocess import preprocess
 from annotator.sam.replay import Replay, cuda_capture
-from annotator.types import FloatArray, Prompt
+from annotator.types import MAX_POINTS, FloatArray, Prompt
 
-MAX_POINTS = 64
 MAX_PROMPTS = 1024
 MAX_IMAGES = 8
 UNTRAINED = "untrained"
@@ -71,17 +70,18 @@ class PromptBatch:
     @classmethod
     def single(cls, prompt: Prompt, mask_input: FloatArray | None = None) -> PromptBatch:
         """One prompt on the first image; `mask_input` [4s, 4s] logits of the answer to refine."""
-        points = [(x, y, label) for x, y, label in prompt.points]
-        if prompt.box is not None:
-            x0, y0, x1, y1 = prompt.box
-            points = [(x0, y0, 2), (x1, y1, 3), *points]
-        table = np.array(points, dtype=np.float32).reshape(1, len(points), 3)
+        if mask_input is None:
+            return cls.stack([prompt])
+        return replace(cls.stack([prompt]), mask_input=mask_input[None, None], has_mask=np.ones(1, np.bool_))
+
+    @classmethod
+    def stack(cls, prompts: Sequence[Prompt]) -> PromptBatch:
+        """Prompts of equally many points on the first image; a box counts as two points."""
+        table = np.array([_tokens(prompt) for prompt in prompts], dtype=np.float32)
         return cls(
             coords=np.ascontiguousarray(table[..., :2]),
             labels=table[..., 2].astype(np.int64),
-            image_index=np.zeros(1, np.int64),
-            mask_input=None if mask_input is None else mask_input[None, None],
-            has_mask=None if mask_input is None else np.ones(1, np.bool_),
+            image_index=np.zeros(len(prompts), np.int64),
         )
 
     @classmethod
@@ -93,6 +93,15 @@ class PromptBatch:
             labels=np.ones((count, 1), np.int64),
             image_index=np.zeros(count, np.int64),
         )
+
+
+def _tokens(prompt: Prompt) -> list[tuple[float, float, int]]:
+    """x, y and label of each token: a box is two points labelled 2 and 3, before the others."""
+    points = [(x, y, label) for x, y, label in prompt.points]
+    if prompt.box is None:
+        return points
+    x0, y0, x1, y1 = prompt.box
+    return [(x0, y0, 2), (x1, y1, 3), *points]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.errors import ModelUnavailable
+from annotator.errors import ModelUnavailable, NotFound
 from annotator.settings import ASSETS_DIR
 
 if TYPE_CHECKING:
@@ -116,11 +116,11 @@ MODELS: dict[str, ModelSpec] = {
 
 
 def spec_of(name: str) -> ModelSpec:
-    """The spec called `name`. Raises ModelUnavailable listing the names there are."""
+    """The spec called `name`. Raises NotFound listing the names there are."""
     try:
         return MODELS[name]
     except KeyError:
-        raise ModelUnavailable(f"There is no model called {name!r}; choose from {', '.join(MODELS)}.") from None
+        raise NotFound(f"There is no model called {name!r}; choose from {', '.join(MODELS)}.") from None
 
 
 def checkpoint_path(spec: ModelSpec, models_dir: Path) -> Path:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import logging
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -18,9 +17,13 @@ from typing import Any, Generic, TypeVar
 
 from annotator.errors import Busy, Cancelled
 
-log = logging.getLogger(__name__)
-
 T = TypeVar("T")
+
+_MAX_WAIT_SECONDS = 3.0
+"""Prompts are refused at once if the queue before them would take longer than this."""
+
+_ALWAYS_TAKEN = 8
+"""Waiting prompts that are never refused, however slow the model is."""
 
 
 class Priority(IntEnum):
@@ -32,42 +35,25 @@ class Priority(IntEnum):
     BACKGROUND = 3
 
 
-class Task(Generic[T]):
-    """Work in the queue. `result()` waits for it; `cancel()` ends it before its next chunk."""
+class _Task(Generic[T]):
+    """Work in the queue. Its future belongs to the caller, who may cancel it at any time."""
 
     def __init__(self, priority: Priority, work: Callable[[], T] | Generator[Any, None, T]) -> None:
         self.priority = priority
-        self.queued_at = time.perf_counter()
-        self.queue_ms: float | None = None
+        self.future: Future[T] = Future()
         self._work = work
-        self._future: Future[T] = Future()
 
-    def result(self, timeout: float | None = None) -> T:
-        """The work's result, or its exception; Cancelled if it was cancelled or superseded."""
-        return self._future.result(timeout)
-
-    def cancel(self) -> None:
-        """Give up: waiting callers get Cancelled at once; a running chunk is finished and dropped."""
-        self._finish(error=Cancelled("The work was cancelled."))
-
-    @property
-    def done(self) -> bool:
-        """Finished, failed or cancelled."""
-        return self._future.done()
-
-    def turn(self) -> bool:
+    def run(self) -> bool:
         """Run the function, or the generator's next chunk. True if there is more to do."""
-        if self.queue_ms is None:
-            self.queue_ms = (time.perf_counter() - self.queued_at) * 1e3
         try:
             if isinstance(self._work, Generator):
                 next(self._work)
                 return True
-            self._finish(result=self._work())
+            self.finish(result=self._work())
         except StopIteration as stop:
-            self._finish(result=stop.value)
+            self.finish(result=stop.value)
         except Exception as error:
-            self._finish(error=error)
+            self.finish(error=error)
         return False
 
     def close(self) -> None:
@@ -75,13 +61,14 @@ class Task(Generic[T]):
         if isinstance(self._work, Generator):
             self._work.close()
 
-    def _finish(self, result: T | None = None, error: Exception | None = None) -> None:
+    def finish(self, result: T | None = None, error: Exception | None = None) -> None:
+        """Set the outcome, unless there is one already: the first one stands."""
         try:
             if error is not None:
-                self._future.set_exception(error)
+                self.future.set_exception(error)
             else:
-                self._future.set_result(result)  # type: ignore[arg-type]
-        except InvalidStateError:  # cancelled while it ran: the first word stands
+                self.future.set_result(result)  # type: ignore[arg-type]
+        except InvalidStateError:
             pass
 
 
@@ -90,9 +77,11 @@ class Engine:
 
     def __init__(self, max_queue: int = 256) -> None:
         self._max_queue = max_queue
-        self._heap: list[tuple[int, int, Task[Any]]] = []
+        self._heap: list[tuple[int, int, _Task[Any]]] = []
         self._order = itertools.count()
-        self._latest: dict[str, Task[Any]] = {}
+        self._latest: dict[str, _Task[Any]] = {}
+        self._waiting = dict.fromkeys(Priority, 0)  # tasks whose future is pending
+        self._prompt_seconds = 0.0  # a moving average of what one prompt takes
         self._wake = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -103,44 +92,76 @@ class Engine:
         priority: Priority,
         work: Callable[[], T] | Generator[Any, None, T],
         supersedes: str | None = None,
-    ) -> Task[T]:
-        """Queue `work`. A newer task with the same `supersedes` cancels the older one. Raises Busy when full."""
-        task = Task(priority, work)
+    ) -> Future[T]:
+        """Queue `work`. Cancelling the future drops work that has not begun, and ends a generator at its next chunk.
+
+        A newer task with the same `supersedes` ends the older one with Cancelled. Raises Busy when too much waits.
+        """
+        task = _Task(priority, work)
         with self._wake:
             if self._closed:
                 raise Busy("The server is shutting down.")
-            if len(self._heap) >= self._max_queue:
-                raise Busy("The server has too much work queued; try again in a moment.")
+            self._admit(priority)
+            older = self._latest.get(supersedes) if supersedes is not None else None
             if supersedes is not None:
-                if (older := self._latest.get(supersedes)) is not None:
-                    older.cancel()
                 self._latest[supersedes] = task
+            self._waiting[priority] += 1
             heapq.heappush(self._heap, (priority, next(self._order), task))
             self._wake.notify()
-        return task
+        task.future.add_done_callback(lambda _: self._forget(task, supersedes))
+        if older is not None:
+            older.finish(error=Cancelled("A newer request took the place of this one."))
+        return task.future
 
     def close(self) -> None:
         """Cancel what waits and stop the thread after the chunk in hand."""
         with self._wake:
             self._closed = True
-            for _, _, task in self._heap:
-                task.cancel()
+            waiting = [task for _, _, task in self._heap]
             self._wake.notify()
+        for task in waiting:
+            task.finish(error=Cancelled("The server is shutting down."))
         self._thread.join()
 
+    def _admit(self, priority: Priority) -> None:
+        """Raises Busy if as much work of this kind waits as may, or if a prompt would wait too long.
+
+        Encodes and background work never keep a prompt out.
+        """
+        is_prompt = priority <= Priority.HOVER
+        kind = [each for each in Priority if (each <= Priority.HOVER) == is_prompt]
+        if sum(self._waiting[each] for each in kind) >= self._max_queue:
+            raise Busy("The server has too much work queued; try again in a moment.")
+        before = sum(self._waiting[each] for each in Priority if each <= priority)
+        if is_prompt and before >= _ALWAYS_TAKEN and before * self._prompt_seconds > _MAX_WAIT_SECONDS:
+            raise Busy("Too many clicks are waiting for the model; try again in a moment.", retry_after=2)
+
+    def _forget(self, task: _Task[Any], supersedes: str | None) -> None:
+        with self._wake:
+            self._waiting[task.priority] -= 1
+            if supersedes is not None and self._latest.get(supersedes) is task:
+                del self._latest[supersedes]
+
     def _run(self) -> None:
+        while (task := self._next()) is not None:
+            started = time.perf_counter()
+            more = task.run()
+            if task.priority <= Priority.HOVER:
+                took = time.perf_counter() - started
+                self._prompt_seconds += (took - self._prompt_seconds) / 8 if self._prompt_seconds else took
+            if more:
+                with self._wake:
+                    heapq.heappush(self._heap, (task.priority, next(self._order), task))
+
+    def _next(self) -> _Task[Any] | None:
+        """The next task that nobody has cancelled; None when the engine is closed."""
         while True:
             with self._wake:
                 while not self._heap and not self._closed:
                     self._wake.wait()
                 if self._closed:
-                    return
+                    return None
                 _, _, task = heapq.heappop(self._heap)
-            if not task.done and task.turn() and not task.done:
-                with self._wake:
-                    heapq.heappush(self._heap, (task.priority, next(self._order), task))
-                continue
+            if not task.future.done():
+                return task
             task.close()
-            with self._wake:
-                for name in [name for name, latest in self._latest.items() if latest is task]:
-                    del self._latest[name]

@@ -1,58 +1,49 @@
-"""The model at work: the loaded predictor, its embeddings and its engine behind three calls: encode, prompt, automask.
-
-Images are named by their `pixel_key`; `load` brings the pixels and is called only when there is no embedding yet.
-"""
+"""The segmenter in this process: the loaded model, its embeddings, and the engine that owns the device."""
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
+import uuid
 from collections import defaultdict, deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
 
 import numpy as np
 import torch
+from cachetools import LRUCache
 
 from annotator.errors import AnnotatorError, Busy
-from annotator.imaging.decode import UInt8Array
-from annotator.sam.automask import AutomaskRun
-from annotator.sam.candidates import Candidate, find_candidates
+from annotator.sam.candidates import find_best, find_candidates
 from annotator.sam.predictor import ImageEmbedding, Predictor
+from annotator.sam.preprocess import mask_to_logits
+from annotator.serving.answers import AnswerMemory
+from annotator.serving.automask_jobs import AutomaskJob, AutomaskJobs
 from annotator.serving.embeddings import DiskTier, EmbeddingCache, MemoryTier, embedding_key
-from annotator.serving.engine import Engine, Priority, Task
+from annotator.serving.engine import Engine, Priority
 from annotator.serving.model_host import ModelHost
+from annotator.serving.segmenter import (
+    Answer,
+    AutomaskOptions,
+    AutomaskStatus,
+    ImageSource,
+    ModelInfo,
+    Refinement,
+    Timing,
+)
 from annotator.settings import Settings
-from annotator.types import FloatArray, Prompt
+from annotator.types import BoolArray, Candidate, FloatArray, Prompt
 
-Load = Callable[[], UInt8Array]
+log = logging.getLogger(__name__)
 
 _OPENED = 4
-"""Images opened by one group of users that may wait for their encode at the same time."""
+"""Images opened by one group that may wait for their encode at the same time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Milliseconds of one prompt's spans. `encode` is None when the embedding was cached."""
-
-    queue: float
-    encode: float | None
-    decode: float
-    postprocess: float
-    total: float
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Candidates in recommended order, with the low-resolution logits [K, s, s] that refine each of them."""
-
-    candidates: list[Candidate]
-    logits: FloatArray
-    timing: Timing
-
-
-class Segmenter:
-    """Owns the device. Constructing it returns at once; the model loads in the background and calls wait for it."""
+class LocalSegmenter:
+    """Implements `Segmenter`. Constructing it returns at once; the model loads in the background and work waits."""
 
     def __init__(self, settings: Settings) -> None:
         self.models = ModelHost(settings)
@@ -62,99 +53,162 @@ class Segmenter:
             memory.insert(0, MemoryTier(settings.embedding_device_bytes, self.models.device))
         disk = DiskTier(settings.embedding_disk_bytes, settings.data_dir / "embeddings")
         self.cache = EmbeddingCache(memory, disk)
-        self._prefetching: list[Task[None]] = []
-        self._opened: defaultdict[str, deque[Task[None]]] = defaultdict(lambda: deque(maxlen=_OPENED))
+        self._answers = AnswerMemory()
+        self._jobs = AutomaskJobs()
+        self._lock = threading.Lock()
+        self._opened: defaultdict[str, deque[Future[None]]] = defaultdict(lambda: deque(maxlen=_OPENED))
+        self._upcoming: defaultdict[str, list[Future[None]]] = defaultdict(list)
+        self._failures: LRUCache[str, str] = LRUCache(256)
 
     def close(self) -> None:
         """Cancel what waits and release the device."""
         self.models.close()
         self.engine.close()
 
-    def has_embedding(self, pixel_key: str) -> bool:
-        """True if a prompt on this image would not encode."""
-        now = self.models.present
-        return now is not None and embedding_key(pixel_key, now.key, now.dtype) in self.cache
+    def info(self) -> ModelInfo:
+        """What serves now."""
+        return self.models.info()
 
-    def encode(self, pixel_key: str, load: Load, group: str) -> Task[None]:
-        """Have the image encoded in the background, after all clicks.
+    def switch(self, name: str) -> None:
+        """Fetch if needed, load, then serve `name`."""
+        self.models.switch(name)
 
-        Of one `group` only the last few wait: whoever skims through images does not mean them all.
-        """
-        task = self.engine.submit(Priority.ENCODE, self._encoding(pixel_key, load), f"encode:{pixel_key}")
-        waiting = self._opened[group]
-        if len(waiting) == waiting.maxlen:
-            waiting[0].cancel()
-        waiting.append(task)
-        return task
+    # --- embeddings ---
 
-    def _encoding(self, pixel_key: str, load: Load) -> Callable[[], None]:
+    def has_embedding(self, key: str) -> bool:
+        """Whether a prompt on this image would not have to encode."""
+        now = self.models.current
+        return now is not None and embedding_key(key, now.key, now.dtype) in self.cache
+
+    def encoding_error(self, key: str) -> str | None:
+        """Why the image could not be encoded when that was last tried."""
+        return self._failures.get(key)
+
+    def encode(self, image: ImageSource, upcoming: Sequence[ImageSource], group: str) -> None:
+        """Encode `image` in the background, then the `upcoming` ones. When skimming, only the last few opens count."""
+        with self._lock:
+            opened, prefetched = self._opened[group], self._upcoming[group]
+            if len(opened) == opened.maxlen:
+                opened[0].cancel()
+            while prefetched:
+                prefetched.pop().cancel()
+            opened.append(self._encode_later(Priority.ENCODE, image))
+            prefetched.extend(self._encode_later(Priority.BACKGROUND, each) for each in upcoming)
+
+    def _encode_later(self, priority: Priority, image: ImageSource) -> Future[None]:
         def work() -> None:
-            if not self.has_embedding(pixel_key):
-                self._embedding(self.models.predictor, pixel_key, load)
+            try:
+                self._embedding(self.models.predictor, image)
+            except Exception as error:
+                log.exception("An image could not be encoded.")
+                self._failures[image.key] = str(error) if isinstance(error, AnnotatorError) else "It failed."
 
-        return work
+        return self.engine.submit(priority, work, f"encode:{image.key}" if priority == Priority.ENCODE else None)
 
-    def prefetch(self, images: Mapping[str, Load]) -> None:
-        """Have these images encoded when nothing else waits; what an earlier call still has to do is dropped."""
-        while self._prefetching:
-            self._prefetching.pop().cancel()
-        for key, load in images.items():
-            self._prefetching.append(self.engine.submit(Priority.BACKGROUND, self._encoding(key, load)))
-
-    def prompt(
-        self,
-        pixel_key: str,
-        load: Load,
-        prompt: Prompt,
-        mask_input: FloatArray | None = None,
-        hover: str | None = None,
-    ) -> Answer:
-        """Answer one prompt, waiting for it. `mask_input` are the logits of an earlier answer, to refine.
-
-        `hover` names a pointer: only its latest request is answered, the others get Cancelled.
-        """
-        predictor = self.models.predictor
-        if mask_input is not None and mask_input.shape != (predictor.mask_side,) * 2:
-            mask_input = None  # of a model served before the last switch
-        queued = time.perf_counter()
-
-        def work() -> Answer:
-            started = time.perf_counter()
-            embedding, encode_ms = self._embedding(predictor, pixel_key, load)
-            found = find_candidates(predictor, embedding, prompt, mask_input)
-            if predictor.replay is not None and predictor.replay.can_learn:
-                with suppress(Busy):  # some other time
-                    self.engine.submit(Priority.BACKGROUND, predictor.learn, "learn")
-            total = (time.perf_counter() - queued) * 1e3
-            timing = Timing((started - queued) * 1e3, encode_ms, found.decode_ms, found.postprocess_ms, total)
-            return Answer(found.masks, found.logits, timing)
-
-        priority = Priority.CLICK if hover is None else Priority.HOVER
-        return self.engine.submit(priority, work, f"hover:{hover}" if hover else None).result()
-
-    def automask(self, pixel_key: str, load: Load, run: AutomaskRun) -> Task[None]:
-        """Start or go on with automatic masks; chunks run when nothing else waits. Cancel through the task."""
-        predictor = self.models.predictor
-
-        def chunks() -> Generator[None, None, None]:
-            embedding, _ = self._embedding(predictor, pixel_key, load)
-            yield
-            for _ in run.chunks(predictor, embedding):
-                yield
-
-        return self.engine.submit(Priority.BACKGROUND, chunks())
-
-    def _embedding(self, predictor: Predictor, pixel_key: str, load: Load) -> tuple[ImageEmbedding, float | None]:
+    def _embedding(self, predictor: Predictor, image: ImageSource) -> tuple[ImageEmbedding, float | None]:
         """The embedding and the milliseconds it took to encode, None from the cache. Runs in the engine's thread."""
-        key = embedding_key(pixel_key, predictor.key, predictor.dtype)
+        key = embedding_key(image.key, predictor.key, predictor.dtype)
         cached = self.cache.get(key)
         if cached is not None:
             return cached, None
         started = time.perf_counter()
         try:
-            pixels = load()
+            pixels = image.load()
         except OSError as error:
             raise AnnotatorError(f"The stored image cannot be read ({error.strerror}).") from None
         (embedding,) = predictor.encode([np.ascontiguousarray(pixels)])
         self.cache.put(key, embedding)
+        self._failures.pop(image.key, None)
         return embedding, (time.perf_counter() - started) * 1e3
+
+    # --- prompts ---
+
+    def prompt(
+        self,
+        image: ImageSource,
+        prompt: Prompt,
+        refine: Refinement | None = None,
+        start: BoolArray | None = None,
+        hover: str | None = None,
+    ) -> Future[Answer]:
+        """Answer the prompts of one object; see `Segmenter.prompt`."""
+        queued = time.perf_counter()
+
+        def work() -> Answer:
+            predictor = self.models.predictor
+            started = time.perf_counter()
+            embedding, encode_ms = self._embedding(predictor, image)
+            mask_input = self._mask_input(predictor, image, refine, start)
+            found = find_candidates(predictor, embedding, prompt, mask_input)
+            token = uuid.uuid4().hex
+            self._answers.remember(token, image.key, found.logits, hover)
+            self._learn_later(predictor)
+            total = (time.perf_counter() - queued) * 1e3
+            timing = Timing((started - queued) * 1e3, encode_ms, found.decode_ms, found.postprocess_ms, total)
+            return Answer(token, found.masks, timing)
+
+        priority = Priority.CLICK if hover is None else Priority.HOVER
+        return self.engine.submit(priority, work, f"hover:{hover}" if hover else None)
+
+    def _mask_input(
+        self, predictor: Predictor, image: ImageSource, refine: Refinement | None, start: BoolArray | None
+    ) -> FloatArray | None:
+        """Logits [s, s] to refine: an earlier answer's, else those of the mask `start`, else None."""
+        side = predictor.mask_side
+        logits = self._answers.logits(refine, image.key) if refine else None
+        if logits is not None and logits.shape == (side, side):  # else of a model served before the last switch
+            return logits
+        return mask_to_logits(start, side) if start is not None and start.any() else None
+
+    def _learn_later(self, predictor: Predictor) -> None:
+        if predictor.replay is not None and predictor.replay.can_learn:
+            with suppress(Busy):  # some other time
+                self.engine.submit(Priority.BACKGROUND, predictor.learn, "learn")
+
+    def prompt_many(self, image: ImageSource, prompts: Sequence[Prompt]) -> Future[list[Candidate]]:
+        """The best candidate for each of many objects; see `Segmenter.prompt_many`."""
+
+        def work() -> Generator[None, None, list[Candidate]]:
+            predictor = self.models.predictor
+            embedding, _ = self._embedding(predictor, image)
+            found: dict[int, Candidate] = {}
+            for answered in find_best(predictor, embedding, prompts):
+                found.update(answered)
+                yield
+            return [found[index] for index in range(len(prompts))]
+
+        return self.engine.submit(Priority.CLICK, work())
+
+    # --- automatic masks ---
+
+    def start_automask(self, job_id: str, image: ImageSource, options: AutomaskOptions) -> None:
+        """Propose masks in the background."""
+        job = AutomaskJob(image, options)
+        self._jobs.add(job_id, job)
+        try:
+            self._submit(job)
+        except Busy:
+            self._jobs.remove(job_id)
+            raise
+
+    def resume_automask(self, job_id: str) -> None:
+        """Go on with a run that was cancelled or failed; one that runs or is done stays as it is."""
+        job = self._jobs.get(job_id)
+        if job.state in ("cancelled", "failed"):
+            job.restart()
+            try:
+                self._submit(job)
+            except Busy:
+                job.state = "cancelled"
+                raise
+
+    def _submit(self, job: AutomaskJob) -> None:
+        self.engine.submit(Priority.BACKGROUND, job.work(lambda: self.models.predictor, self._embedding))
+
+    def poll_automask(self, job_id: str) -> AutomaskStatus:
+        """How far a run is."""
+        return self._jobs.get(job_id).status()
+
+    def cancel_automask(self, job_id: str) -> None:
+        """Stop a run after its chunk in hand."""
+        self._jobs.get(job_id).cancel()

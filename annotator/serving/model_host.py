@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,28 +16,10 @@ from annotator.errors import ModelUnavailable
 from annotator.sam import zoo
 from annotator.sam.compile import load_packages
 from annotator.sam.predictor import FLOAT8, Predictor
+from annotator.serving.segmenter import Loading, ModelChoice, ModelInfo
 from annotator.settings import Settings
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelStatus:
-    """What runs, and why; `image_size` is the side of its input in pixels.
-
-    `loading` is (name, fraction) while another model is being fetched, `error` its failure.
-    """
-
-    name: str
-    title: str
-    device: str
-    dtype: str
-    image_size: int
-    backend: str
-    compiling: bool
-    reason: str
-    loading: tuple[str, float] | None
-    error: str | None
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -62,9 +43,9 @@ class ModelHost:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.device = pick_device(settings.device)
-        self.present: Predictor | None = None
+        self.current: Predictor | None = None
         self._reason = ""
-        self._loading: tuple[str, float] | None = None
+        self._loading: Loading | None = None
         self._error: str | None = None
         self._compiling: subprocess.Popen[bytes] | None = None
         self._ready = threading.Event()
@@ -74,33 +55,25 @@ class ModelHost:
             name, reason = zoo.default_model(str(self.device), settings.models_dir)
         self.switch(name, reason)
 
-    def switch(self, name: str, reason: str = "chosen in the page") -> threading.Thread:
-        """Fetch if needed, build, then serve `name`; until then, and if it fails, the present model goes on serving.
+    def switch(self, name: str, reason: str = "chosen in the page") -> None:
+        """Fetch if needed, build, then serve `name`; until then, and if it fails, the current model goes on serving.
 
-        Returns the thread that does it.
+        Returns at once. Raises NotFound for a name that no model has.
         """
         spec = zoo.spec_of(name)
-        self._loading = (name, 0.0)
-        thread = threading.Thread(target=self._switch, args=(spec, reason), name=f"load-{name}", daemon=True)
-        thread.start()
-        return thread
-
-    def switch_and_wait(self, name: str) -> None:
-        """`switch`, returning when the model serves. Raises ModelUnavailable if it cannot."""
-        self.switch(name).join()
-        if self.present is None or self.present.model != name:
-            raise ModelUnavailable(self._error or f"{name} could not be loaded.")
+        self._loading = Loading(name, 0.0)
+        threading.Thread(target=self._switch, args=(spec, reason), name=f"load-{name}", daemon=True).start()
 
     def _switch(self, spec: zoo.ModelSpec, reason: str) -> None:
         def progress(done: int, total: int) -> None:
-            self._loading = (spec.name, done / max(total, 1))
+            self._loading = Loading(spec.name, done / max(total, 1))
 
         with self._switching:
             try:
                 path = zoo.fetch(spec, self._settings.models_dir, progress)
-                self.present = self._build(spec, path)
+                self.current = self._build(spec, path)
                 self._reason, self._error = reason, None
-                log.info("Serving %s on %s (%s): %s.", spec.title, self.device, self.present.backend, reason)
+                log.info("Serving %s on %s (%s): %s.", spec.title, self.device, self.current.backend, reason)
             except ModelUnavailable as error:
                 self._error = str(error)
                 log.error("%s", error)
@@ -110,7 +83,7 @@ class ModelHost:
             finally:
                 self._loading = None
                 self._ready.set()
-            now = self.present
+            now = self.current
             if self._settings.compile and self._compiling is None and now is not None and now.backend == "eager":
                 threading.Thread(target=self._compile, args=(now,), name=f"compile-{now.model}", daemon=True).start()
 
@@ -136,27 +109,26 @@ class ModelHost:
         )
         failed = self._compiling.wait() != 0
         self._compiling = None
-        if failed or self.present is not eager:  # no compiler here, or another model was chosen meanwhile
+        if failed or self.current is not eager:  # no compiler here, or another model was chosen meanwhile
             log.info("%s was not compiled; it goes on eager.", eager.model)
             return
         packages = self._settings.packages_dir
-        self.present = load_packages(packages, eager.model, eager.key, eager.device, eager.dtype)
+        self.current = load_packages(packages, eager.model, eager.key, eager.device, eager.dtype)
         log.info("%s is compiled; serving from its packages.", eager.model)
 
     @property
     def predictor(self) -> Predictor:
         """The model that serves, waiting for the first one to load. Raises ModelUnavailable if it could not."""
         self._ready.wait()
-        if self.present is None:
+        if self.current is None:
             raise ModelUnavailable(self._error or "No model is loaded.")
-        return self.present
+        return self.current
 
-    @property
-    def status(self) -> ModelStatus:
-        """A snapshot that never waits."""
-        now = self.present
+    def info(self) -> ModelInfo:
+        """A snapshot. It never waits."""
+        now = self.current
         name = now.model if now else ""
-        return ModelStatus(
+        return ModelInfo(
             name=name,
             title=zoo.MODELS[name].title if now else "",
             device=str(self.device),
@@ -167,9 +139,14 @@ class ModelHost:
             reason=self._reason,
             loading=self._loading,
             error=self._error,
+            choices=[
+                ModelChoice(spec.name, spec.title, zoo.is_present(spec, self._settings.models_dir), spec.size_bytes)
+                for spec in zoo.MODELS.values()
+            ],
         )
 
     def close(self) -> None:
-        """Stop a compilation that is under way."""
+        """Stop a compilation that is under way, and let nobody wait for a model any longer."""
         if self._compiling is not None:
             self._compiling.terminate()
+        self._ready.set()

@@ -1,16 +1,17 @@
-"""What the routes share: the workspace, and the records a route names, if they are the user's."""
+"""What the routes share: the workspace, the records a route names if they are the user's, and replies."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, Request
 
 from annotator import types
 from annotator.errors import NotFound
 from annotator.web.auth import User
-from annotator.web.schemas import objects as o
-from annotator.web.schemas import projects as s
+from annotator.web.schemas.annotations import Annotation, Document, History
+from annotator.web.schemas.images import Image
+from annotator.workspace import workspace as use_cases
 from annotator.workspace.workspace import Workspace
 
 
@@ -38,25 +39,38 @@ def image_of(image_id: str, user: User, space: Space) -> types.ImageRecord:
     return record
 
 
+def label_of(label_id: int, user: User, space: Space) -> types.Label:
+    """The label of the route, if it is the user's."""
+    for project in space.store.projects(user):
+        for label in space.store.labels(project.id):
+            if label.id == label_id:
+                return label
+    raise NotFound("There is no such label.")
+
+
 OwnProject = Annotated[types.Project, Depends(project_of)]
 OwnImage = Annotated[types.ImageRecord, Depends(image_of)]
+OwnLabel = Annotated[types.Label, Depends(label_of)]
 
 
-def image_schema(space: Workspace, record: types.ImageRecord, annotations: int) -> s.Image:
-    """The image as JSON."""
-    return s.Image.of(record, space.segmenter.has_embedding(record.pixel_key), annotations)
+def image_reply(space: Workspace, record: types.ImageRecord, annotations: int) -> Image:
+    """The image as JSON, with its number of objects."""
+    segmenter = space.segmenter
+    embedding: Literal["ready", "none", "failed"] = "ready" if segmenter.has_embedding(record.pixel_key) else "none"
+    if embedding == "none" and segmenter.encoding_error(record.pixel_key):
+        embedding = "failed"
+    return Image.of(record, embedding, annotations)
 
 
-def counted_image(space: Workspace, record: types.ImageRecord) -> s.Image:
+def counted_image(space: Workspace, record: types.ImageRecord) -> Image:
     """The image as JSON, its objects counted."""
-    return image_schema(space, record, len(space.store.annotations(record.id)))
+    return image_reply(space, record, len(space.store.annotations(record.id)))
 
 
-def document_schema(space: Workspace, record: types.ImageRecord) -> o.Document:
+def document_reply(space: Workspace, document: use_cases.Document) -> Document:
     """The image with its objects and history as JSON."""
-    document = space.document(record)
-    return o.Document(
-        image=image_schema(space, document.image, len(document.annotations)),
-        annotations=[o.Annotation.of(each) for each in document.annotations],
-        history=o.History.of(document.history),
+    return Document(
+        image=image_reply(space, document.image, len(document.annotations)),
+        annotations=[Annotation.of(each) for each in document.annotations],
+        history=History.model_validate(document.history),
     )

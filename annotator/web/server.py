@@ -14,7 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from annotator import __version__, errors
-from annotator.serving.local import Segmenter
+from annotator.serving.local import LocalSegmenter
 from annotator.settings import MIB, STATIC_DIR, Settings
 from annotator.storage.store import Store
 from annotator.web.auth import is_foreign_origin, is_known_host
@@ -53,7 +53,7 @@ def make_app(settings: Settings) -> FastAPI:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise errors.StorageFailure(f"The data folder {settings.data_dir} cannot be made ({error.strerror}).") from None
-    workspace = Workspace(settings, Store(settings.store_url), Segmenter(settings))
+    workspace = Workspace(settings, Store(settings.store_url), LocalSegmenter(settings))
     return create_app(workspace, settings)
 
 

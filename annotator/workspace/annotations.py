@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from annotator.errors import InvalidMask, NotFound
 from annotator.masks import edit
 from annotator.masks import rle as rles
-from annotator.sam.automask import Proposal
-from annotator.sam.predictor import MAX_POINTS
-from annotator.serving.automask_jobs import AutomaskJob
 from annotator.storage.store import Store
-from annotator.types import RLE, Annotation, Change, History, ImageRecord, Source
+from annotator.types import MAX_POINTS, RLE, Annotation, Change, History, ImageRecord, Proposal, Source
+
+
+@dataclass(frozen=True, slots=True)
+class NewObject:
+    """An object to keep. `prompts` are what produced the mask, see `Annotation`."""
+
+    label_id: int
+    mask: RLE
+    score: float | None = None
+    source: Source = "prompt"
+    prompts: dict[str, Any] = field(default_factory=dict)
 
 
 class Annotations:
@@ -23,42 +31,31 @@ class Annotations:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def keep(
-        self,
-        record: ImageRecord,
-        label_id: int,
-        mask: RLE,
-        score: float | None,
-        source: Source,
-        prompts: dict[str, Any],
-        request_id: str | None,
-    ) -> tuple[Annotation, History]:
+    def keep(self, record: ImageRecord, new: NewObject, request_id: str | None = None) -> tuple[Annotation, History]:
         """Add an object. With a `request_id` seen before, nothing is added again."""
         # The id follows from the request, so that a repeated request finds what the first one made.
         seed = f"{record.id}:{request_id or uuid.uuid4().hex}"
-        new_id = uuid.uuid5(uuid.NAMESPACE_OID, seed).hex
-        annotation = self.made(record, label_id, mask, score, source, prompts, new_id)
+        annotation = self.new_annotation(record, new, uuid.uuid5(uuid.NAMESPACE_OID, seed).hex)
         history = self._store.commit(record.id, "keep object", [Change(None, annotation)], request_id)
         return self._store.annotation(record.id, annotation.id), history
 
-    def made(
-        self,
-        record: ImageRecord,
-        label_id: int,
-        mask: RLE,
-        score: float | None,
-        source: Source,
-        prompts: dict[str, Any],
-        annotation_id: str,
-    ) -> Annotation:
+    def new_annotation(self, record: ImageRecord, new: NewObject, annotation_id: str) -> Annotation:
         """An annotation, not yet committed. Raises NotFound for an unknown label, InvalidMask for an empty mask."""
-        if label_id not in {label.id for label in self._store.labels(record.project_id)}:
+        if new.label_id not in {label.id for label in self._store.labels(record.project_id)}:
             raise NotFound("This label does not exist in the project.")
-        area = rles.area(mask)
+        area = rles.area(new.mask)
         if not area:
             raise InvalidMask("The mask is empty; there is nothing to keep.")
         return Annotation(
-            annotation_id, record.id, label_id, mask, area, rles.bbox(mask), score, source=source, prompts=prompts
+            id=annotation_id,
+            image_id=record.id,
+            label_id=new.label_id,
+            mask=new.mask,
+            area=area,
+            bbox=rles.bbox(new.mask),
+            score=new.score,
+            source=new.source,
+            prompts=new.prompts,
         )
 
     def update(
@@ -74,7 +71,7 @@ class Annotations:
         fields = {name: getattr(before, name) for name in ("label_id", "mask", "score", "source", "prompts")}
         if "mask" in changes:
             fields["score"] = None  # it was the old mask's
-        after = self.made(record, **{**fields, **changes}, annotation_id=annotation_id)
+        after = self.new_annotation(record, NewObject(**{**fields, **changes}), annotation_id)
         kind = "correct object" if "mask" in changes else "relabel object"
         history = self._store.commit(record.id, kind, [Change(before, after)], request_id)
         return self._store.annotation(record.id, annotation_id), before, history
@@ -121,8 +118,8 @@ class Annotations:
             before = self._store.annotation(record.id, each)
             largest, *others = edit.split(before.mask)
             if others:
-                changes.append(Change(before, self._remade(before, largest, before.id)))
-                changes += [Change(None, self._remade(before, part, uuid.uuid4().hex)) for part in others]
+                changes.append(Change(before, _with_mask(before, largest, before.id)))
+                changes += [Change(None, _with_mask(before, part, uuid.uuid4().hex)) for part in others]
         if not changes:
             raise InvalidMask("It is all in one piece; there is nothing to split.")
         return self._store.commit(record.id, "split object", changes, request_id)
@@ -145,44 +142,31 @@ class Annotations:
             if not rles.area(mask):
                 raise InvalidMask("Nothing would be left of an object.")
             if mask != before.mask:
-                changes.append(Change(before, self._remade(before, mask, before.id)))
+                changes.append(Change(before, _with_mask(before, mask, before.id)))
         return self._store.commit(record.id, "clean object", changes, request_id)
 
-    @staticmethod
-    def _remade(before: Annotation, mask: RLE, annotation_id: str) -> Annotation:
-        return replace(
-            before, id=annotation_id, mask=mask, area=rles.area(mask), bbox=rles.bbox(mask), source="edit", prompts={}
-        )
-
     def accept(
-        self,
-        record: ImageRecord,
-        job: AutomaskJob,
-        indices: Sequence[int],
-        label_id: int,
-        merge: bool,
-        request_id: str | None,
+        self, record: ImageRecord, proposals: Sequence[Proposal], label_id: int, merge: bool, request_id: str | None
     ) -> History:
-        """Keep proposals of a run as objects, or their union as one, in one step of the history."""
+        """Keep automatic masks as objects, or their union as one, in one step of the history."""
         if self._store.has_seen(record.id, request_id):
             return self._store.history(record.id)
-        if job.image_id != record.id:
-            raise NotFound("These automatic masks belong to another image.")
-        chosen: list[Proposal] = []
-        for index in dict.fromkeys(indices):
-            if not 0 <= index < len(job.proposals):
-                raise NotFound(f"There is no proposal {index}.")
-            chosen.append(job.proposals[index])
-        objects = [chosen] if merge else [[each] for each in chosen]
         changes = []
-        for parts in objects:
+        for parts in [proposals] if merge else [[each] for each in proposals]:
             mask, score = parts[0].mask, parts[0].score if len(parts) == 1 else None
             for part in parts[1:]:
                 mask = edit.union(mask, part.mask)
             prompts = {"points": [[*part.point, 1] for part in parts[:MAX_POINTS]], "box": None}
-            made = self.made(record, label_id, mask, score, "auto", prompts, uuid.uuid4().hex)
-            changes.append(Change(None, made))
+            new = NewObject(label_id, mask, score, "auto", prompts)
+            changes.append(Change(None, self.new_annotation(record, new, uuid.uuid4().hex)))
         return self._store.commit(record.id, "accept automatic masks", changes, request_id)
+
+
+def _with_mask(before: Annotation, mask: RLE, annotation_id: str) -> Annotation:
+    """The object with another mask, as an edit by hand."""
+    return replace(
+        before, id=annotation_id, mask=mask, area=rles.area(mask), bbox=rles.bbox(mask), source="edit", prompts={}
+    )
 
 
 def _of(what: str, changes: Sequence[Change]) -> str:

@@ -1,17 +1,14 @@
-"""Prompts before they reach the model: checked against the image, and moved into a detail view of it."""
+"""A view: the part of an image that the model looks at on its own, and the way there and back."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from annotator.errors import InvalidPrompt
-from annotator.imaging.decode import UInt8Array
 from annotator.masks import rle as rles
-from annotator.sam.predictor import MAX_POINTS
-from annotator.serving.local import Answer
-from annotator.types import BoolArray, CroppedRuns, Point, Prompt
+from annotator.types import BoolArray, Candidate, CroppedRuns, Point, Prompt, UInt8Array
 
 Array = TypeVar("Array", UInt8Array, BoolArray)
 
@@ -19,32 +16,24 @@ _MIN_VIEW = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Refinement:
-    """An earlier answer's candidate, whose logits the next prompt starts from."""
-
-    token: str
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
 class View:
-    """A part of an image, in whole pixels, that the model looks at on its own."""
+    """A rectangle of an image in whole pixels."""
 
     x: int
     y: int
     width: int
     height: int
 
-    def widened(self, side: int, height: int, width: int) -> View | None:
-        """Grown to `side` pixels each way, as far as the image of `height` x `width` goes; None if that is all of it.
+    def widen(self, side: int, height: int, width: int) -> View | None:
+        """Grow to `side` pixels each way, as far as the image of `height` x `width` goes; None if that is all of it.
 
-        A model whose input has that many pixels sees no less detail then, and more of what is around.
+        A model whose input has that many pixels sees no less detail then, and more of the surroundings.
         """
-        x, w = _grown(self.x, self.width, side, width)
-        y, h = _grown(self.y, self.height, side, height)
+        x, w = _grow(self.x, self.width, side, width)
+        y, h = _grow(self.y, self.height, side, height)
         return None if (w, h) == (width, height) else View(x, y, w, h)
 
-    def inside(self, prompt: Prompt) -> Prompt:
+    def to_local(self, prompt: Prompt) -> Prompt:
         """The prompt in the view's own coordinates."""
         points = tuple(Point(x - self.x, y - self.y, label) for x, y, label in prompt.points)
         if prompt.box is None:
@@ -52,43 +41,45 @@ class View:
         x0, y0, x1, y1 = prompt.box
         return Prompt(points, (x0 - self.x, y0 - self.y, x1 - self.x, y1 - self.y))
 
-    def shown(self, prompt: Prompt) -> Prompt:
-        """Without the points, and the box, that do not lie in the view."""
+    def clip_prompt(self, prompt: Prompt) -> Prompt:
+        """Only the points, and the box, that lie in the view."""
         right, bottom = self.x + self.width, self.y + self.height
         points = tuple(each for each in prompt.points if self.x <= each.x <= right and self.y <= each.y <= bottom)
         x0, y0, x1, y1 = prompt.box or (0.0, 0.0, 0.0, 0.0)
         whole = self.x <= x0 and self.y <= y0 and x1 <= right and y1 <= bottom
         return Prompt(points, prompt.box if whole else None)
 
-    def placed(self, answer: Answer, height: int, width: int, around: BoolArray | None = None) -> Answer:
-        """The answer with its masks put back into the image of `height` x `width` pixels.
+    def paste_back(
+        self, candidates: Sequence[Candidate], height: int, width: int, around: BoolArray | None = None
+    ) -> list[Candidate]:
+        """The candidates with their masks in the frame of the image of `height` x `width` pixels.
 
         Outside the view they are `around`, the mask [height, width] that was corrected, or nothing.
         """
         rest = None
         if around is not None:
             outside = around.copy()
-            seen(outside, self)[:] = False
+            crop(outside, self)[:] = False
             rest = rles.encode(outside)
-        placed = []
-        for each in answer.candidates:
+        pasted = []
+        for each in candidates:
             x, y, w, h, runs = rles.to_cropped(each.mask)
             mask = rles.from_cropped(
                 CroppedRuns(x + self.x if w else 0, y + self.y if h else 0, w, h, runs), height, width
             )
-            placed.append(replace(each, mask=mask if rest is None else rles.union(mask, rest)))
-        return replace(answer, candidates=placed)
+            pasted.append(replace(each, mask=mask if rest is None else rles.union(mask, rest)))
+        return pasted
 
 
-def _grown(start: int, length: int, least: int, whole: int) -> tuple[int, int]:
+def _grow(start: int, length: int, least: int, whole: int) -> tuple[int, int]:
     """Start and length of an interval of at least `least`, inside 0..`whole`, around the given one."""
     grown = min(max(length, least), whole)
     return min(max(0, start - (grown - length) // 2), whole - grown), grown
 
 
-def seen(pixels: Array, view: View | None) -> Array:
-    """The part of an image or mask [H, W, ...] that a view shows."""
-    return pixels if view is None else pixels[view.y : view.y + view.height, view.x : view.x + view.width]
+def crop(pixels: Array, view: View) -> Array:
+    """The part of an image or mask [H, W, ...] that a view shows; not a copy."""
+    return pixels[view.y : view.y + view.height, view.x : view.x + view.width]
 
 
 def check_view(view: View, height: int, width: int) -> None:
@@ -100,34 +91,7 @@ def check_view(view: View, height: int, width: int) -> None:
         )
 
 
-def check_seen(view: View, prompt: Prompt) -> None:
-    """Raises InvalidPrompt unless the prompt lies in the view."""
-    try:
-        check_prompt(view.inside(prompt), view.height, view.width)
-    except InvalidPrompt as error:
-        raise InvalidPrompt("With a detail view, all prompts should lie inside it.", error.field) from None
-
-
-def check_prompt(prompt: Prompt, height: int, width: int) -> None:
-    """Against an image of `height` x `width` pixels. Raises InvalidPrompt naming the offending field."""
-    if not prompt.points and prompt.box is None:
-        raise InvalidPrompt("A prompt needs a point or a box.", "points")
-    if len(prompt.points) + 2 * (prompt.box is not None) > MAX_POINTS:
-        raise InvalidPrompt(f"A prompt can have at most {MAX_POINTS} points (a box counts as two).", "points")
-    for index, (x, y, label) in enumerate(prompt.points):
-        field = f"points[{index}]"
-        if not (math.isfinite(x) and math.isfinite(y)):
-            raise InvalidPrompt("A point's coordinates should be numbers.", field)
-        if not (0 <= x <= width and 0 <= y <= height):
-            raise InvalidPrompt(f"The point ({x:g}, {y:g}) lies outside the image of {width} x {height} pixels.", field)
-        if label not in (0, 1):
-            raise InvalidPrompt("A point's label should be 1 (object) or 0 (background).", field)
-    if prompt.box is None:
-        return
-    if not all(math.isfinite(each) for each in prompt.box):
-        raise InvalidPrompt("The box's coordinates should be numbers.", "box")
-    x0, y0, x1, y1 = prompt.box
-    if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
-        raise InvalidPrompt(
-            f"The box should lie inside the image of {width} x {height} pixels and have an area.", "box"
-        )
+def check_inside(view: View, prompt: Prompt) -> None:
+    """Raises InvalidPrompt unless all of the prompt, and something of it, lies in the view."""
+    if view.clip_prompt(prompt) != prompt or prompt == Prompt():
+        raise InvalidPrompt("With a detail view, all prompts should lie inside it.", "points")

@@ -1,12 +1,10 @@
 """The REST routes under /api. Each one checks that what it names belongs to the user, then calls the workspace."""
 
-from __future__ import annotations
-
 from fastapi import APIRouter
 
-from annotator.web.routes import images, objects, projects
-from annotator.web.schemas import projects as s
+from annotator.web.routes import annotations, automask, exchange, images, labels, projects, prompts, server
+from annotator.web.schemas.base import Error
 
-router = APIRouter(prefix="/api", responses={code: {"model": s.Error} for code in (404, 409, 413, 422, 503)})
-for routes in (projects, images, objects):
+router = APIRouter(prefix="/api", responses={code: {"model": Error} for code in (404, 409, 413, 422, 503)})
+for routes in (server, projects, labels, images, prompts, annotations, automask, exchange):
     router.include_router(routes.router)

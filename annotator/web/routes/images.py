@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Query, Response, UploadFile
@@ -16,21 +17,29 @@ from annotator.web.deps import (
     OwnProject,
     Space,
     counted_image,
-    document_schema,
+    document_reply,
     image_of,
-    image_schema,
+    image_reply,
     project_of,
 )
-from annotator.web.schemas import objects as o
-from annotator.web.schemas import projects as s
-from annotator.workspace.workspace import SAMPLES
+from annotator.web.schemas.annotations import Document, History
+from annotator.web.schemas.images import (
+    Image,
+    ImageChange,
+    ImagePage,
+    OpenRequest,
+    Sample,
+    SampleChoice,
+    ServerFile,
+    ServerFolder,
+    Uploaded,
+    UploadError,
+)
+from annotator.workspace.images import SAMPLES
 
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 
-router = APIRouter()
-
-
-# --- images ---
+router = APIRouter(tags=["images"])
 
 
 @router.get("/projects/{project_id}/images")
@@ -40,47 +49,47 @@ def project_images(
     status: types.ImageStatus | None = None,
     offset: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
-) -> s.ImagePage:
+) -> ImagePage:
     """The project's images in the order they came."""
     total, records = space.store.images(project.id, status, offset, limit)
     counts = space.store.annotation_counts(project.id)
-    return s.ImagePage(total=total, images=[image_schema(space, each, counts.get(each.id, 0)) for each in records])
+    return ImagePage(total=total, images=[image_reply(space, each, counts.get(each.id, 0)) for each in records])
 
 
 @router.post("/projects/{project_id}/images")
-def upload(files: Annotated[list[UploadFile], File()], project: OwnProject, space: Space) -> s.Uploaded:
+def upload(files: Annotated[list[UploadFile], File()], project: OwnProject, space: Space) -> Uploaded:
     """Take many files; each one that cannot be taken is named with its reason."""
-    taken: list[s.Image] = []
-    refused: list[s.UploadError] = []
+    taken: list[Image] = []
+    refused: list[UploadError] = []
     for file in files:
         name = file.filename or "image"
         try:
             data = file.file.read(space.settings.max_upload_bytes + 1)
-            taken.append(image_schema(space, space.add_image(project, name, data), 0))
+            taken.append(image_reply(space, space.images.add(project, name, data), 0))
         except AnnotatorError as error:
-            refused.append(s.UploadError(name=name, error=str(error)))
+            refused.append(UploadError(name=name, error=str(error)))
     if not taken:
         raise InvalidImage(" ".join(each.error for each in refused[:5]) or "No file was sent.")
-    return s.Uploaded(images=taken, errors=refused)
+    return Uploaded(images=taken, errors=refused)
 
 
 @router.get("/folders")
-def server_folder(path: str, user: User, space: Space) -> s.ServerFolder:
+def server_folder(path: str, user: User, space: Space) -> ServerFolder:
     """The image files in a folder of the server, if the operator allowed it."""
-    return s.ServerFolder(images=images_in(path, space.image_folders))
+    return ServerFolder(images=images_in(path, space.images.folders))
 
 
 @router.post("/projects/{project_id}/folder-images")
-def add_from_server(file: s.ServerFile, project: OwnProject, space: Space) -> s.Image:
+def add_from_server(file: ServerFile, project: OwnProject, space: Space) -> Image:
     """Add an image file of the server; one that is already in the project is returned as it is."""
-    return counted_image(space, space.add_from_server(project, file.path))
+    return counted_image(space, space.images.add_from_server(project, file.path))
 
 
 @router.get("/samples")
-def samples(user: User) -> list[s.Sample]:
+def samples(user: User) -> list[Sample]:
     """The shipped photos."""
     return [
-        s.Sample(name=name, title=title, thumbnail_url=f"/api/samples/{name}/thumbnail")
+        Sample(name=name, title=title, thumbnail_url=f"/api/samples/{name}/thumbnail")
         for name, title in SAMPLES.items()
     ]
 
@@ -94,19 +103,19 @@ def sample_thumbnail(name: str, user: User) -> Response:
 
 
 @router.post("/projects/{project_id}/samples")
-def add_sample(choice: s.SampleChoice, project: OwnProject, space: Space) -> s.Image:
+def add_sample(choice: SampleChoice, project: OwnProject, space: Space) -> Image:
     """Add a shipped photo to the project."""
-    return counted_image(space, space.add_sample(project, choice.name))
+    return counted_image(space, space.images.add_sample(project, choice.name))
 
 
 @router.get("/images/{image_id}")
-def image(record: OwnImage, space: Space) -> s.Image:
+def image(record: OwnImage, space: Space) -> Image:
     """One image."""
     return counted_image(space, record)
 
 
 @router.patch("/images/{image_id}")
-def change_image(change: s.ImageChange, record: OwnImage, space: Space) -> s.Image:
+def change_image(change: ImageChange, record: OwnImage, space: Space) -> Image:
     """Set the status."""
     space.store.set_status(record.id, change.status)
     return counted_image(space, space.store.image(record.id))
@@ -120,7 +129,7 @@ def delete_image(record: OwnImage, space: Space) -> dict[str, Any]:
 
 
 @router.post("/images/{image_id}/restore")
-def restore_image(image_id: str, user: User, space: Space) -> s.Image:
+def restore_image(image_id: str, user: User, space: Space) -> Image:
     """Bring a deleted image back."""
     record = space.store.image(image_id, deleted=True)
     project_of(record.project_id, user, space)
@@ -131,30 +140,33 @@ def restore_image(image_id: str, user: User, space: Space) -> s.Image:
 @router.get("/images/{image_id}/pixels", response_class=Response)
 def pixels(record: OwnImage, space: Space) -> Response:
     """The image, upright, as the browser shows it."""
-    data, media_type = space.files.display(record.content_key)
+    data, media_type = space.images.files.display(record.content_key)
     return Response(data, media_type=media_type, headers=_FOREVER)
 
 
 @router.get("/images/{image_id}/thumbnail", response_class=Response)
 def thumbnail(record: OwnImage, space: Space) -> Response:
     """A JPEG of at most 160 x 160 pixels."""
-    return Response(space.files.thumbnail(record.content_key), media_type="image/jpeg", headers=_FOREVER)
+    return Response(space.images.files.thumbnail(record.content_key), media_type="image/jpeg", headers=_FOREVER)
 
 
 @router.post("/images/{image_id}/open")
-def open_image(record: OwnImage, user: User, space: Space, body: s.Opening | None = None) -> o.Document:
+def open_image(record: OwnImage, user: User, space: Space, body: OpenRequest | None = None) -> Document:
     """The image's document; its encode, and after it that of the upcoming ones, starts in the background."""
-    space.open(record, [image_of(each, user, space) for each in (body.upcoming if body else [])])
-    return document_schema(space, record)
+    upcoming = []
+    for each in body.upcoming if body else []:
+        with suppress(NotFound):  # removed in another tab
+            upcoming.append(image_of(each, user, space))
+    return document_reply(space, space.open(record, upcoming))
 
 
 @router.get("/images/{image_id}/document")
-def document(record: OwnImage, space: Space) -> o.Document:
+def document(record: OwnImage, space: Space) -> Document:
     """The image's document."""
-    return document_schema(space, record)
+    return document_reply(space, space.document(record))
 
 
-@router.get("/images/{image_id}/history")
-def history(record: OwnImage, space: Space) -> o.History:
+@router.get("/images/{image_id}/history", response_model=History)
+def history(record: OwnImage, space: Space) -> types.History:
     """Where the image stands in its journal; cheap, to notice changes of other tabs."""
-    return o.History.of(space.store.history(record.id))
+    return space.store.history(record.id)

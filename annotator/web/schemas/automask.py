@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from annotator.sam.automask import Proposal
-from annotator.serving.automask_jobs import AutomaskJob
+from annotator import types
+from annotator.serving.segmenter import AutomaskState, AutomaskStatus
 from annotator.types import Box
-from annotator.web.schemas.objects import Mask, RequestId
+from annotator.web.schemas.base import RequestId
+from annotator.web.schemas.masks import Mask
 
 
 class AutomaskRequest(BaseModel):
@@ -36,7 +37,7 @@ class AutomaskProposal(BaseModel):
     bbox: tuple[int, int, int, int]
 
     @classmethod
-    def of(cls, index: int, proposal: Proposal) -> AutomaskProposal:
+    def of(cls, index: int, proposal: types.Proposal) -> AutomaskProposal:
         """From the generator's proposal."""
         return cls(
             index=index,
@@ -49,24 +50,23 @@ class AutomaskProposal(BaseModel):
 
 
 class Job(BaseModel):
-    """How far a run is; proposals come when it is done."""
+    """How far a run is; proposals come when it has ended."""
 
-    state: Literal["running", "done", "cancelled", "failed"]
+    state: AutomaskState
     done: int
     total: int
     error: str | None
     proposals: list[AutomaskProposal]
 
     @classmethod
-    def of(cls, job: AutomaskJob) -> Job:
-        """As it stands now."""
-        state = job.state  # before the proposals: they are complete once it has ended
+    def of(cls, status: AutomaskStatus) -> Job:
+        """From the segmenter's status."""
         return cls(
-            state=state,
-            done=job.run.progress.done,
-            total=job.run.progress.total,
-            error=job.error,
-            proposals=[AutomaskProposal.of(index, each) for index, each in enumerate(job.proposals)],
+            state=status.state,
+            done=status.done,
+            total=status.total,
+            error=status.error,
+            proposals=[AutomaskProposal.of(index, each) for index, each in enumerate(status.proposals)],
         )
 
 

@@ -1,0 +1,186 @@
+"""The interface between the use cases and whatever serves the model. Plain values go in and come out.
+
+`serving/local.py` implements it in this process. Nothing above this folder reaches behind it, so another
+implementation needs no change elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from annotator.types import BoolArray, Box, Candidate, Prompt, Proposal, UInt8Array
+
+AutomaskState = Literal["running", "done", "cancelled", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSource:
+    """An image, or a part of one, that may have to be encoded.
+
+    `key` names its embedding: the same key means the same pixels. `load` returns them, uint8 [height, width, 3], and is
+    called only when there is no embedding yet, possibly from another thread.
+    """
+
+    key: str
+    height: int
+    width: int
+    load: Callable[[], UInt8Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Refinement:
+    """A candidate of an earlier answer, whose logits the next prompt starts from."""
+
+    token: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Milliseconds of one prompt's spans. `encode` is None when the embedding was cached."""
+
+    queue: float
+    encode: float | None
+    decode: float
+    postprocess: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Candidates in recommended order. `token` names the answer for a later `Refinement`."""
+
+    token: str
+    candidates: list[Candidate]
+    timing: Timing
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaskOptions:
+    """What to look for: `points_per_side` of the grid (None: the model's own), inside `region` or everywhere.
+
+    Holes and specks of at most `min_region_area` pixels are removed from the masks.
+    """
+
+    points_per_side: int | None = None
+    region: Box | None = None
+    min_region_area: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaskStatus:
+    """How far a run is: `done` of `total` clicks. `proposals` are there once it is no longer running."""
+
+    state: AutomaskState
+    done: int
+    total: int
+    error: str | None = None
+    proposals: list[Proposal] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """A model on its way; `fraction` in 0..1."""
+
+    name: str
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """A model one can switch to. `ready` means that its weights are on this machine."""
+
+    name: str
+    title: str
+    ready: bool
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What serves now, and why. `name` is "" until the first model is loaded.
+
+    `image_size` is the side of the model's input in pixels. `loading` is the model being fetched or built, `error` why
+    the last attempt failed.
+    """
+
+    name: str
+    title: str
+    device: str
+    dtype: str
+    image_size: int
+    backend: str
+    compiling: bool
+    reason: str
+    loading: Loading | None
+    error: str | None
+    choices: list[ModelChoice]
+
+
+class Segmenter(Protocol):
+    """A model that answers prompts on images. Its methods return at once and may be called from any thread.
+
+    Futures end with Busy, Cancelled, ModelUnavailable or another AnnotatorError when there is no answer. Cancelling a
+    future drops the work if it has not begun.
+    """
+
+    def info(self) -> ModelInfo:
+        """What serves now."""
+
+    def has_embedding(self, key: str) -> bool:
+        """Whether a prompt on the image of this key would not have to encode."""
+
+    def encoding_error(self, key: str) -> str | None:
+        """Why the image of this key could not be encoded when that was last tried; None if nothing is known."""
+
+    def encode(self, image: ImageSource, upcoming: Sequence[ImageSource], group: str) -> None:
+        """Encode `image` in the background after all prompts, and the `upcoming` ones when nothing else waits.
+
+        Of one `group`, such as a user's project, only the last few images wait, and only the last call's `upcoming`
+        ones. Raises Busy.
+        """
+
+    def prompt(
+        self,
+        image: ImageSource,
+        prompt: Prompt,
+        refine: Refinement | None = None,
+        start: BoolArray | None = None,
+        hover: str | None = None,
+    ) -> Future[Answer]:
+        """Answer the prompts of one object.
+
+        They refine the candidate `refine`. Where that is not known any more, they refine the mask `start`
+        [height, width] if it is given. `hover` names a pointer: its newer request ends its older one with Cancelled.
+        Raises Busy.
+        """
+
+    def prompt_many(self, image: ImageSource, prompts: Sequence[Prompt]) -> Future[list[Candidate]]:
+        """The best candidate for each of up to 1024 objects, decoded in batches. Raises Busy."""
+
+    def start_automask(self, job_id: str, image: ImageSource, options: AutomaskOptions) -> None:
+        """Propose masks in the background, under a new id of the caller's. Raises Busy."""
+
+    def resume_automask(self, job_id: str) -> None:
+        """Go on with a run that was cancelled or failed. After a switch of the model it starts anew.
+
+        Raises Busy, NotFound if the run is not known (any more).
+        """
+
+    def poll_automask(self, job_id: str) -> AutomaskStatus:
+        """How far a run is. Raises NotFound if it is not known (any more)."""
+
+    def cancel_automask(self, job_id: str) -> None:
+        """Stop a run after its chunk in hand. What it found can be polled. Raises NotFound."""
+
+    def switch(self, name: str) -> None:
+        """Fetch if needed, load, then serve the model `name`; `info` tells the progress. Raises NotFound.
+
+        Until then, and if it fails, the present model goes on serving.
+        """
+
+    def close(self) -> None:
+        """Cancel what waits and release the device."""

@@ -1,0 +1,39 @@
+"""Routes of labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from fastapi import APIRouter
+
+from annotator import types
+from annotator.web.deps import OwnLabel, OwnProject, Space
+from annotator.web.schemas.projects import Label, LabelChange, NewLabel
+
+router = APIRouter(tags=["labels"])
+
+
+@router.get("/projects/{project_id}/labels", response_model=list[Label])
+def labels(project: OwnProject, space: Space) -> list[types.Label]:
+    """The project's labels."""
+    return space.store.labels(project.id)
+
+
+@router.post("/projects/{project_id}/labels", response_model=Label)
+def add_label(new: NewLabel, project: OwnProject, space: Space) -> types.Label:
+    """Add a label."""
+    return space.store.add_label(project.id, new.name, new.color, new.supercategory, new.key)
+
+
+@router.patch("/labels/{label_id}", response_model=Label)
+def change_label(change: LabelChange, label: OwnLabel, space: Space) -> types.Label:
+    """Set fields of a label."""
+    return space.store.update_label(replace(label, **change.model_dump(exclude_unset=True)))
+
+
+@router.delete("/labels/{label_id}")
+def delete_label(label: OwnLabel, space: Space) -> dict[str, Any]:
+    """Delete a label no object has."""
+    space.store.delete_label(label.id)
+    return {}

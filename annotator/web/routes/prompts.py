@@ -1,0 +1,40 @@
+"""Routes that answer prompts. They wait without holding a thread, and give up when the client has gone."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from annotator.serving.segmenter import Refinement
+from annotator.types import ImageRecord
+from annotator.web.auth import User
+from annotator.web.deps import OwnImage, Space
+from annotator.web.schemas.prompts import PromptAnswer, PromptRequest
+from annotator.web.waiting import result_of
+from annotator.workspace.prompting import PendingAnswer
+from annotator.workspace.views import View
+from annotator.workspace.workspace import Workspace
+
+router = APIRouter(tags=["prompts"])
+
+
+@router.post("/images/{image_id}/prompt", response_model=PromptAnswer)
+async def prompt(body: PromptRequest, request: Request, record: OwnImage, user: User, space: Space) -> Response:
+    """Masks for the points and box of one object."""
+    pending = await run_in_threadpool(_ask, body, record, user, space)
+    answer = await result_of(request, pending.future)
+    return await run_in_threadpool(lambda: _reply(PromptAnswer.of(pending.finish(answer))))
+
+
+def _ask(body: PromptRequest, record: ImageRecord, user: str, space: Workspace) -> PendingAnswer:
+    refine = Refinement(body.refine.token, body.refine.index) if body.refine else None
+    start = body.mask.rle(record.height, record.width) if body.mask else None
+    hover = f"{user}:{body.client}:{record.id}" if body.kind == "hover" else None
+    view = View(**body.view.model_dump()) if body.view else None
+    return space.prompting.prompt(record, body.prompt(), refine, start, hover, view)
+
+
+def _reply(answer: PromptAnswer) -> Response:
+    spans = answer.timing.model_dump(exclude_none=True)
+    timing = ", ".join(f"{name};dur={value:.2f}" for name, value in spans.items())
+    return Response(answer.model_dump_json(), media_type="application/json", headers={"Server-Timing": timing})

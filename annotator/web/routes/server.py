@@ -1,0 +1,32 @@
+"""Routes of the server itself and its models."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from annotator import __version__
+from annotator.web.auth import User
+from annotator.web.deps import Space
+from annotator.web.schemas.server import Model, ModelChoice, Status, SwitchModel
+
+router = APIRouter(tags=["server"])
+
+
+@router.get("/status")
+def status(user: User, space: Space) -> Status:
+    """What model serves and why, what others there are, and the user's first project."""
+    info = space.segmenter.info()
+    return Status(
+        version=__version__,
+        model=Model.model_validate(info),
+        models=[ModelChoice.model_validate(each) for each in info.choices],
+        image_folders=[str(each) for each in space.images.folders],
+        project_id=space.home(user).id,
+    )
+
+
+@router.put("/model", status_code=202)
+def switch_model(choice: SwitchModel, user: User, space: Space) -> Status:
+    """Start to serve another model, downloading it first if needed. Progress, and failure, are in /status."""
+    space.segmenter.switch(choice.name)
+    return status(user, space)

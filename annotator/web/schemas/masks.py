@@ -1,0 +1,41 @@
+"""Masks and prompts as JSON, converted to and from the values in `annotator.types`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from annotator import types
+from annotator.masks import rle as rles
+from annotator.types import MAX_POINTS, RLE, Box, CroppedRuns
+
+
+class Mask(BaseModel):
+    """Row-major runs, zeros first, over the mask's bounding box; they sum to w * h."""
+
+    x: int
+    y: int
+    w: int
+    h: int
+    runs: Annotated[list[int], Field(max_length=4_000_000)]
+
+    @classmethod
+    def of(cls, rle: RLE) -> Mask:
+        """From full-frame run lengths."""
+        return cls.model_construct(**rles.to_cropped(rle)._asdict())
+
+    def rle(self, height: int, width: int) -> RLE:
+        """To full-frame run lengths. Raises InvalidMask if it does not fit."""
+        return rles.from_cropped(CroppedRuns(self.x, self.y, self.w, self.h, self.runs), height, width)
+
+
+class Prompts(BaseModel):
+    """Points [x, y, label] with label 1 (object) or 0 (background), and a box [x0, y0, x1, y1]."""
+
+    points: Annotated[list[tuple[float, float, int]], Field(max_length=MAX_POINTS)] = []
+    box: Box | None = None
+
+    def prompt(self) -> types.Prompt:
+        """The domain's value."""
+        return types.Prompt(tuple(types.Point(*each) for each in self.points), self.box)

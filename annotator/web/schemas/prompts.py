@@ -1,0 +1,80 @@
+"""Requests for masks, and their answers, as JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from annotator import types
+from annotator.masks import rle as rles
+from annotator.serving.segmenter import Answer
+from annotator.web.schemas.base import Reply
+from annotator.web.schemas.masks import Mask, Prompts
+
+
+class Refinement(BaseModel):
+    """A candidate of an earlier answer to start from."""
+
+    token: str
+    index: int
+
+
+class View(BaseModel):
+    """A part of the image in whole pixels, seen by the model at full resolution."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class PromptRequest(Prompts):
+    """One object's prompts. They refine an earlier answer, or, where it is not known (any more), a `mask`."""
+
+    refine: Refinement | None = None
+    mask: Mask | None = None
+    kind: Literal["click", "hover"] = "click"
+    client: Annotated[str, Field(max_length=64)] = ""
+    view: View | None = None
+
+
+class Candidate(BaseModel):
+    """One answer; `score` is the predicted IoU."""
+
+    mask: Mask
+    score: float
+    stability: float
+    area: int
+
+    @classmethod
+    def of(cls, candidate: types.Candidate) -> Candidate:
+        """From the segmenter's candidate. Its values need no checks."""
+        mask, area = Mask.of(candidate.mask), rles.area(candidate.mask)
+        return cls.model_construct(mask=mask, score=candidate.score, stability=candidate.stability, area=area)
+
+
+class Timing(Reply):
+    """Milliseconds per span; encode is null when the embedding was cached."""
+
+    queue: float
+    encode: float | None
+    decode: float
+    postprocess: float
+    total: float
+
+
+class PromptAnswer(BaseModel):
+    """Candidates in recommended order; `token` refers to them in a later `refine`."""
+
+    token: str
+    candidates: list[Candidate]
+    timing: Timing
+
+    @classmethod
+    def of(cls, answer: Answer) -> PromptAnswer:
+        """From the segmenter's answer."""
+        candidates = [Candidate.of(each) for each in answer.candidates]
+        return cls.model_construct(
+            token=answer.token, candidates=candidates, timing=Timing.model_validate(answer.timing)
+        )

@@ -1,0 +1,59 @@
+"""The server's status and its models as JSON."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, computed_field
+
+from annotator.web.schemas.base import Reply
+
+
+class ModelLoading(Reply):
+    """A model on its way; `fraction` in 0..1."""
+
+    name: str
+    fraction: float
+
+
+class ModelChoice(Reply):
+    """A model one can switch to. `ready` means that its weights are here."""
+
+    name: str
+    title: str
+    ready: bool
+    size_bytes: int
+
+    @computed_field
+    def size_mb(self) -> float:
+        """Megabytes to fetch."""
+        return round(self.size_bytes / 1e6, 1)
+
+
+class Model(Reply):
+    """What serves now, and why."""
+
+    name: str
+    title: str
+    device: str
+    dtype: str
+    image_size: int
+    backend: str
+    compiling: bool
+    reason: str
+    loading: ModelLoading | None
+    error: str | None
+
+
+class Status(BaseModel):
+    """The server at a glance. `project_id` is the user's first project."""
+
+    version: str
+    model: Model
+    models: list[ModelChoice]
+    image_folders: list[str]
+    project_id: int
+
+
+class SwitchModel(BaseModel):
+    """A model to switch to."""
+
+    name: str

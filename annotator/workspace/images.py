@@ -1,0 +1,112 @@
+"""Images of a project: uploads, samples, files of the server, and their pixels."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from cachetools import LRUCache
+
+from annotator.errors import InvalidImage, NotFound
+from annotator.imaging.decode import decode, relative_name
+from annotator.serving.segmenter import ImageSource
+from annotator.settings import ASSETS_DIR, MIB, Settings
+from annotator.storage import folders
+from annotator.storage.files import ImageFiles, content_key
+from annotator.storage.store import Store
+from annotator.types import ImageRecord, Project, UInt8Array
+from annotator.workspace.views import View, crop
+
+_DECODED_BYTES = 256 * MIB
+_PAGE = 500
+
+SAMPLES = {
+    "skimage_chelsea": "Cat",
+    "skimage_coffee": "Coffee",
+    "skimage_astronaut": "Astronaut",
+    "skimage_rocket": "Rocket",
+}
+"""The shipped photos: file name without its suffix, and title."""
+
+
+class Images:
+    """Adds images, and gives their pixels."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings, self._store = settings, store
+        self.files = ImageFiles(settings.data_dir / "images")
+        self.folders = folders.parse_roots(settings.image_folders)
+        self._decoded: LRUCache[str, UInt8Array] = LRUCache(_DECODED_BYTES, getsizeof=lambda pixels: pixels.nbytes)
+        self._lock = threading.Lock()
+
+    def add(self, project: Project, name: str, data: bytes) -> ImageRecord:
+        """Decode, check and store an upload; its name may lead through folders. Raises InvalidImage."""
+        name = relative_name(name)
+        if len(data) > self._settings.max_upload_bytes:
+            raise InvalidImage(f"{name} is larger than {self._settings.max_upload_bytes >> 20} MiB.")
+        decoded = decode(data, name, self._settings.max_pixels)
+        record = ImageRecord(
+            id=uuid.uuid4().hex,
+            project_id=project.id,
+            name=name,
+            content_key=self.files.add(data, decoded),
+            pixel_key=decoded.pixel_key,
+            width=decoded.width,
+            height=decoded.height,
+            orientation=decoded.orientation,
+        )
+        self._remember(record.content_key, decoded.pixels)
+        self._store.add_image(record)
+        return record
+
+    def add_from_server(self, project: Project, path: str) -> ImageRecord:
+        """Add a copy of an image file in one of the allowed folders; the same file twice is one image."""
+        data = folders.read_image(path, self.folders, self._settings.max_upload_bytes)
+        key, name = content_key(data), Path(path).name
+        for record in self._store.images_named(project.id, name):
+            if record.content_key == key:
+                return record
+        return self.add(project, name, data)
+
+    def add_sample(self, project: Project, name: str) -> ImageRecord:
+        """Add one of the shipped photos; one that is already in the project is returned as it is."""
+        if name not in SAMPLES:
+            raise NotFound(f"There is no sample called {name!r}.")
+        file_name = f"{name}.jpg"
+        for record in self._store.images_named(project.id, file_name):
+            return record
+        return self.add(project, file_name, (ASSETS_DIR / "samples" / file_name).read_bytes())
+
+    def all(self, project: Project) -> Iterator[ImageRecord]:
+        """The project's images, oldest first."""
+        offset, total = 0, 1
+        while offset < total:
+            total, page = self._store.images(project.id, offset=offset, limit=_PAGE)
+            yield from page
+            offset += _PAGE
+
+    def pixels(self, record: ImageRecord) -> UInt8Array:
+        """Upright RGB uint8 [height, width, 3], from a small cache or decoded again."""
+        with self._lock:
+            cached = self._decoded.get(record.content_key)
+        if cached is not None:
+            return cached
+        decoded = decode(self.files.original(record.content_key), record.name, self._settings.max_pixels)
+        self._remember(record.content_key, decoded.pixels)
+        return decoded.pixels
+
+    def source(self, record: ImageRecord, view: View | None = None) -> ImageSource:
+        """What the segmenter needs of the image, or of the part of it that `view` shows."""
+        load = partial(self.pixels, record)
+        if view is None:
+            return ImageSource(record.pixel_key, record.height, record.width, load)
+        key = f"{record.pixel_key}:{view.x},{view.y},{view.width},{view.height}"
+        return ImageSource(key, view.height, view.width, lambda: crop(load(), view))
+
+    def _remember(self, key: str, pixels: UInt8Array) -> None:
+        with self._lock:
+            if pixels.nbytes <= self._decoded.maxsize:
+                self._decoded[key] = pixels

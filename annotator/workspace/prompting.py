@@ -1,0 +1,124 @@
+"""Prompts to masks, on the whole image or in a view of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from annotator.errors import Busy, InvalidPrompt
+from annotator.masks import rle as rles
+from annotator.serving.segmenter import Answer, Refinement, Segmenter
+from annotator.types import MAX_POINTS, RLE, BoolArray, Candidate, ImageRecord, Prompt
+from annotator.workspace.images import Images
+from annotator.workspace.views import View, check_inside, check_view, crop
+
+MAX_OBJECTS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PendingAnswer:
+    """An answer on its way. `finish` makes of the segmenter's answer one about the whole image."""
+
+    future: Future[Answer]
+    finish: Callable[[Answer], Answer]
+
+    def result(self, timeout: float | None = None) -> Answer:
+        """Wait for the answer. Raises what the segmenter raised."""
+        return self.finish(self.future.result(timeout))
+
+
+class Prompting:
+    """Answers prompts. Callers wait for the future, so that no thread is held meanwhile."""
+
+    def __init__(self, segmenter: Segmenter, images: Images) -> None:
+        self._segmenter, self._images = segmenter, images
+
+    def prompt(
+        self,
+        record: ImageRecord,
+        prompt: Prompt,
+        refine: Refinement | None = None,
+        start: RLE | None = None,
+        hover: str | None = None,
+        view: View | None = None,
+    ) -> PendingAnswer:
+        """Ask for the masks of one object.
+
+        The prompt refines the candidate `refine`, or where that is forgotten the mask `start`, if it is given. With a
+        `view` the model sees only that part of the image, at its full resolution: finer edges. Prompts and masks stay
+        in image coordinates. A view smaller than the model's input is widened to it. What `start` and its prompts are
+        outside the view stays as it is. `hover` names the pointer. Raises InvalidPrompt, Busy.
+        """
+        check_prompt(prompt, record.height, record.width)
+        before = None if start is None else rles.decode(start)
+        view = None if view is None else self._widened(view, record)
+        if view is None:
+            image = self._images.source(record)
+            return PendingAnswer(self._segmenter.prompt(image, prompt, refine, before, hover), lambda answer: answer)
+        return self._prompt_in_view(record, prompt, refine, before, hover, view)
+
+    def _widened(self, view: View, record: ImageRecord) -> View | None:
+        check_view(view, record.height, record.width)
+        side = self._segmenter.info().image_size
+        if not side:
+            raise Busy("The model is still loading; try again in a moment.", retry_after=2)
+        return view.widen(side, record.height, record.width)
+
+    def _prompt_in_view(
+        self,
+        record: ImageRecord,
+        prompt: Prompt,
+        refine: Refinement | None,
+        before: BoolArray | None,
+        hover: str | None,
+        view: View,
+    ) -> PendingAnswer:
+        shown = prompt if before is None else view.clip_prompt(prompt)
+        check_inside(view, shown)
+        start = None if before is None else crop(before, view)
+        image = self._images.source(record, view)
+        future = self._segmenter.prompt(image, view.to_local(shown), refine, start, hover)
+
+        def finish(answer: Answer) -> Answer:
+            masks = view.paste_back(answer.candidates, record.height, record.width, before)
+            return Answer(answer.token, masks, answer.timing)
+
+        return PendingAnswer(future, finish)
+
+    def prompt_many(self, record: ImageRecord, prompts: Sequence[Prompt]) -> Future[list[Candidate]]:
+        """The best mask for each of up to 1024 objects. Raises InvalidPrompt naming the first bad one, Busy."""
+        if not 1 <= len(prompts) <= MAX_OBJECTS:
+            raise InvalidPrompt(f"One request takes 1 to {MAX_OBJECTS} objects, not {len(prompts)}.", "prompts")
+        for index, prompt in enumerate(prompts):
+            try:
+                check_prompt(prompt, record.height, record.width)
+            except InvalidPrompt as error:
+                raise InvalidPrompt(str(error), f"prompts[{index}].{error.field}") from None
+        return self._segmenter.prompt_many(self._images.source(record), prompts)
+
+
+def check_prompt(prompt: Prompt, height: int, width: int) -> None:
+    """Check against an image of `height` x `width` pixels. Raises InvalidPrompt naming the offending field."""
+    if not prompt.points and prompt.box is None:
+        raise InvalidPrompt("A prompt needs a point or a box.", "points")
+    if len(prompt.points) + 2 * (prompt.box is not None) > MAX_POINTS:
+        raise InvalidPrompt(f"A prompt can have at most {MAX_POINTS} points (a box counts as two).", "points")
+    for index, (x, y, label) in enumerate(prompt.points):
+        field = f"points[{index}]"
+        if not (math.isfinite(x) and math.isfinite(y)):
+            raise InvalidPrompt("A point's coordinates should be numbers.", field)
+        if not (0 <= x <= width and 0 <= y <= height):
+            raise InvalidPrompt(f"The point ({x:g}, {y:g}) lies outside the image of {width} x {height} pixels.", field)
+        if label not in (0, 1):
+            raise InvalidPrompt("A point's label should be 1 (object) or 0 (background).", field)
+    if prompt.box is None:
+        return
+    if not all(math.isfinite(each) for each in prompt.box):
+        raise InvalidPrompt("The box's coordinates should be numbers.", "box")
+    x0, y0, x1, y1 = prompt.box
+    if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+        raise InvalidPrompt(
+            f"The box should lie inside the image of {width} x {height} pixels and have an area.", "box"
+        )

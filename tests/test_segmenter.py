@@ -1,0 +1,164 @@
+"""The interface in front of the model: the program runs on any implementation, and ours keeps its promises."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from annotator.errors import Cancelled
+from annotator.masks import rle as rles
+from annotator.sam.candidates import find_candidates
+from annotator.sam.predictor import Predictor
+from annotator.serving.engine import Priority
+from annotator.serving.local import LocalSegmenter
+from annotator.serving.segmenter import AutomaskOptions, ImageSource, Refinement
+from annotator.settings import Settings
+from annotator.storage.store import Store
+from annotator.types import Point, Prompt
+from annotator.web.server import create_app
+from annotator.workspace.workspace import Workspace
+from tests.fake_segmenter import FakeSegmenter
+
+SAMPLES = Path(__file__).resolve().parent.parent / "assets" / "samples"
+
+
+def test_the_program_runs_on_any_segmenter(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, allowed_hosts="test")
+    fake = FakeSegmenter()
+    app = create_app(Workspace(settings, Store(settings.store_url), fake), settings, page=False)
+    with TestClient(app, base_url="http://test") as client:
+        project = client.get("/api/status").json()["project_id"]
+        (label,) = client.get(f"/api/projects/{project}/labels").json()
+        files = {"files": ("cat.jpg", (SAMPLES / "skimage_chelsea.jpg").read_bytes())}
+        (image,) = client.post(f"/api/projects/{project}/images", files=files).json()["images"]
+        url = f"/api/images/{image['id']}"
+        assert client.post(f"{url}/open").json()["image"]["embedding"] == "ready"
+        (found,) = client.post(f"{url}/prompt", json={"points": [[50, 60, 1]]}).json()["candidates"]
+        assert found["area"] == pytest.approx(np.pi * 81, rel=0.05)
+        kept = client.post(f"{url}/annotations", json={"label_id": label["id"], "mask": found["mask"]}).json()
+        assert kept["annotation"]["bbox"] == [41, 51, 19, 19]
+        job_id = client.post(f"{url}/automask", json={}).json()["job_id"]
+        (whole,) = client.get(f"/api/jobs/{job_id}").json()["proposals"]
+        assert whole["area"] == 300 * 451
+        assert client.put("/api/model", json={"name": "other"}).json()["model"]["name"] == "other"
+
+
+@pytest.fixture(scope="module")
+def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSegmenter]:
+    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), model="nano", device="cpu", compile=False)
+    running = LocalSegmenter(settings)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def photo(cat: np.ndarray, request: pytest.FixtureRequest) -> ImageSource:
+    return ImageSource(request.node.name, *cat.shape[:2], lambda: cat)
+
+
+CLICKS = [Prompt((Point(200, 150, 1),)), Prompt((Point(60, 80, 1),))]
+MIXED: list[Prompt] = [
+    *CLICKS,
+    Prompt(box=(100, 50, 300, 250)),
+    Prompt((Point(200, 150, 1), Point(20, 20, 0))),
+    Prompt((Point(210, 140, 1),), box=(100, 50, 300, 250)),
+]
+
+
+@pytest.mark.parametrize("copies", [1, 5])
+def test_many_objects_at_once_get_the_masks_they_get_one_by_one(
+    segmenter: LocalSegmenter, photo: ImageSource, copies: int
+) -> None:
+    many = segmenter.prompt_many(photo, MIXED * copies).result(60)
+    single = [segmenter.prompt(photo, each).result(60).candidates[0] for each in MIXED]
+    assert len(many) == len(MIXED) * copies
+    for index, candidate in enumerate(many):
+        expected = single[index % len(MIXED)]
+        assert rles.iou(candidate.mask, expected.mask) > 0.999
+        assert candidate.score == pytest.approx(expected.score, abs=1e-4)
+
+
+def test_a_prompt_refines_the_answer_it_names_and_no_other_image_s(
+    segmenter: LocalSegmenter, photo: ImageSource, predictor: Predictor, cat: np.ndarray
+) -> None:
+    first = segmenter.prompt(photo, CLICKS[0]).result(60)
+    more = Prompt((*CLICKS[0].points, Point(20, 20, 0)))
+    refined = segmenter.prompt(photo, more, Refinement(first.token, 0)).result(60)
+    (embedding,) = predictor.encode([cat])
+    logits = find_candidates(predictor, embedding, CLICKS[0]).logits[0]
+    expected = find_candidates(predictor, embedding, more, logits).masks
+    assert [each.mask for each in refined.candidates] == [each.mask for each in expected]
+    elsewhere = ImageSource(f"{photo.key} elsewhere", photo.height, photo.width, photo.load)
+    plain = segmenter.prompt(elsewhere, more).result(60)
+    assert segmenter.prompt(elsewhere, more, Refinement(first.token, 0)).result(60).candidates == plain.candidates
+    assert refined.candidates != plain.candidates
+
+
+def test_a_prompt_on_an_image_that_cannot_be_read_says_so_and_opening_it_is_remembered_as_failed(
+    segmenter: LocalSegmenter, photo: ImageSource, caplog: pytest.LogCaptureFixture
+) -> None:
+    def gone() -> Any:
+        raise OSError(5, "Input/output error")
+
+    damaged = ImageSource("damaged", 10, 10, gone)
+    assert segmenter.encoding_error("damaged") is None
+    segmenter.encode(damaged, [], "group")
+    segmenter.engine.submit(Priority.BACKGROUND, lambda: None).result(60)
+    assert "cannot be read" in (segmenter.encoding_error("damaged") or "")
+    assert "could not be encoded" in caplog.text
+    with pytest.raises(Exception, match="cannot be read"):
+        segmenter.prompt(damaged, CLICKS[0]).result(60)
+    mended = ImageSource("damaged", photo.height, photo.width, photo.load)
+    segmenter.prompt(mended, CLICKS[0]).result(60)
+    assert segmenter.encoding_error("damaged") is None
+
+
+def test_opening_images_of_one_group_leaves_the_upcoming_ones_of_another(
+    segmenter: LocalSegmenter, photo: ImageSource
+) -> None:
+    def named(name: str) -> ImageSource:
+        return ImageSource(f"{photo.key} {name}", photo.height, photo.width, photo.load)
+
+    gate = threading.Event()
+    segmenter.engine.submit(Priority.CLICK, lambda: gate.wait(60))
+    segmenter.encode(named("a"), [named("next of a")], "a")
+    segmenter.encode(named("b"), [named("next of b")], "b")
+    segmenter.encode(named("a2"), [named("next of a2")], "a")
+    gate.set()
+    segmenter.engine.submit(Priority.BACKGROUND, lambda: None).result(60)
+    ready = {
+        name
+        for name in ("a", "b", "a2", "next of a", "next of b", "next of a2")
+        if segmenter.has_embedding(named(name).key)
+    }
+    assert ready == {"a", "b", "a2", "next of b", "next of a2"}
+
+
+def test_automatic_masks_that_fail_end_as_failed_with_a_sentence(
+    segmenter: LocalSegmenter, photo: ImageSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("annotator.sam.automask.AutomaskRun.proposals", lambda _: 1 / 0)
+    segmenter.start_automask("broken", photo, AutomaskOptions(points_per_side=1))
+    segmenter.engine.submit(Priority.BACKGROUND, lambda: None).result(60)
+    while segmenter.poll_automask("broken").state == "running":
+        segmenter.engine.submit(Priority.BACKGROUND, lambda: None).result(60)
+    status = segmenter.poll_automask("broken")
+    assert (status.state, status.proposals) == ("failed", [])
+    assert "Automatic masks failed" in (status.error or "")
+
+
+def test_a_newer_hover_ends_the_older_one(segmenter: LocalSegmenter, photo: ImageSource) -> None:
+    gate = threading.Event()
+    segmenter.engine.submit(Priority.CLICK, lambda: gate.wait(60))
+    older = segmenter.prompt(photo, CLICKS[0], hover="me")
+    newer = segmenter.prompt(photo, CLICKS[1], hover="me")
+    gate.set()
+    assert newer.result(60).candidates
+    with pytest.raises(Cancelled):
+        older.result(60)
