@@ -136,8 +136,7 @@ def test_clicks_that_would_wait_for_many_slow_ones_are_refused_at_once() -> None
         try:
             engine.submit(Priority.CLICK, lambda: None)
             taken += 1
-        except Busy as error:
-            assert error.retry_after > 0
+        except Busy:
             refused += 1
     assert 7 <= taken < 20
     assert refused == 200 - taken
