@@ -69,6 +69,7 @@ class Segmenter:
         """Cancel what waits and release the device."""
         self.models.close()
         self.engine.close()
+        self.cache.close()
 
     def has_embedding(self, pixel_key: str) -> bool:
         """True if a prompt on this image would not encode."""

@@ -76,7 +76,7 @@ class Workspace:
         self.files = ImageFiles(settings.data_dir / "images")
         self.jobs = Jobs()
         self.annotations = Annotations(store)
-        self.image_folders = folders.parse_roots(settings.image_folders)
+        self.image_folders = settings.image_folders
         self._lock = threading.Lock()
         self._pixels: OrderedDict[str, UInt8Array] = OrderedDict()
         self._answers: OrderedDict[str, _Remembered] = OrderedDict()  # by token
