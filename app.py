@@ -1,11 +1,16 @@
 """Serve the annotator with settings from the environment: `python app.py`, or `uvicorn app:app` for a server."""
 
+from annotator.errors import AnnotatorError
 from annotator.settings import Settings
 from annotator.web.server import make_app
 
-app = make_app(Settings.from_environment())
+try:
+    settings = Settings.from_environment()
+    app = make_app(settings)
+except AnnotatorError as error:
+    raise SystemExit(f"annotator: {error}") from None
 
 if __name__ == "__main__":
     import uvicorn
 
-    uvicorn.run(app, host="127.0.0.1", port=7860, log_level="warning")
+    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning")

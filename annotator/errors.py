@@ -8,6 +8,10 @@ class AnnotatorError(Exception):
     """Base of all expected errors; its text is shown to the user as it is."""
 
 
+class InvalidSetting(AnnotatorError):
+    """A variable or an option has a value that cannot be used."""
+
+
 class InvalidImage(AnnotatorError):
     """The uploaded bytes are not an image we can decode, or exceed a limit."""
 

@@ -1,19 +1,18 @@
-"""Where things live and how much they may take. Every field can be set as ANNOTATOR_<FIELD> in the environment."""
+"""Where things live and how much they may take. Every field is a variable, ANNOTATOR_<FIELD>, and an option."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+import re
 from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, PositiveInt, StringConstraints, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from annotator.errors import InvalidSetting
 
 MIB = 1024 * 1024
-_PARSERS: dict[str, Callable[[str], object]] = {
-    "Path": lambda text: Path(text).expanduser(),
-    "int": int,
-    "str": str,
-    "bool": lambda text: bool(int(text)),
-}
 _SOURCE_TREE = Path(__file__).resolve().parent.parent
 
 
@@ -27,43 +26,90 @@ STATIC_DIR = _shipped("static")
 ASSETS_DIR = _shipped("assets")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """All knobs of one server. Sizes are bytes unless the name says otherwise."""
+def _split(separator: str) -> BeforeValidator:
+    """Turns a text into a tuple; leaves out empty parts."""
 
-    data_dir: Path = field(default_factory=lambda: Path("~/.local/share/annotator").expanduser())
-    models_dir: Path = field(default_factory=lambda: Path("~/.cache/annotator/models").expanduser())
+    def split(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in value.split(separator) if part.strip())
+
+    return BeforeValidator(split)
+
+
+def _check_device(name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise ValueError("it should be auto, cpu, cuda or cuda:N")
+    return name
+
+
+def _resolve(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError(f"{path} should be an absolute path")
+    return path.resolve()
+
+
+_Path = Annotated[Path, AfterValidator(Path.expanduser)]
+_Folder = Annotated[_Path, AfterValidator(_resolve)]
+_Host = Annotated[str, StringConstraints(to_lower=True)]
+
+
+class Settings(BaseSettings):
+    """All settings of one process. `Settings(...)` takes what is not given from the environment.
+
+    Sizes in bytes may be written with a unit, such as 512MiB. A leading ~ in a path is the home folder.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="ANNOTATOR_", env_ignore_empty=True, frozen=True, use_attribute_docstrings=True
+    )
+
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 for every network of this machine."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 7860
+    """Port to listen on."""
+    data_dir: _Path = Path("~/.local/share/annotator").expanduser()
+    """Folder for images, masks and embeddings."""
+    models_dir: _Path = Path("~/.cache/annotator/models").expanduser()
+    """Folder for downloaded checkpoints and compiled packages."""
     database_url: str = ""
+    """SQLAlchemy URL of the database; SQLite in the data folder if empty."""
     model: str = "auto"
-    device: str = "auto"
-    dtype: str = "auto"
-    """auto, float32, float16, or float8: float16, and the encoder's wide layers in float8, on GPUs that can."""
+    """auto, nano, tiny, small, base_plus or large."""
+    device: Annotated[str, AfterValidator(_check_device)] = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    dtype: Literal["auto", "float32", "float16", "float8"] = "auto"
+    """auto is float16 on CUDA, else float32; float8 is float16 with the encoder's wide layers in float8."""
     compile: bool = True
-    max_upload_bytes: int = 128 * MIB
-    max_pixels: int = 128_000_000
-    embedding_device_bytes: int = 1024 * MIB
-    embedding_host_bytes: int = 256 * MIB
-    embedding_disk_bytes: int = 8192 * MIB
-    max_queue: int = 256
-    image_folders: str = ""
-    """Folders of this machine, separated as in PATH, whose images every user may add by path."""
-    allowed_hosts: str = "127.0.0.1,localhost,::1"
-    """Names the server answers to, with commas; '*' for any. Keeps a page that rebinds its own name to us outside."""
+    """Compile the model in the background on the first start."""
+    max_upload_bytes: ByteSize = ByteSize(128 * MIB)
+    """Largest image file."""
+    max_pixels: PositiveInt = 128_000_000
+    """Largest image in pixels."""
+    embedding_device_bytes: ByteSize = ByteSize(1024 * MIB)
+    """Device memory for embeddings."""
+    embedding_host_bytes: ByteSize = ByteSize(256 * MIB)
+    """Main memory for embeddings."""
+    embedding_disk_bytes: ByteSize = ByteSize(8192 * MIB)
+    """Disk space for embeddings."""
+    max_queue: PositiveInt = 256
+    """Tasks that may wait for the model."""
+    image_folders: Annotated[tuple[_Folder, ...], NoDecode, _split(os.pathsep)] = ()
+    """Folders of this machine whose images every user may add, separated as in PATH."""
+    allowed_hosts: Annotated[tuple[_Host, ...], NoDecode, _split(",")] = ("127.0.0.1", "localhost", "::1")
+    """Host names this server answers to, separated by commas; * for any. Keeps out pages that rebind their own name."""
 
     @classmethod
-    def from_environment(cls) -> Settings:
-        """Read ANNOTATOR_* variables over the defaults. Raises ValueError naming a variable that does not parse."""
-        values: dict[str, object] = {}
-        for each in fields(cls):
-            name = f"ANNOTATOR_{each.name.upper()}"
-            text = os.environ.get(name)
-            if text is None:
-                continue
-            try:
-                values[each.name] = _PARSERS[str(each.type)](text)
-            except ValueError:
-                raise ValueError(f"{name} should be a whole number, but is {text!r}.") from None
-        return cls(**values)  # type: ignore[arg-type]
+    def from_environment(cls, **options: object) -> Settings:
+        """The settings in the environment, `options` first. Raises InvalidSetting naming the variable or option."""
+        try:
+            return cls(**options)  # type: ignore[arg-type]
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = str(first["loc"][0])
+            name = f"--{field.replace('_', '-')}" if field in options else f"ANNOTATOR_{field.upper()}"
+            reason = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+            raise InvalidSetting(f"{name} is {str(first['input'])!r}: {reason}.") from None
 
     @property
     def packages_dir(self) -> Path:

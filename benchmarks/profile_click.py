@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import replace
 
 import numpy as np
 from torch.profiler import ProfilerActivity, profile
@@ -39,7 +38,7 @@ def main() -> None:
     parser.add_argument("--untrained", action="store_true")
     parser.add_argument("--clicks", type=int, default=60)
     options = parser.parse_args()
-    settings = replace(Settings.from_environment(), device=options.device, dtype=options.dtype)
+    settings = Settings.from_environment(device=options.device, dtype=options.dtype)
     predictor = packaged(options.model, settings, options.untrained)
     device = predictor.device
     (embedding,) = predictor.encode([decode_image(photos()[0])])

@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=20)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data_dir=Path(folder), model="nano", compile=False, allowed_hosts="*")
+        settings = Settings(data_dir=Path(folder), model="nano", compile=False, allowed_hosts=("*",))
         space = Workspace(settings, Store(settings.store_url), LocalSegmenter(settings))
         took = build(space, options.images, options.objects)
         with TestClient(create_app(space, settings, page=False)) as client:

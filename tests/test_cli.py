@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from pycocotools.coco import COCO
 
 from annotator.cli.main import main
 from annotator.errors import NotFound
-from annotator.imaging.decode import decode
+from annotator.imaging.decode import DecodedImage, decode
 from annotator.settings import Settings
 from annotator.storage.files import ImageFiles, content_key
 from annotator.storage.store import Store
@@ -53,6 +54,22 @@ def test_automask_takes_folders_and_names_what_it_skips(tmp_path: Path, capsys: 
     assert "skipped: broken.jpg" in capsys.readouterr().err
 
 
+def test_one_image_that_breaks_the_decoder_does_not_end_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decode_or_break(data: bytes, name: str, max_pixels: int) -> DecodedImage:
+        if name == "skimage_coffee.jpg":
+            raise RuntimeError("odd")
+        return decode(data, name, max_pixels)
+
+    monkeypatch.setattr("annotator.imaging.decode.decode", decode_or_break)
+    assert main(["embed", str(SAMPLES), "--model", "nano", "--data-dir", str(tmp_path)]) == 0
+    said = capsys.readouterr().err
+    assert "skipped: " in said
+    assert "skimage_coffee.jpg cannot be read (RuntimeError: odd)" in said
+    assert "3 encoded, 0 were there already, 1 skipped" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -61,6 +78,8 @@ def test_automask_takes_folders_and_names_what_it_skips(tmp_path: Path, capsys: 
         (["segment", CAT, "--point", "1000,1"], "outside"),
         (["segment", CAT, "--point", "nan,1"], "number"),
         (["segment", CAT, "--point", "1,1", "--model", "huge"], "no model"),
+        (["segment", CAT, "--point", "1,1", "--device", "cuda:99"], "no device cuda:99"),
+        (["segment", CAT, "--point", "1,1", "--device", "gpu"], "--device is 'gpu'"),
         (["automask", "nowhere"], "could be read"),
     ],
 )
@@ -82,6 +101,13 @@ def test_models_lists_every_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["nano", "tiny", "small", "base_plus", "large"]
+
+
+def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 2
+    assert capsys.readouterr().err.startswith(f"annotator: Port {port} on 127.0.0.1 cannot be used")
 
 
 @pytest.fixture

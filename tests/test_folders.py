@@ -26,11 +26,6 @@ def allowed(tmp_path: Path) -> Path:
     return root
 
 
-def test_roots_are_absolute_folders_separated_like_path(tmp_path: Path) -> None:
-    assert folders.parse_roots("") == []
-    assert folders.parse_roots(f"{tmp_path}:relative::/nowhere") == [tmp_path.resolve(), Path("/nowhere")]
-
-
 def test_images_of_a_folder_and_those_below_it_are_listed(allowed: Path) -> None:
     listed = folders.images_in(str(allowed), [allowed])
     assert [str(Path(each).relative_to(allowed)) for each in listed] == ["b.JPG", "link.jpg", "trip/a.jpeg"]

@@ -29,7 +29,7 @@ SAMPLES = Path(__file__).resolve().parent.parent / "assets" / "samples"
 
 
 def test_the_program_runs_on_any_segmenter(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, allowed_hosts="test")
+    settings = Settings(data_dir=tmp_path, allowed_hosts=("test",))
     fake = FakeSegmenter()
     app = create_app(Workspace(settings, Store(settings.store_url), fake), settings, page=False)
     with TestClient(app, base_url="http://test") as client:

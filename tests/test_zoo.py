@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,26 +18,43 @@ from annotator.errors import ModelUnavailable, NotFound
 from annotator.sam import zoo
 from annotator.sam.zoo import ModelSpec
 
-CONTENT = bytes(range(256)) * 20_000  # 5 MB: several chunks
+CONTENT = bytes(range(256)) * 100_000  # 26 MB: several chunks of 10 MiB
+BREAK = 15_000_000
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
-    """Serves CONTENT with ranges, as the hub does; can break off."""
+    """Serves CONTENT with ranges, as the hub does. Can break off, and can then be out of order."""
 
+    protocol_version = "HTTP/1.1"
     break_after: int | None = None
-    requests: ClassVar[list[str | None]] = []
+    """Bytes after which a reply ends early."""
+    out_of_order_after_break = False
+    out_of_order = False
+    ranges: ClassVar[list[str | None]] = []
+    paths: ClassVar[set[str]] = set()
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def do_GET(self) -> None:
-        wanted = self.headers.get("Range")
-        Hub.requests.append(wanted)
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
-        if start >= len(CONTENT):
-            self.send_error(416)
+        Hub.paths.add(self.path)
+        if Hub.out_of_order:
+            self.send_error(500)
             return
+        wanted = self.headers.get("Range")
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
         self.send_response(206 if wanted else 200)
         self.send_header("Content-Length", str(len(CONTENT) - start))
+        if wanted:
+            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
         self.end_headers()
-        self.wfile.write(CONTENT[start:][: Hub.break_after])
+        if self.command == "GET":
+            Hub.ranges.append(wanted)
+            self.wfile.write(CONTENT[start:][: Hub.break_after])
+            if Hub.break_after is not None:
+                self.close_connection = True
+                Hub.break_after = None
+                Hub.out_of_order = Hub.out_of_order_after_break
 
     def log_message(self, *_: object) -> None:
         pass
@@ -43,11 +63,13 @@ class Hub(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    Hub.break_after, Hub.requests = None, []
+    Hub.break_after, Hub.out_of_order_after_break, Hub.out_of_order = None, False, False
+    Hub.ranges, Hub.paths = [], set()
     yield Hub
     server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture
@@ -67,23 +89,42 @@ def test_a_download_reports_progress_and_ends_as_the_checked_file(
     assert [each.name for each in tmp_path.iterdir()] == ["test.pt"]
 
 
-def test_a_broken_download_is_resumed_where_it_broke(hub: type[Hub], spec: ModelSpec, tmp_path: Path) -> None:
-    hub.break_after = 2_000_000
+def test_a_mirror_is_asked_for_the_file_and_nothing_else(hub: type[Hub], spec: ModelSpec, tmp_path: Path) -> None:
+    zoo.fetch(spec, tmp_path)
+    assert hub.paths == {"/facebook/test/resolve/main/test.pt"}
+
+
+def test_a_broken_connection_is_taken_up_again_where_it_broke(hub: type[Hub], spec: ModelSpec, tmp_path: Path) -> None:
+    hub.break_after = BREAK
+    seen: list[int] = []
+    assert zoo.fetch(spec, tmp_path, lambda done, _: seen.append(done)).read_bytes() == CONTENT
+    first, second = hub.ranges
+    assert first is None
+    assert second is not None and 0 < int(second.removeprefix("bytes=").rstrip("-")) <= BREAK
+    assert seen == sorted(seen)
+    assert seen[-1] == len(CONTENT)
+
+
+def test_a_download_that_failed_goes_on_where_it_was_the_next_time(
+    hub: type[Hub], spec: ModelSpec, tmp_path: Path
+) -> None:
+    hub.break_after, hub.out_of_order_after_break = BREAK, True
     with pytest.raises(ModelUnavailable, match="could not be downloaded"):
         zoo.fetch(spec, tmp_path)
     kept = (tmp_path / "test.part").stat().st_size
-    assert 0 < kept <= 2_000_000
-    hub.break_after = None
-    assert zoo.fetch(spec, tmp_path).read_bytes() == CONTENT
-    assert hub.requests == [None, f"bytes={kept}-"]
+    assert 0 < kept <= BREAK
+    hub.out_of_order = False
+    seen: list[int] = []
+    assert zoo.fetch(spec, tmp_path, lambda done, _: seen.append(done)).read_bytes() == CONTENT
+    assert hub.ranges == [None, f"bytes={kept}-"]
+    assert kept < seen[0]
 
 
 def test_a_download_with_a_wrong_checksum_is_refused_and_forgotten(
     hub: type[Hub], spec: ModelSpec, tmp_path: Path
 ) -> None:
-    wrong = ModelSpec("test", "Test", "x.yaml", "test.pt", "facebook/test", "0" * 64, len(CONTENT))
     with pytest.raises(ModelUnavailable, match="checksum"):
-        zoo.fetch(wrong, tmp_path)
+        zoo.fetch(replace(spec, sha256="0" * 64), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -92,10 +133,48 @@ def test_an_overlong_partial_file_is_started_over(hub: type[Hub], spec: ModelSpe
     assert zoo.fetch(spec, tmp_path).read_bytes() == CONTENT
 
 
-def test_an_unreachable_hub_is_one_sentence(spec: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_complete_partial_file_needs_no_connection(
+    spec: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(ModelUnavailable, match="could not be downloaded"):
+    (tmp_path / "test.part").write_bytes(CONTENT)
+    assert zoo.fetch(spec, tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "http://hub.invalid", "nonsense"])
+def test_an_unreachable_hub_is_one_sentence_after_one_try(
+    endpoint: str, spec: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    naps: list[float] = []
+    monkeypatch.setattr(time, "sleep", naps.append)
+    with pytest.raises(ModelUnavailable, match="could not be downloaded") as caught:
         zoo.fetch(spec, tmp_path)
+    assert "\n" not in str(caught.value)
+    assert not naps
+
+
+def test_a_hub_that_never_answers_is_one_sentence(
+    spec: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr(zoo, "_TIMEOUT_S", 0.1)
+        with pytest.raises(ModelUnavailable, match="could not be downloaded"):
+            zoo.fetch(spec, tmp_path)
+
+
+def test_a_file_the_hub_does_not_have_is_one_sentence(hub: type[Hub], spec: ModelSpec, tmp_path: Path) -> None:
+    hub.out_of_order = True
+    with pytest.raises(ModelUnavailable, match="could not be downloaded") as caught:
+        zoo.fetch(spec, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(spec: ModelSpec, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelUnavailable, match="cannot be stored"):
+        zoo.fetch(spec, tmp_path / "file" / "models")
 
 
 def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:

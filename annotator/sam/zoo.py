@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +18,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 """Called with (bytes so far, bytes in all)."""
 
-_HUB = "https://huggingface.co"
-_CHUNK = 1 << 20
-_TIMEOUT_S = 10
+_TIMEOUT_S = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +44,6 @@ class ModelSpec:
     def bundled(self) -> bool:
         """Shipped with the program, so never downloaded."""
         return not self.repository
-
-    @property
-    def url(self) -> str:
-        """Where the hub serves the file; HF_ENDPOINT names a mirror."""
-        return f"{os.environ.get('HF_ENDPOINT', _HUB)}/{self.repository}/resolve/main/{self.filename}"
 
 
 def _sam21(name: str, title: str, config: str, stem: str, repo: str, sha256: str, size: int) -> ModelSpec:
@@ -142,9 +133,9 @@ def default_model(device: str, models_dir: Path) -> tuple[str, str]:
 
 
 def fetch(spec: ModelSpec, models_dir: Path, progress: Progress | None = None) -> Path:
-    """The checkpoint's path, downloading it first if needed: resumed after a break, and checked by sha256.
+    """The checkpoint's path, after a download if it is not here. A download resumes where the last one broke.
 
-    The file appears under its final name only when complete and correct. Raises ModelUnavailable.
+    The file appears under its final name only when complete and its sha256 is right. Raises ModelUnavailable.
     """
     path = checkpoint_path(spec, models_dir)
     if path.is_file():
@@ -155,43 +146,55 @@ def fetch(spec: ModelSpec, models_dir: Path, progress: Progress | None = None) -
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _download(spec, partial, progress)
-        digest = _sha256(partial)
-        if digest != spec.sha256:
+        if _sha256(partial) != spec.sha256:
             partial.unlink()
             raise ModelUnavailable(f"{spec.filename} arrived damaged (its checksum is wrong); try again.")
         partial.replace(path)
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        reason = getattr(error, "reason", None) or error
+    except ModelUnavailable:
+        raise
+    except Exception as error:  # the system's, huggingface_hub's and those of its HTTP client
+        if isinstance(error, OSError) and error.strerror:
+            raise ModelUnavailable(f"{spec.title} cannot be stored in {path.parent} ({error.strerror}).") from None
+        reason = str(error).partition("\n")[0].strip(". ") or type(error).__name__
         raise ModelUnavailable(f"{spec.title} could not be downloaded ({reason}); what arrived is kept.") from None
-    except OSError as error:
-        raise ModelUnavailable(f"{spec.title} could not be stored in {path.parent} ({error.strerror}).") from None
     return path
 
 
 def _download(spec: ModelSpec, partial: Path, progress: Progress | None) -> None:
+    """Append to `partial` what is missing of the checkpoint; HF_ENDPOINT names a mirror of the hub.
+
+    Uses `http_get`, since `hf_hub_download` deletes what arrived when the connection breaks.
+    """
+    from huggingface_hub import get_session, hf_hub_url, hf_raise_for_status
+    from huggingface_hub.file_download import http_get
+
+    class Bar:
+        """Passes on what `http_get` tells its progress bar."""
+
+        def __init__(self, *, total: int, initial: int, **_: object) -> None:
+            self.total, self.done = total, initial
+
+        def __enter__(self) -> Bar:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def update(self, count: int) -> None:
+            self.done += count
+            if progress:
+                progress(self.done, self.total)
+
     have = partial.stat().st_size if partial.exists() else 0
-    if spec.size_bytes and have == spec.size_bytes:
-        return  # complete, only its check was interrupted
-    request = urllib.request.Request(spec.url, headers={"Range": f"bytes={have}-"} if have else {})
-    try:
-        reply = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
-    except urllib.error.HTTPError as error:
-        if error.code != 416:  # 416: the kept part is longer than the file, so start over
-            raise
-        partial.unlink()
-        return _download(spec, partial, progress)
-    with reply:
-        resumed = reply.status == 206
-        have = have if resumed else 0
-        total = have + int(reply.headers.get("Content-Length") or 0)
-        with partial.open("ab" if resumed else "wb") as file:
-            while chunk := reply.read(_CHUNK):
-                file.write(chunk)
-                have += len(chunk)
-                if progress:
-                    progress(have, total)
-        if have < total:
-            raise ConnectionError("the connection broke")
+    if have > spec.size_bytes:
+        have = 0
+    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+    url = hf_hub_url(spec.repository, spec.filename, endpoint=endpoint)
+    if have < spec.size_bytes:  # one quick try first: without a connection http_get would try for a minute
+        hf_raise_for_status(get_session().head(url, timeout=_TIMEOUT_S))
+    with partial.open("r+b" if have else "wb") as file:
+        file.seek(have)
+        http_get(url, file, resume_size=have, expected_size=spec.size_bytes, tqdm_class=Bar)
 
 
 def _sha256(path: Path) -> str:

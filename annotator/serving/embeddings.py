@@ -1,7 +1,8 @@
 """Where image embeddings are kept: device memory, host memory, disk. Each tier evicts least-recently-used entries.
 
-An embedding is looked up from the fastest tier down and copied into the tiers above on a hit, so after a restart the
-first click on a seen image reads a file and does not encode.
+An embedding is looked up from the fastest tier down and copied into the tiers above on a hit. After a restart the first
+click on a known image therefore reads a file and does not encode. Files are written by a thread of their own, so that
+an answer never waits for the disk.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import queue
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 
 import torch
+from cachetools import LRUCache
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
@@ -24,6 +28,9 @@ log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 2
 _FIELDS = ("image_embed", "feat_s0", "feat_s1")
+_MAX_UNWRITTEN = 8
+"""Embeddings that may wait to be written to disk."""
+_CPU = torch.device("cpu")
 
 
 def embedding_key(pixel_key: str, model_key: str, dtype: torch.dtype) -> str:
@@ -33,41 +40,42 @@ def embedding_key(pixel_key: str, model_key: str, dtype: torch.dtype) -> str:
 
 
 class MemoryTier:
-    """An LRU of embeddings with a hard budget of `budget` bytes, all on `device`."""
+    """An LRU of embeddings, all on `device`, of at most `budget` bytes together."""
 
     def __init__(self, budget: int, device: torch.device) -> None:
-        self.budget, self.device = budget, device
-        self.nbytes = 0
-        self._entries: OrderedDict[str, ImageEmbedding] = OrderedDict()
+        self.device = device
+        self._entries: LRUCache[str, ImageEmbedding] = LRUCache(budget, getsizeof=lambda each: each.nbytes)
+
+    @property
+    def nbytes(self) -> int:
+        """The size of all entries together."""
+        return int(self._entries.currsize)
 
     def get(self, key: str) -> ImageEmbedding | None:
         """The entry, now the most recently used, or None."""
-        entry = self._entries.get(key)
-        if entry is not None:
-            self._entries.move_to_end(key)
-        return entry
+        return self._entries.get(key)
 
     def put(self, key: str, embedding: ImageEmbedding) -> None:
         """Keep a copy on this tier's device, evicting the oldest until it fits; one over the budget is not kept."""
-        if key in self._entries or embedding.nbytes > self.budget:
-            return
-        while self.nbytes + embedding.nbytes > self.budget:
-            self.nbytes -= self._entries.popitem(last=False)[1].nbytes
-        self._entries[key] = _moved(embedding, self.device)
-        self.nbytes += embedding.nbytes
+        if key not in self and embedding.nbytes <= self._entries.maxsize:
+            self._entries[key] = _to_device(embedding, self.device)
 
     def __contains__(self, key: str) -> bool:
         return key in self._entries
 
 
 class DiskTier:
-    """One safetensors file per embedding in `folder`, at most `budget` bytes, oldest access deleted first."""
+    """One safetensors file per embedding in `folder`, at most `budget` bytes, oldest access deleted first.
+
+    Safe to use from several threads; reading does not wait for a file that is being written.
+    """
 
     def __init__(self, budget: int, folder: Path) -> None:
         self.budget, self.folder = budget, folder
         folder.mkdir(parents=True, exist_ok=True)
         for left_over in folder.glob(f"*{SUFFIX}"):  # of a process that was killed while writing
             left_over.unlink(missing_ok=True)
+        self._lock = threading.Lock()
         self._sizes = OrderedDict(
             (path.stem, path.stat().st_size)
             for path in sorted(folder.glob("*.safetensors"), key=lambda p: p.stat().st_mtime)
@@ -87,9 +95,11 @@ class DiskTier:
             os.utime(path)
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
             log.warning("The stored embedding %s is unreadable (%s) and will be rebuilt.", path.name, error)
-            self._drop(key)
+            with self._lock:
+                self._drop(key)
             return None
-        self._sizes.move_to_end(key)
+        with self._lock, suppress(KeyError):  # evicted meanwhile
+            self._sizes.move_to_end(key)
         return embedding
 
     def put(self, key: str, embedding: ImageEmbedding) -> None:
@@ -100,22 +110,25 @@ class DiskTier:
         data = save(tensors, metadata={"height": str(embedding.height), "width": str(embedding.width)})
         if len(data) > self.budget:
             return
-        while sum(self._sizes.values()) + len(data) > self.budget:
-            self._drop(next(iter(self._sizes)))
+        with self._lock:
+            while self._sizes and sum(self._sizes.values()) + len(data) > self.budget:
+                self._drop(next(iter(self._sizes)))
         try:
             write_whole(self._path(key), data)
         except OSError as error:
             log.warning("An embedding could not be stored on disk: %s.", error.strerror)
             return
-        self._sizes[key] = len(data)
+        with self._lock:
+            self._sizes[key] = len(data)
 
     def __contains__(self, key: str) -> bool:
-        if key not in self._sizes:
-            try:  # written since by another process, such as `annotator embed`
-                self._sizes[key] = self._path(key).stat().st_size
-            except OSError:
-                return False
-        return True
+        with self._lock:
+            if key not in self._sizes:
+                try:  # written since by another process, such as `annotator embed`
+                    self._sizes[key] = self._path(key).stat().st_size
+                except OSError:
+                    return False
+            return True
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"
@@ -126,39 +139,56 @@ class DiskTier:
 
 
 class EmbeddingCache:
-    """The tiers together; safe to use from several threads. `hits` counts where lookups were answered."""
+    """The tiers together; safe to use from several threads. `close` waits until everything is on disk."""
 
-    def __init__(self, memory: list[MemoryTier], disk: DiskTier | None) -> None:
-        """`memory` from fastest to slowest."""
-        self._tiers: list[MemoryTier | DiskTier] = [*memory, *([disk] if disk else [])]
+    def __init__(self, memory: list[MemoryTier], disk: DiskTier) -> None:
+        """`memory` from fastest to slowest; embeddings are handed out on the device of the first."""
+        self._memory, self._disk = memory, disk
+        self._tiers: list[MemoryTier | DiskTier] = [*memory, disk]
         self._lock = threading.Lock()
-        self.hits = {"memory": 0, "disk": 0, "miss": 0}
+        self._unwritten: queue.Queue[tuple[str, ImageEmbedding] | None] = queue.Queue(_MAX_UNWRITTEN)
+        self._writer = threading.Thread(target=self._write, name="embeddings-to-disk", daemon=True)
+        self._writer.start()
 
     def get(self, key: str) -> ImageEmbedding | None:
         """The embedding on the fastest tier's device, or None."""
         with self._lock:
             for depth, tier in enumerate(self._tiers):
                 embedding = tier.get(key)
-                if embedding is None:
-                    continue
-                self.hits["disk" if isinstance(tier, DiskTier) else "memory"] += 1
-                for faster in self._tiers[:depth]:
-                    faster.put(key, embedding)
-                return self._tiers[0].get(key) or embedding
-            self.hits["miss"] += 1
+                if embedding is not None:
+                    return self._keep(key, embedding, self._memory[:depth])
             return None
 
     def put(self, key: str, embedding: ImageEmbedding) -> None:
-        """Store in every tier."""
+        """Store in every tier. If the disk is far behind, the embedding stays in memory only."""
         with self._lock:
-            for tier in self._tiers:
-                tier.put(key, embedding)
+            self._keep(key, embedding, self._memory)
+        with suppress(queue.Full):  # copied to the host here: another thread must not touch the device
+            self._unwritten.put_nowait((key, _to_device(embedding, _CPU)))
+
+    def close(self) -> None:
+        """Write what waits to be written. Nothing may be put afterwards."""
+        self._unwritten.put(None)
+        self._writer.join()
 
     def __contains__(self, key: str) -> bool:
         with self._lock:
             return any(key in tier for tier in self._tiers)
 
+    def _keep(self, key: str, embedding: ImageEmbedding, tiers: list[MemoryTier]) -> ImageEmbedding:
+        """Put the embedding into these tiers; returns it on the fastest tier's device."""
+        for tier in tiers:
+            tier.put(key, embedding)
+        return self._memory[0].get(key) or _to_device(embedding, self._memory[0].device)
 
-def _moved(embedding: ImageEmbedding, device: torch.device) -> ImageEmbedding:
+    def _write(self) -> None:
+        while (waiting := self._unwritten.get()) is not None:
+            try:
+                self._disk.put(*waiting)
+            except Exception:  # the thread must live on
+                log.exception("An embedding could not be stored on disk.")
+
+
+def _to_device(embedding: ImageEmbedding, device: torch.device) -> ImageEmbedding:
     image_embed, feat_s0, feat_s1 = (getattr(embedding, name).to(device) for name in _FIELDS)
     return ImageEmbedding(image_embed, feat_s0, feat_s1, embedding.height, embedding.width)

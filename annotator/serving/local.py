@@ -64,6 +64,8 @@ class LocalSegmenter:
         """Cancel what waits and release the device."""
         self.models.close()
         self.engine.close()
+        self.cache.close()
+        self.cache.close()
 
     def info(self) -> ModelInfo:
         """What serves now."""

@@ -23,8 +23,13 @@ log = logging.getLogger(__name__)
 
 
 def pick_device(wanted: str) -> torch.device:
-    """`auto` is CUDA when there is one, else the CPU."""
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted)
+    """`auto` is CUDA when there is one, else the CPU. Raises ModelUnavailable if this machine has no such device."""
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(wanted)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ModelUnavailable(f"This machine has no device {wanted} that torch can use.")
+    return device
 
 
 def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:

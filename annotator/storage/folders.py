@@ -12,11 +12,6 @@ from annotator.imaging.decode import SUFFIXES
 MAX_LISTED = 10_000
 
 
-def parse_roots(text: str) -> list[Path]:
-    """The allowed folders from a list separated like PATH; links are followed. Relative ones and "" are left out."""
-    return [Path(each).resolve() for each in text.split(os.pathsep) if Path(each).is_absolute()]
-
-
 def images_in(folder: str, roots: Sequence[Path]) -> list[str]:
     """Paths of the image files in a folder and those below it, sorted. Raises NotFound, InvalidImage if too many."""
     inside = _allowed(folder, roots)

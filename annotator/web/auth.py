@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -19,10 +20,10 @@ def current_user(request: Request) -> str:
 User = Annotated[str, Depends(current_user)]
 
 
-def is_known_host(request: Request, allowed: str) -> bool:
-    """True if the request names one of the `allowed` hosts (with commas, '*' for any), whatever the port."""
+def is_known_host(request: Request, allowed: Sequence[str]) -> bool:
+    """True if the request names one of the `allowed` hosts ('*' for any), whatever the port."""
     name = urlsplit(f"//{request.headers.get('host', '')}").hostname
-    return allowed == "*" or name in allowed.split(",")
+    return "*" in allowed or name in allowed
 
 
 def is_foreign_origin(request: Request) -> bool:

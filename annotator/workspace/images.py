@@ -38,7 +38,7 @@ class Images:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings, self._store = settings, store
         self.files = ImageFiles(settings.data_dir / "images")
-        self.folders = folders.parse_roots(settings.image_folders)
+        self.folders = settings.image_folders
         self._decoded: LRUCache[str, UInt8Array] = LRUCache(_DECODED_BYTES, getsizeof=lambda pixels: pixels.nbytes)
         self._lock = threading.Lock()
 

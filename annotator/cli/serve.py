@@ -1,0 +1,42 @@
+"""`annotator serve`: the page and the REST routes."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+from typing import TYPE_CHECKING
+
+from annotator.cli.options import add_command
+from annotator.errors import AnnotatorError
+from annotator.settings import Settings
+
+if TYPE_CHECKING:
+    from annotator.cli.options import Subparsers
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command."""
+    add_command(subparsers, "serve", run, "Serve the page and the REST routes.", Settings.model_fields)
+
+
+def run(options: argparse.Namespace, settings: Settings) -> None:
+    """Serve until stopped. Raises AnnotatorError if the port cannot be used."""
+    import uvicorn
+
+    from annotator.web.server import make_app
+
+    _check_port(settings.host, settings.port)  # before the model loads
+    if settings.host not in settings.allowed_hosts and "allowed_hosts" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"allowed_hosts": ("*",)})  # the operator opened it to the network
+    app = make_app(settings)
+    print(f"Open http://{settings.host}:{settings.port} in a browser. Data is kept in {settings.data_dir}.", flush=True)
+    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning")
+
+
+def _check_port(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise AnnotatorError(f"Port {port} on {host} cannot be used ({error.strerror}).") from None
