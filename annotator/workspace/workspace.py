@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from annotator.errors import Busy, InvalidImage, InvalidMask, InvalidPrompt, NotFound
+from annotator.errors import Busy, InvalidImage, InvalidPrompt, NotFound, NotJson
 from annotator.formats import coco
 from annotator.imaging import decode as images
 from annotator.imaging.decode import UInt8Array
@@ -262,7 +262,7 @@ class Workspace:
         try:
             document = json.loads(data)
         except (ValueError, RecursionError):
-            raise InvalidMask("This file is not JSON.") from None
+            raise NotJson("This file is not JSON.") from None
         records = {record.id: record for record in self._all_images(project)}
         entries, problems = coco.parse(document, list(records.values()))
         labels = {label.name: label.id for label in self.store.labels(project.id)}

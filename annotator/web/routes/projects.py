@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, File, UploadFile
 from fastapi.responses import JSONResponse
 
 from annotator import __version__, types
-from annotator.errors import InvalidMask, NotFound
+from annotator.errors import InvalidRequest, NotFound
 from annotator.sam import zoo
 from annotator.web.auth import User
 from annotator.web.deps import (
@@ -120,7 +120,7 @@ def import_coco(file: Annotated[UploadFile, File()], project: OwnProject, space:
     """Add the objects of a COCO file to the images of the same names; each bad entry is reported, the rest kept."""
     data = file.file.read(space.settings.max_upload_bytes + 1)
     if len(data) > space.settings.max_upload_bytes:
-        raise InvalidMask(f"The file is larger than {space.settings.max_upload_bytes >> 20} MiB.")
+        raise InvalidRequest(f"The file is larger than {space.settings.max_upload_bytes >> 20} MiB.")
     kept, problems = space.import_coco(project, data)
     return s.Imported(kept=kept, problems=problems[:1000])
 
