@@ -1,6 +1,6 @@
 """Every error a user can cause or meet. Each message is one plain sentence that says what to do.
 
-`web/api.py` maps the classes to HTTP status codes and `cli.py` to exit code 2; nothing else needs to know them apart.
+`web/server.py` maps the classes to HTTP status codes, and the command line exits with 2 for all of them.
 """
 
 
@@ -10,6 +10,10 @@ class AnnotatorError(Exception):
 
 class InvalidSetting(AnnotatorError):
     """A variable or an option has a value that cannot be used."""
+
+
+class InvalidRequest(AnnotatorError):
+    """A value is malformed, or the request asks for something that cannot be done."""
 
 
 class InvalidImage(AnnotatorError):
@@ -26,6 +30,14 @@ class InvalidPrompt(AnnotatorError):
 
 class InvalidMask(AnnotatorError):
     """A run-length encoded mask is malformed or does not fit its image."""
+
+
+class TooIntricate(InvalidMask):
+    """A mask has more runs than the program can handle."""
+
+
+class NotJson(AnnotatorError):
+    """A file that should be JSON is not."""
 
 
 class NotFound(AnnotatorError):
@@ -52,5 +64,17 @@ class ModelUnavailable(AnnotatorError):
     """A checkpoint is missing, cannot be fetched, or fails its checksum."""
 
 
-class StorageFailure(AnnotatorError):
-    """The database or the disk refused a write; nothing was half-written."""
+class DatabaseUnavailable(AnnotatorError):
+    """The database cannot be reached, is locked, or was made by a newer program."""
+
+
+class FileUnavailable(AnnotatorError):
+    """A file or folder of the data folder cannot be read or written."""
+
+
+class StorageFull(AnnotatorError):
+    """The disk has no room left; nothing was half-written."""
+
+
+class CorruptData(AnnotatorError):
+    """Stored values contradict each other."""

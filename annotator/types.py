@@ -157,15 +157,10 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The step of one annotation from `before` to `after`; None means 'did not exist'. Its inverse swaps the two."""
+    """The step of one annotation from `before` to `after`; None means 'did not exist'."""
 
     before: Annotation | None
     after: Annotation | None
-
-    @property
-    def inverse(self) -> Change:
-        """The change that takes this one back."""
-        return Change(self.after, self.before)
 
 
 @dataclass(frozen=True, slots=True)

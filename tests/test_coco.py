@@ -14,7 +14,7 @@ import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from annotator.errors import InvalidMask, StorageFailure
+from annotator.errors import CorruptData, InvalidMask
 from annotator.formats import coco
 from annotator.masks import rle
 from annotator.types import RLE, Annotation, BoolArray, ImageRecord, Label
@@ -105,7 +105,7 @@ def test_a_contradiction_is_named() -> None:
         replace(ANNOTATIONS[0], id="bad-one", label_id=99),
         replace(ANNOTATIONS[0], id="bad-one", mask=RLE(40, 50, np.array([1000, 0, 1000], np.uint32))),
     ):
-        with pytest.raises(StorageFailure, match="bad-one"):
+        with pytest.raises(CorruptData, match="bad-one"):
             coco.build(IMAGES, LABELS, [broken])
 
 

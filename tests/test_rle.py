@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from annotator.errors import InvalidMask
+from annotator.errors import InvalidMask, TooIntricate
 from annotator.masks import rle
 from annotator.types import RLE, BoolArray, CroppedRuns
 
@@ -204,7 +204,7 @@ def test_hostile_cropped_runs_are_refused(cropped: CroppedRuns) -> None:
 def test_few_runs_that_stand_for_a_giant_mask_are_refused_at_once() -> None:
     side = 30_000
     stripes = CroppedRuns(0, 0, side, side, [side] * side)
-    with pytest.raises(InvalidMask, match="intricate"):
+    with pytest.raises(TooIntricate, match="intricate"):
         rle.from_cropped(stripes, side, side)
 
 

@@ -9,7 +9,7 @@ from functools import reduce
 from pathlib import PureWindowsPath
 from typing import Any
 
-from annotator.errors import InvalidMask, StorageFailure
+from annotator.errors import CorruptData, InvalidMask
 from annotator.masks import geometry, rle
 from annotator.types import RLE, Annotation, ImageRecord, Label
 
@@ -35,7 +35,7 @@ def build(
     """A COCO document, ready for JSON, of these annotations; ids of each kind count from 1 in the given order.
 
     Every mask is read back from the string that goes into the file. Raises `InvalidMask` for a mask that is malformed
-    or does not fit its image, `StorageFailure` for any other contradiction, both naming the annotation.
+    or does not fit its image, `CorruptData` for any other contradiction, both naming the annotation.
     """
     image_ids = {image.id: number for number, image in enumerate(images, 1)}
     category_ids = {label.id: number for number, label in enumerate(labels, 1)}
@@ -43,7 +43,7 @@ def build(
     for number, annotation in enumerate(annotations, 1):
         image_id, category_id = image_ids.get(annotation.image_id), category_ids.get(annotation.label_id)
         if image_id is None or category_id is None:
-            raise StorageFailure(f"Annotation {annotation.id} belongs to an image or a label that is not exported.")
+            raise CorruptData(f"Annotation {annotation.id} belongs to an image or a label that is not exported.")
         entry = {"id": number, "image_id": image_id, "category_id": category_id, "iscrowd": 0}
         entries.append(entry | _written(annotation, images[image_id - 1]))
     return {
@@ -73,7 +73,7 @@ def _written(annotation: Annotation, image: ImageRecord) -> dict[str, Any]:
         raise InvalidMask(f"{where}: {error}") from error
     area, bbox = rle.area(written), rle.bbox(written)
     if (written, area, bbox) != (mask, annotation.area, annotation.bbox):
-        raise StorageFailure(f"{where}: its mask, area and box do not agree.")
+        raise CorruptData(f"{where}: its mask, area and box do not agree.")
     score = {} if annotation.score is None else {"score": annotation.score}
     return {"segmentation": segmentation, "area": area, "bbox": list(bbox), **score}
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from annotator.errors import InvalidMask
+from annotator.errors import InvalidMask, TooIntricate
 from annotator.types import RLE, BoolArray, CroppedRuns
 
 IntArray = npt.NDArray[np.int64]
@@ -205,7 +205,7 @@ def from_coco_string(counts: str, height: int, width: int) -> RLE:
 
 
 def to_cropped(mask: RLE) -> CroppedRuns:
-    """Row-major runs over the tight box, without decoding. Raises `InvalidMask` if they exceed `MAX_TRANSPOSED`."""
+    """Row-major runs over the tight box, without decoding. Raises `TooIntricate` if they exceed `MAX_TRANSPOSED`."""
     x, y, w, h = bbox(mask)
     row, column = _transpose(bounds(mask) - x * mask.height, w, mask.height)
     return CroppedRuns(x, y, w, h, _to_runs(_ordered(row - y, column, w), w * h).tolist())
@@ -214,7 +214,8 @@ def to_cropped(mask: RLE) -> CroppedRuns:
 def from_cropped(cropped: CroppedRuns, height: int, width: int) -> RLE:
     """The [height, width] mask of row-major runs over a box, which need not be tight.
 
-    Raises `InvalidMask` if the box leaves the image, the runs do not sum to its area, or the mask is too intricate.
+    Raises `InvalidMask` if the box leaves the image or the runs do not sum to its area, `TooIntricate` if there are
+    more than `MAX_TRANSPOSED` column runs.
     """
     x, y, w, h, runs = cropped
     _check_size(height, width)
@@ -239,7 +240,7 @@ def _transpose(along: IntArray, lines: int, length: int) -> tuple[IntArray, IntA
     sizes = stop - first
     total = int(sizes.sum())
     if total > MAX_TRANSPOSED:
-        raise InvalidMask("The mask is too intricate.")
+        raise TooIntricate("The mask is too intricate: it has too many runs.")
     flat = np.arange(total) + np.repeat(first - (np.cumsum(sizes) - sizes), sizes)
     crossing = flat // stride
     return flat - crossing * stride, crossing

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from pathlib import Path
 
-from annotator.errors import NotFound, StorageFailure
+from annotator.errors import FileUnavailable, NotFound, StorageFull
 from annotator.imaging.decode import DecodedImage, thumbnail
 from annotator.storage.atomic import write_whole
 
@@ -26,7 +27,7 @@ class ImageFiles:
             (root / folder).mkdir(parents=True, exist_ok=True)
 
     def add(self, data: bytes, image: DecodedImage) -> str:
-        """Store one image; returns its content key. Each file appears only when complete. Raises StorageFailure."""
+        """Store one image; returns its content key. Raises StorageFull, FileUnavailable."""
         key = content_key(data)
         if image.display is not data:
             self._write("display", key, image.display)
@@ -35,7 +36,7 @@ class ImageFiles:
         return key
 
     def original(self, key: str) -> bytes:
-        """The uploaded bytes. Raises NotFound if the file is gone."""
+        """The uploaded bytes. Raises NotFound if the file is gone, FileUnavailable if it cannot be read."""
         return self._read("original", key)
 
     def display(self, key: str) -> tuple[bytes, str]:
@@ -58,6 +59,8 @@ class ImageFiles:
             return (self._root / folder / key).read_bytes()
         except FileNotFoundError:
             raise NotFound("The file of this image is no longer in the data folder.") from None
+        except OSError as error:
+            raise FileUnavailable(f"The file of this image cannot be read ({error.strerror}).") from error
 
     def _write(self, folder: str, key: str, data: bytes) -> None:
         path = self._root / folder / key
@@ -66,4 +69,6 @@ class ImageFiles:
         try:
             write_whole(path, data, durable=True)
         except OSError as error:
-            raise StorageFailure(f"The image could not be stored ({error.strerror}).") from None
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageFull("The disk is full: the image could not be stored.") from error
+            raise FileUnavailable(f"The image could not be stored ({error.strerror}).") from error

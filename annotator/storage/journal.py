@@ -1,7 +1,8 @@
 """The journal of an image: every change of its annotations as an event that can be undone and redone.
 
-The functions run inside a transaction that holds the image's row, so they see and leave one consistent state. A row is
-an annotation as the database holds it, without its image id; events keep such rows, so undo restores them exactly.
+The functions run inside a transaction that has locked the image's row, so they see and leave one consistent state.
+An `AnnotationRow` is an annotation as the database holds it, without its image id. Events keep such rows, so undo
+restores an annotation exactly.
 """
 
 from __future__ import annotations
@@ -75,8 +76,8 @@ def to_annotation(row: RowMapping, image_id: str, height: int, width: int) -> An
     )
 
 
-def standing(connection: Connection, image_id: str) -> History:
-    """Where the image stands. Raises `NotFound` if there is no such image."""
+def read_history(connection: Connection, image_id: str) -> History:
+    """The image's revision, and what undo and redo would do. Raises `NotFound` if there is no such image."""
     done, undone = (_next_event(image_id, undo).with_only_columns(events.c.kind) for undo in (True, False))
     query = select(images.c.revision, done.scalar_subquery(), undone.scalar_subquery())
     found = connection.execute(query.where(images.c.id == image_id, ~images.c.deleted)).one_or_none()
@@ -88,11 +89,11 @@ def standing(connection: Connection, image_id: str) -> History:
 def record(
     connection: Connection, image: Row[Any], kind: str, changes: Sequence[Change], request_id: str | None
 ) -> None:
-    """Apply the changes as one event, which undo will name `kind`; what could be redone no longer can.
+    """Apply the changes as one event, which undo will name `kind`. What was undone before can no longer be redone.
 
-    The first one makes a new image one in progress. Raises `Conflict` if an annotation is not what its change says it
-    was, `InvalidMask` if a new mask does not fit the image or its own area and box, `NotFound` if a label is not one of
-    the project.
+    The first event of a new image sets its status to "in_progress". Raises `Conflict` if an annotation is not
+    what its change says it was, `InvalidMask` if a new mask does not fit the image or its own area and box, `NotFound`
+    if a label is not one of the project.
     """
     for change in changes:
         _check(change, image)
@@ -121,7 +122,7 @@ def record(
 def step(connection: Connection, image: Row[Any], undo: bool) -> None:
     """Undo the last event that is done, or redo the first that is undone. Raises `Conflict` if there is none.
 
-    A label that was deleted since comes back if an annotation that returns has it.
+    A label that was deleted since comes back if a returning annotation has it.
     """
     event = connection.execute(_next_event(image.id, undo)).one_or_none()
     if event is None:
@@ -136,7 +137,7 @@ def step(connection: Connection, image: Row[Any], undo: bool) -> None:
     _advance(connection, image)
 
 
-def seen(connection: Connection, image_id: str, request_id: str | None) -> bool:
+def has_request(connection: Connection, image_id: str, request_id: str | None) -> bool:
     """Whether the image's journal has an event of this request."""
     which = (events.c.image_id == image_id) & (events.c.request_id == request_id)
     return request_id is not None and connection.scalar(select(exists().where(which))) is True
@@ -174,7 +175,7 @@ def _present(connection: Connection, image_id: str, ids: Sequence[str]) -> dict[
 
 
 def _apply(connection: Connection, image_id: str, present: Mapping[str, AnnotationRow], steps: Iterable[Step]) -> None:
-    """Take the steps one after the other, starting from the rows present. Raises `Conflict` where one does not fit."""
+    """Apply the steps one after the other to the rows present. Raises `Conflict` if one does not fit."""
     rows = dict(present)
     for before, after in steps:
         if before is not None and rows.pop(before["id"], None) != before:

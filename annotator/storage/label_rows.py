@@ -1,8 +1,8 @@
 """The labels of a project: unique names, distinct colours, one digit key each.
 
-The functions run inside a transaction that holds the project's row, see `hold`. A deleted label stays as a row, hidden,
-because undo may bring back annotations that have it, or their image may come back; its name stays taken until the label
-itself comes back.
+The functions run inside a transaction that has locked the project's row, see `lock_project`. The row of a deleted label
+stays, hidden: undo may bring back annotations with that label, and so may a restored image. Its name stays taken, and
+the label comes back when a label of that name is added.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, select, update
 
-from annotator.errors import Conflict, NotFound
+from annotator.errors import Conflict, InvalidRequest, NotFound
 from annotator.storage.tables import annotation_rows, images, labels, projects
 from annotator.types import Label
 
@@ -30,10 +30,11 @@ _MAX_NAME = 200
 _COLUMNS = tuple(labels.c[field] for field in Label.__dataclass_fields__)
 
 
-def hold(connection: Connection, project_id: int, shared: bool = False) -> None:
-    """Keep others from changing the project's labels until the transaction ends; shared, from deleting one in use.
+def lock_project(connection: Connection, project_id: int, shared: bool = False) -> None:
+    """Lock the project's row until the transaction ends, so that nobody else changes its labels.
 
-    SQLite's writers take turns anyway. Raises `NotFound` if there is no such project.
+    Several transactions may have a shared lock at once. SQLite has no locks on rows: there, all writers take turns.
+    Raises `NotFound` if there is no such project.
     """
     query = select(projects.c.id).where(projects.c.id == project_id).with_for_update(read=shared)
     if connection.execute(query).one_or_none() is None:
@@ -47,7 +48,7 @@ def all_of(connection: Connection, project_id: int) -> list[Label]:
 
 
 def one(connection: Connection, label_id: int) -> Label:
-    """The label. Raises `NotFound` if there is none, or no more."""
+    """The label. Raises `NotFound` if there is none, or if it was deleted."""
     row = connection.execute(select(*_COLUMNS).where(labels.c.id == label_id, ~labels.c.deleted)).one_or_none()
     if row is None:
         raise NotFound("There is no such label.")
@@ -57,7 +58,7 @@ def one(connection: Connection, label_id: int) -> Label:
 def add(
     connection: Connection, project_id: int, name: str, color: str | None, supercategory: str, key: str | None
 ) -> Label:
-    """A new label, by default in the next free colour, with the next free key; a deleted one of the name comes back."""
+    """A new label, or the deleted one of this name. Colour and key default to the next free ones."""
     others = all_of(connection, project_id)
     if color is None:
         taken = {other.color for other in others}
@@ -95,27 +96,27 @@ def remove(connection: Connection, label: Label) -> None:
 
 
 def revive(connection: Connection, ids: Collection[int] | Select[tuple[int]]) -> None:
-    """Bring those of the labels back that are deleted."""
+    """Bring back those of the labels that are deleted."""
     connection.execute(update(labels).where(labels.c.id.in_(ids), labels.c.deleted).values(deleted=False))
 
 
 def clean_name(name: str, thing: str) -> str:
-    """The name without surrounding space. Raises `Conflict` if it is empty, too long or not printable."""
+    """The name without surrounding space. Raises `InvalidRequest` if it is empty, too long or not printable."""
     name = name.strip()
     if not (0 < len(name) <= _MAX_NAME and name.isprintable()):
-        raise Conflict(f"The name of a {thing} has 1 to {_MAX_NAME} printable characters.")
+        raise InvalidRequest(f"The name of a {thing} has 1 to {_MAX_NAME} printable characters.")
     return name
 
 
 def _checked(label: Label, others: list[Label]) -> Label:
-    """The label, tidied. Raises `Conflict` for a malformed field or a name or key that another label has."""
+    """The label, tidied. Raises `InvalidRequest` for a malformed field, `Conflict` for a name or key in use."""
     label = replace(label, name=clean_name(label.name, "label"), color=label.color.lower())
     if label.supercategory:
         label = replace(label, supercategory=clean_name(label.supercategory, "supercategory"))
     if not re.fullmatch("#[0-9a-f]{6}", label.color):
-        raise Conflict("The colour of a label looks like #0072b2.")
+        raise InvalidRequest("The colour of a label looks like #0072b2.")
     if label.key is not None and (len(label.key) != 1 or label.key not in KEYS):
-        raise Conflict("The key of a label is a digit from 1 to 9.")
+        raise InvalidRequest("The key of a label is a digit from 1 to 9.")
     for other in others:
         if other.name == label.name:
             raise Conflict(f"There is a label named {label.name} already.")

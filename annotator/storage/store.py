@@ -1,9 +1,9 @@
 """Projects, images, labels, annotations and their journal in a SQL database: SQLite in a file, or PostgreSQL.
 
-Every method is one transaction and may be called from any thread; several processes may share one database. Changes of
-labels hold the project's row, changes of annotations the image's row and a share of the project's, so whatever touches
-the same thing takes turns. Every method raises `NotFound` for ids that do not exist and `StorageFailure` when the
-database or the disk refuses, with nothing half-written.
+Every method is one transaction and may be called from any thread; several processes may share one database. A change
+of labels locks the project's row. A change of annotations locks the image's row, and the project's against changes of
+its labels. Every method raises `NotFound` for ids that do not exist, `InvalidRequest` for values that no database can
+store, and `DatabaseUnavailable` or `StorageFull` when the database or the disk fails; then nothing is half-written.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, exists, func, insert, select, update
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from annotator.errors import Conflict, NotFound, StorageFailure
+from annotator.errors import Conflict, NotFound
 from annotator.storage import journal
 from annotator.storage import label_rows as labels
-from annotator.storage.tables import annotation_rows, connect, events, images, projects
+from annotator.storage.database import connect, translated_errors
+from annotator.storage.tables import annotation_rows, events, images, projects
 from annotator.types import Annotation, Change, History, ImageRecord, ImageStatus, Label, Project
 
 _PROJECT = tuple(projects.c[field] for field in Project.__dataclass_fields__)
@@ -34,10 +34,10 @@ class Store:
     """The database behind one URL: `sqlite:///FILE` or `postgresql+psycopg://...`; created or migrated as needed."""
 
     def __init__(self, url: str) -> None:
-        with _translated():
+        with translated_errors():
             self._engine = connect(url)
         self._writer = self._engine.execution_options(write=True)
-        # SQLite lets waiting writers poll, and some starve: those of this process queue up before they get to it.
+        # SQLite's waiting writers poll, so some may starve. A lock makes the writers of this process take turns.
         self._turn: AbstractContextManager[object] = Lock() if self._engine.dialect.name == "sqlite" else nullcontext()
 
     def close(self) -> None:
@@ -45,7 +45,7 @@ class Store:
         self._engine.dispose()
 
     def create_project(self, name: str, owner: str) -> Project:
-        """A new project. Raises `Conflict` for an empty or endless name."""
+        """A new project. Raises `InvalidRequest` for an empty, overlong or unprintable name."""
         values = {"name": labels.clean_name(name, "project"), "owner": owner}
         with self._writing() as connection:
             return Project(*connection.execute(insert(projects).values(values).returning(*_PROJECT)).one())
@@ -74,15 +74,15 @@ class Store:
     ) -> Label:
         """A new label, by default in the next free colour of `labels.PALETTE` and with the next free digit, if any.
 
-        A deleted label of the name comes back under its old id. Raises `Conflict` for a name or key in use and for
-        malformed fields.
+        A deleted label of the name comes back under its old id. Raises `Conflict` for a name or key in use,
+        `InvalidRequest` for malformed fields.
         """
         with self._writing() as connection:
-            labels.hold(connection, project_id)
+            labels.lock_project(connection, project_id)
             return labels.add(connection, project_id, name, color, supercategory, key)
 
     def update_label(self, label: Label) -> Label:
-        """Give the label of this id these fields; it stays in its project. Raises `Conflict` as `add_label` does."""
+        """Give the label of this id these fields; it stays in its project. Raises as `add_label` does."""
         with self._held_label(label.id) as (connection, present):
             return labels.change(connection, replace(label, project_id=present.project_id))
 
@@ -94,13 +94,13 @@ class Store:
     def add_image(self, image: ImageRecord) -> None:
         """Add an image to its project. Raises `Conflict` if its id exists."""
         with self._writing() as connection:
-            labels.hold(connection, image.project_id, shared=True)
+            labels.lock_project(connection, image.project_id, shared=True)
             if connection.execute(select(images.c.id).where(images.c.id == image.id)).first():
                 raise Conflict("There is an image with this id already.")
             connection.execute(insert(images).values(asdict(image)))
 
     def image(self, image_id: str, deleted: bool = False) -> ImageRecord:
-        """One image: of those that are there or, on request, of the deleted ones."""
+        """One image; with `deleted`, one of those that were deleted."""
         with self._reading() as connection:
             return _image(connection, image_id, deleted)
 
@@ -135,7 +135,7 @@ class Store:
     def restore_image(self, image_id: str) -> None:
         """Take `delete_image` back. Labels that were deleted meanwhile come back with it."""
         with self._writing() as connection:
-            labels.hold(connection, _image(connection, image_id, deleted=True).project_id, shared=True)
+            labels.lock_project(connection, _image(connection, image_id, deleted=True).project_id, shared=True)
             connection.execute(update(images).where(images.c.id == image_id).values(deleted=False))
             used = select(annotation_rows.c.label_id).where(annotation_rows.c.image_id == image_id)
             labels.revive(connection, used)
@@ -202,27 +202,27 @@ class Store:
                 yield journal.to_annotation(row, row["image"], row["height"], row["width"])
 
     def commit(self, image_id: str, kind: str, changes: Sequence[Change], request_id: str | None = None) -> History:
-        """Apply the changes as one step of the image's journal, called `kind`; what was undone can no longer be redone.
+        """Apply the changes as one step of the image's journal, called `kind`. Undone steps can no longer be redone.
 
-        A request id that the image has seen changes nothing, so a request may be repeated when its reply was lost; nor
-        does an empty list of changes. Raises `Conflict` if an annotation is not what its change says it was, which
-        means that somebody else was faster; `InvalidMask` if a mask does not fit; then nothing is changed.
+        Nothing changes if `changes` is empty, or if a step of this request id is in the journal already: so a request
+        may be repeated when its reply was lost. Raises `Conflict` if an annotation is not what its change says it was,
+        because somebody else was faster, and `InvalidMask` if a mask does not fit; then nothing is changed.
         """
         with self._held_image(image_id) as (connection, image):
-            if changes and not journal.seen(connection, image_id, request_id):
+            if changes and not journal.has_request(connection, image_id, request_id):
                 journal.record(connection, image, kind, changes, request_id)
-            return journal.standing(connection, image_id)
+            return journal.read_history(connection, image_id)
 
-    def has_seen(self, image_id: str, request_id: str | None) -> bool:
+    def has_request(self, image_id: str, request_id: str | None) -> bool:
         """Whether the image's journal holds a step of this request."""
         with self._reading() as connection:
-            return journal.seen(connection, image_id, request_id)
+            return journal.has_request(connection, image_id, request_id)
 
     def undo(self, image_id: str, revision: int | None = None) -> History:
         """Take the last step of the image's journal back.
 
-        Raises `Conflict` if there is none, or if the image is no longer at `revision`: then the caller meant another
-        step, or this is the repetition of a request whose reply was lost.
+        Raises `Conflict` if there is none, or if the image is no longer at `revision`: the caller meant another step,
+        or repeats a request whose reply was lost.
         """
         return self._step(image_id, revision, undo=True)
 
@@ -233,14 +233,14 @@ class Store:
     def history(self, image_id: str) -> History:
         """Where the image stands in its journal."""
         with self._reading() as connection:
-            return journal.standing(connection, image_id)
+            return journal.read_history(connection, image_id)
 
     def _step(self, image_id: str, revision: int | None, undo: bool) -> History:
         with self._held_image(image_id) as (connection, image):
             if revision not in (None, image.revision):
                 raise Conflict("The image was changed meanwhile: see what there is, then try again.")
             journal.step(connection, image, undo)
-            return journal.standing(connection, image_id)
+            return journal.read_history(connection, image_id)
 
     def _update_image(self, image_id: str, **values: object) -> None:
         which = (images.c.id == image_id) & ~images.c.deleted
@@ -250,30 +250,30 @@ class Store:
 
     @contextmanager
     def _held_image(self, image_id: str) -> Iterator[tuple[Connection, Row[Any]]]:
-        """A transaction in which nobody else changes the image's annotations or deletes their labels."""
+        """A transaction in which nobody else changes the image's annotations or the project's labels."""
         with self._writing() as connection:
             query = select(images).where(images.c.id == image_id, ~images.c.deleted).with_for_update()
             image = connection.execute(query).one_or_none()
             if image is None:
                 raise NotFound("There is no such image.")
-            labels.hold(connection, image.project_id, shared=True)
+            labels.lock_project(connection, image.project_id, shared=True)
             yield connection, image
 
     @contextmanager
     def _held_label(self, label_id: int) -> Iterator[tuple[Connection, Label]]:
         """A transaction in which nobody else changes the labels of the label's project."""
         with self._writing() as connection:
-            labels.hold(connection, labels.one(connection, label_id).project_id)
+            labels.lock_project(connection, labels.one(connection, label_id).project_id)
             yield connection, labels.one(connection, label_id)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with _translated(), self._engine.begin() as connection:
+        with translated_errors(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with _translated(), self._turn, self._writer.begin() as connection:
+        with translated_errors(), self._turn, self._writer.begin() as connection:
             yield connection
 
 
@@ -283,17 +283,3 @@ def _image(connection: Connection, image_id: str, deleted: bool = False) -> Imag
     if row is None:
         raise NotFound("There is no such image.")
     return ImageRecord(*row)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Errors of the database as those of this program."""
-    try:
-        yield
-    except (DataError, OverflowError, UnicodeEncodeError) as error:  # text or numbers that no database can hold
-        raise NotFound("There is nothing of that name or number.") from error
-    except IntegrityError as error:
-        raise Conflict("This exists already, or refers to something that does not exist.") from error
-    except (SQLAlchemyError, OSError) as error:
-        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
-        raise StorageFailure(f"The database failed, and nothing was changed: {reason}") from error

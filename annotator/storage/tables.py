@@ -1,22 +1,13 @@
-"""The database: its tables, its migrations, and how to connect to SQLite or PostgreSQL.
-
-A fresh database gets the tables below; an older one is brought forward by `MIGRATIONS`, in one transaction.
-"""
+"""The tables of the database as they are now; `migrations/` holds every step that led here."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Connection,
     DateTime,
     Double,
-    Engine,
     ForeignKey,
     Index,
     Integer,
@@ -24,22 +15,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    create_engine,
-    event,
     func,
-    insert,
-    inspect,
-    make_url,
-    select,
-    update,
 )
-from sqlalchemy.exc import ArgumentError
-
-from annotator.errors import StorageFailure
 
 metadata = MetaData()
-
-schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
 
 projects = Table(
     "projects",
@@ -58,7 +37,7 @@ labels = Table(
     Column("color", Text, nullable=False),
     Column("supercategory", Text, nullable=False),
     Column("key", Text),
-    Column("deleted", Boolean, nullable=False, default=False),  # kept, for undo may bring its annotations back
+    Column("deleted", Boolean, nullable=False, default=False),  # the row stays: undo may bring its annotations back
     UniqueConstraint("project_id", "name"),
 )
 
@@ -112,68 +91,3 @@ events = Table(
     UniqueConstraint("image_id", "request_id"),
     Index("ix_events_image_id_state_id", "image_id", "state", "id"),
 )
-
-Migration = Callable[[Connection], None]
-
-MIGRATIONS: tuple[Migration, ...] = ()
-"""The n-th step takes a database from version n to n + 1, counting from 1, in step with the tables above."""
-
-_MIGRATION_LOCK = 0x5A4D2
-"""Any number: programs that open the same PostgreSQL database at once take turns by it."""
-
-_BUSY_SECONDS = 30
-"""How long a write waits for another one in SQLite."""
-
-
-def connect(url: str) -> Engine:
-    """An engine for `sqlite:///FILE` or `postgresql+psycopg://...` on a database of the current version.
-
-    On SQLite, a connection with the execution option `write` takes the write lock as its transaction begins.
-    Raises `StorageFailure` if the address is not understood or the database is newer than this program.
-    """
-    try:
-        address = make_url(url)
-    except ArgumentError as error:
-        raise StorageFailure(f"The database address {url!r} is not understood.") from error
-    if address.drivername == "sqlite" and address.database not in (None, "", ":memory:"):
-        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(address, connect_args={"timeout": _BUSY_SECONDS})
-        event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    elif address.drivername in ("postgresql", "postgresql+psycopg"):
-        try:
-            engine = create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
-        except ImportError as error:
-            raise StorageFailure("PostgreSQL needs psycopg: pip install 'annotator[postgres]'.") from error
-    else:
-        raise StorageFailure("The database is sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME.")
-    with engine.execution_options(write=True).begin() as connection:
-        _migrate(connection)
-    return engine
-
-
-def _migrate(connection: Connection) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-    newest = 1 + len(MIGRATIONS)
-    if not inspect(connection).has_table(schema_version.name):
-        metadata.create_all(connection)
-        connection.execute(insert(schema_version).values(version=newest))
-        return
-    version = connection.execute(select(schema_version.c.version)).scalar_one()
-    if version > newest:
-        raise StorageFailure(f"The database has version {version}, this program knows up to {newest}: update it.")
-    for step in MIGRATIONS[version - 1 :]:
-        step(connection)
-    connection.execute(update(schema_version).values(version=newest))
-
-
-def _configure_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # sqlite3 starts no transactions of its own
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    write = connection.get_execution_options().get("write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

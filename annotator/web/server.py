@@ -27,12 +27,18 @@ STATUS_CODES: dict[type[errors.AnnotatorError], int] = {
     errors.InvalidImage: 422,
     errors.InvalidPrompt: 422,
     errors.InvalidMask: 422,
+    errors.TooIntricate: 422,
+    errors.InvalidRequest: 422,
+    errors.NotJson: 422,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Cancelled: 409,
     errors.Busy: 503,
     errors.ModelUnavailable: 503,
-    errors.StorageFailure: 507,
+    errors.DatabaseUnavailable: 503,
+    errors.FileUnavailable: 503,
+    errors.StorageFull: 507,
+    errors.CorruptData: 500,
 }
 _MAX_FILES_PER_UPLOAD = 16  # of the largest size allowed; any number of small ones
 
@@ -52,7 +58,9 @@ def make_app(settings: Settings) -> FastAPI:
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise errors.StorageFailure(f"The data folder {settings.data_dir} cannot be made ({error.strerror}).") from None
+        raise errors.FileUnavailable(
+            f"The data folder {settings.data_dir} cannot be made ({error.strerror})."
+        ) from None
     workspace = Workspace(settings, Store(settings.store_url), LocalSegmenter(settings))
     return create_app(workspace, settings)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from annotator.errors import InvalidMask, NotFound
+from annotator.errors import InvalidMask, InvalidRequest, NotFound
 from annotator.masks import edit
 from annotator.masks import rle as rles
 from annotator.storage.store import Store
@@ -65,7 +65,7 @@ class Annotations:
 
         Also gives what it was before, None if the request was seen before.
         """
-        if self._store.has_seen(record.id, request_id):
+        if self._store.has_request(record.id, request_id):
             return self._store.annotation(record.id, annotation_id), None, self._store.history(record.id)
         before = self._store.annotation(record.id, annotation_id)
         fields = {name: getattr(before, name) for name in ("label_id", "mask", "score", "source", "prompts")}
@@ -78,7 +78,7 @@ class Annotations:
 
     def delete(self, record: ImageRecord, annotation_ids: Iterable[str], request_id: str | None) -> History:
         """Remove objects, in one step of the history."""
-        if self._store.has_seen(record.id, request_id):
+        if self._store.has_request(record.id, request_id):
             return self._store.history(record.id)
         unique = dict.fromkeys(annotation_ids)
         changes = [Change(self._store.annotation(record.id, each), None) for each in unique]
@@ -86,11 +86,11 @@ class Annotations:
 
     def merge(self, record: ImageRecord, annotation_ids: Sequence[str], request_id: str | None) -> History:
         """Replace objects by their union, under the first one's label."""
-        if self._store.has_seen(record.id, request_id):
+        if self._store.has_request(record.id, request_id):
             return self._store.history(record.id)
         parts = [self._store.annotation(record.id, each) for each in dict.fromkeys(annotation_ids)]
         if len(parts) < 2:
-            raise InvalidMask("Select at least two objects to merge.")
+            raise InvalidRequest("Select at least two objects to merge.")
         first, *rest = parts
         mask = first.mask
         for each in rest:
@@ -103,7 +103,7 @@ class Annotations:
         self, record: ImageRecord, annotation_ids: Iterable[str], label_id: int, request_id: str | None
     ) -> History:
         """Give objects another label, in one step of the history."""
-        if self._store.has_seen(record.id, request_id):
+        if self._store.has_request(record.id, request_id):
             return self._store.history(record.id)
         before = [self._store.annotation(record.id, each) for each in dict.fromkeys(annotation_ids)]
         changes = [Change(each, replace(each, label_id=label_id)) for each in before if each.label_id != label_id]
@@ -111,7 +111,7 @@ class Annotations:
 
     def split(self, record: ImageRecord, annotation_ids: Iterable[str], request_id: str | None) -> History:
         """Replace objects by their connected parts, in one step; the largest part keeps the object's identity."""
-        if self._store.has_seen(record.id, request_id):
+        if self._store.has_request(record.id, request_id):
             return self._store.history(record.id)
         changes = []
         for each in dict.fromkeys(annotation_ids):
@@ -121,7 +121,7 @@ class Annotations:
                 changes.append(Change(before, _with_mask(before, largest, before.id)))
                 changes += [Change(None, _with_mask(before, part, uuid.uuid4().hex)) for part in others]
         if not changes:
-            raise InvalidMask("It is all in one piece; there is nothing to split.")
+            raise InvalidRequest("It is all in one piece; there is nothing to split.")
         return self._store.commit(record.id, "split object", changes, request_id)
 
     def clean(
@@ -133,14 +133,14 @@ class Annotations:
         request_id: str | None,
     ) -> History:
         """Fill holes and drop specks of at most so many pixels, in one step; where there are none, nothing changes."""
-        if self._store.has_seen(record.id, request_id):
+        if self._store.has_request(record.id, request_id):
             return self._store.history(record.id)
         changes = []
         for each in dict.fromkeys(annotation_ids):
             before = self._store.annotation(record.id, each)
             mask = edit.drop_specks(edit.fill_holes(before.mask, fill_holes), drop_specks)
             if not rles.area(mask):
-                raise InvalidMask("Nothing would be left of an object.")
+                raise InvalidRequest("Nothing would be left of an object.")
             if mask != before.mask:
                 changes.append(Change(before, _with_mask(before, mask, before.id)))
         return self._store.commit(record.id, "clean object", changes, request_id)
@@ -149,7 +149,7 @@ class Annotations:
         self, record: ImageRecord, proposals: Sequence[Proposal], label_id: int, merge: bool, request_id: str | None
     ) -> History:
         """Keep automatic masks as objects, or their union as one, in one step of the history."""
-        if self._store.has_seen(record.id, request_id):
+        if self._store.has_request(record.id, request_id):
             return self._store.history(record.id)
         changes = []
         for parts in [proposals] if merge else [[each] for each in proposals]:

@@ -7,7 +7,7 @@ import uuid
 from collections import defaultdict
 from typing import Any
 
-from annotator.errors import InvalidMask, NotFound
+from annotator.errors import NotFound, NotJson
 from annotator.formats import coco
 from annotator.storage.store import Store
 from annotator.types import Change, Project
@@ -26,7 +26,7 @@ class Exchange:
         try:
             document = json.loads(data)
         except (ValueError, RecursionError):
-            raise InvalidMask("This file is not JSON.") from None
+            raise NotJson("This file is not JSON.") from None
         records = {record.id: record for record in self._images.all(project)}
         entries, problems = coco.parse(document, list(records.values()))
         labels = {label.name: label.id for label in self._store.labels(project.id)}

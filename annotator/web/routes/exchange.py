@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, File, UploadFile
 from fastapi.responses import JSONResponse
 
-from annotator.errors import InvalidMask
+from annotator.errors import InvalidRequest
 from annotator.web.deps import OwnProject, Space
 from annotator.web.schemas.projects import Imported
 
@@ -21,7 +21,7 @@ def import_coco(file: Annotated[UploadFile, File()], project: OwnProject, space:
     """Add the objects of a COCO file to the images of the same names; each bad entry is reported, the rest kept."""
     data = file.file.read(space.settings.max_upload_bytes + 1)
     if len(data) > space.settings.max_upload_bytes:
-        raise InvalidMask(f"The file is larger than {space.settings.max_upload_bytes >> 20} MiB.")
+        raise InvalidRequest(f"The file is larger than {space.settings.max_upload_bytes >> 20} MiB.")
     kept, problems = space.exchange.import_coco(project, data)
     return Imported(kept=kept, problems=problems[:_MAX_PROBLEMS])
 

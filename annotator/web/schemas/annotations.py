@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from annotator import types
-from annotator.errors import InvalidMask
+from annotator.errors import InvalidRequest
 from annotator.types import Source
 from annotator.web.schemas.base import Reply, RequestId
 from annotator.web.schemas.images import Image
@@ -115,12 +115,12 @@ class AnnotationChange(BaseModel):
     request_id: RequestId | None = None
 
     def fields(self, height: int, width: int) -> dict[str, Any]:
-        """The given fields as domain values. Raises InvalidMask."""
+        """The given fields as domain values. Raises InvalidMask, and InvalidRequest if there are none."""
         given = self.model_dump(exclude_none=True, exclude={"mask", "request_id"})
         if self.mask is not None:
             given["mask"] = self.mask.rle(height, width)
         if not given:
-            raise InvalidMask("The request changes nothing.")
+            raise InvalidRequest("The request changes nothing.")
         return given
 
 
