@@ -1,7 +1,7 @@
 /** The bar over the canvas while an object is in progress: candidates with scores, keep, drop. */
 
-import { el, iconButton } from "../dom.js";
-import { shownMask } from "../state.js";
+import { el, iconButton } from "./dom.js";
+import { shownMask } from "../data/state.js";
 
 /**
  * @param {{store: any, prompting: any, commands: Record<string, () => void>, done: () => void}} context
@@ -65,7 +65,7 @@ export function createCandidateBar({ store, prompting, commands, done }) {
   return bar;
 }
 
-/** @param {import("../state.js").Step} step */
+/** @param {import("../data/state.js").Step} step */
 function progressOf(step) {
   if (!step.answered) return "Segmenting …";
   if (!shownMask(step)?.w) return "Nothing found: add a point";

@@ -1,6 +1,6 @@
 /** Adding a folder of the server by its path, where the operator allows it. */
 
-import { el } from "../dom.js";
+import { el } from "./dom.js";
 
 /**
  * @param {{store: any, intake: {addFolder: (path: string) => Promise<void>}, done: () => void}} context

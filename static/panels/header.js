@@ -1,6 +1,6 @@
 /** The bar at the top: the project, what can be done with the image, and which model answers. */
 
-import { el, icon, iconButton } from "../dom.js";
+import { el, icon, iconButton } from "./dom.js";
 import { anchor, popover } from "./popover.js";
 import { createProjectMenu } from "./projects.js";
 

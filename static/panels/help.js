@@ -1,7 +1,7 @@
 /** The key sheet. */
 
-import { el, iconButton } from "../dom.js";
-import { KEYMAPS, SHEET, keysOf } from "../keys.js";
+import { el, iconButton } from "./dom.js";
+import { KEYMAPS, SHEET, keysOf } from "../work/keys.js";
 
 const POINTER = [
   ["Click", "a point on the object"],

@@ -1,6 +1,6 @@
 /** The details of a label, changed in its place in the list. */
 
-import { el, iconButton } from "../dom.js";
+import { el, iconButton } from "./dom.js";
 
 const KEYS = "123456789";
 

@@ -1,6 +1,6 @@
 /** The labels: choose, add, change, recolour, remove. */
 
-import { el, iconButton } from "../dom.js";
+import { el, iconButton } from "./dom.js";
 import { createLabelForm } from "./labelform.js";
 
 /**

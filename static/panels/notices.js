@@ -1,6 +1,6 @@
 /** What the canvas says by itself: nothing here yet, encoding, connection lost, how long things took. */
 
-import { el, iconButton } from "../dom.js";
+import { el, iconButton } from "./dom.js";
 import { sampleTile } from "./strip.js";
 
 const ms = (/** @type {number | null | undefined} */ value) =>

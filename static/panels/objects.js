@@ -1,7 +1,7 @@
 /** The list of kept objects. Rows are reused, so that hundreds of objects stay quick. */
 
-import { objectColor } from "../colors.js";
-import { compact, el, icon, iconButton } from "../dom.js";
+import { objectColor } from "../canvas/colors.js";
+import { compact, el, icon, iconButton } from "./dom.js";
 
 /**
  * @param {{store: any, objects: any, setView: (fields: any) => void, commands: Record<string, () => void>, done: () => void}} context

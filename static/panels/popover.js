@@ -1,6 +1,6 @@
 /** Panels that open under a button. */
 
-import { el, iconButton } from "../dom.js";
+import { el, iconButton } from "./dom.js";
 
 /**
  * A button that opens a panel under itself.

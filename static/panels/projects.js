@@ -1,6 +1,6 @@
 /** The menu of the projects: the one shown, the others, and a new one. */
 
-import { el, icon, iconButton } from "../dom.js";
+import { el, icon, iconButton } from "./dom.js";
 import { anchor } from "./popover.js";
 
 /**

@@ -1,6 +1,6 @@
 /** The tool rail at the canvas's edge. */
 
-import { el, iconButton } from "../dom.js";
+import { el, iconButton } from "./dom.js";
 
 /** @type {[string, any, string][]} */
 const TOOLS = [

@@ -1,7 +1,7 @@
 /** The auto-mask panel: progress and cancel, then filters and what to do with the proposals. */
 
-import { el, iconButton } from "../dom.js";
-import { gathered, visibleProposals } from "../proposals.js";
+import { el, iconButton } from "./dom.js";
+import { gathered, visibleProposals } from "../data/proposals.js";
 
 const AREA_STEPS = 100;
 
@@ -76,7 +76,7 @@ export function createReviewPanel({ store, review, done }) {
   return panel;
 }
 
-/** @param {import("../proposals.js").Review} review @param {number} shown */
+/** @param {import("../data/proposals.js").Review} review @param {number} shown */
 function found(review, shown) {
   const { state, done, total, proposals, gone } = review;
   const together = gathered(review).length;

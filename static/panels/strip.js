@@ -1,7 +1,7 @@
 /** The image queue and, behind it, the samples. */
 
-import { el, icon, iconButton } from "../dom.js";
-import { shownQueue } from "../queue.js";
+import { el, icon, iconButton } from "./dom.js";
+import { shownQueue } from "../work/queue.js";
 
 const STATUS = { new: "new", in_progress: "in progress", done: "done" };
 

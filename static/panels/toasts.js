@@ -1,6 +1,6 @@
 /** Short messages over the canvas, announced to screen readers. */
 
-import { el, iconButton } from "../dom.js";
+import { el, iconButton } from "./dom.js";
 
 const SHOWN_MS = 5000;
 const ERROR_MS = 10000;

@@ -1,6 +1,6 @@
 /** Preferences of the view. */
 
-import { el, icon } from "../dom.js";
+import { el, icon } from "./dom.js";
 
 /**
  * @param {{store: any, setView: (fields: any) => void, toggleTheme: () => void}} context

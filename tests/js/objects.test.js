@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createObjects } from "../../static/objects.js";
-import { createOutbox } from "../../static/outbox.js";
-import { newStep } from "../../static/state.js";
+import { createObjects } from "../../static/work/objects.js";
+import { createOutbox } from "../../static/data/outbox.js";
+import { newStep } from "../../static/data/state.js";
 import { annotation, deferred, label, memory, page, photo, server, settle, square } from "./parts.js";
 
 const KEEP = "POST /images/a/annotations";

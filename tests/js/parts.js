@@ -1,6 +1,6 @@
 /** Stand-ins for what the modules are given: the browser's storage, answers that come when the test says so, a page's parts. */
 
-import { createStore, initialState } from "../../static/state.js";
+import { createStore, initialState } from "../../static/data/state.js";
 
 /** The part of the browser's storage that is used; its keys are its properties. */
 export function memory(entries = {}) {

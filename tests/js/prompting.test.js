@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createDrafts } from "../../static/drafts.js";
-import { createPrompting } from "../../static/prompting.js";
-import { newStep } from "../../static/state.js";
+import { createDrafts } from "../../static/data/drafts.js";
+import { createPrompting } from "../../static/work/prompting.js";
+import { newStep } from "../../static/data/state.js";
 import { memory, page, photo, server, square } from "./parts.js";
 
 const step = newStep({ points: [[1, 1, 1]], edited: square(), answered: true });

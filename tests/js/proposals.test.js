@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { OPEN_FILTER, gathered, proposalAt, visibleProposals } from "../../static/proposals.js";
+import { OPEN_FILTER, gathered, proposalAt, visibleProposals } from "../../static/data/proposals.js";
 
 const square = (/** @type {number} */ index, /** @type {number} */ x, /** @type {number} */ size, fields = {}) => ({
   index,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ApiError, createApi } from "../../static/api.js";
-import { createReview } from "../../static/review.js";
+import { ApiError, createApi } from "../../static/data/api.js";
+import { createReview } from "../../static/work/review.js";
 import { page, photo, server, square } from "./parts.js";
 
 const proposal = { index: 0, mask: square(), score: 1, stability: 1, area: 4, bbox: [0, 0, 2, 2] };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createSession } from "../../static/session.js";
+import { createSession } from "../../static/work/session.js";
 import { deferred, memory, page, photo, server, settle } from "./parts.js";
 
 globalThis.setInterval = /** @type {any} */ (() => 0);

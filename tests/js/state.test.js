@@ -13,7 +13,7 @@ import {
   shownMask,
   undoStep,
   withPrompts,
-} from "../../static/state.js";
+} from "../../static/data/state.js";
 
 const POINT = [5, 5, 1];
 const mask = (x) => ({ x, y: 0, w: 1, h: 1, runs: [0, 1] });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createViewport } from "../../static/viewport.js";
+import { createViewport } from "../../static/canvas/viewport.js";
 
 const INSETS = { left: 60, top: 10, right: 20, bottom: 40 };
 

@@ -1,7 +1,7 @@
 /**
  * What the page knows, without the DOM: a small observable store, and the object in progress with its own undo.
  *
- * @typedef {import("./rle.js").Mask} Mask
+ * @typedef {import("../canvas/rle.js").Mask} Mask
  * @typedef {{id: number, name: string}} Project
  * @typedef {{id: string, project_id: number, name: string, width: number, height: number, status: string, embedding: string, url: string,
  *   thumbnail_url: string, annotations: number, orientation: number}} Image
@@ -237,7 +237,7 @@ export function initialState() {
     /** @type {any} */ review: null,
     /** @type {Mask | null} */ hover: null,
     /** @type {"add" | "remove" | "box" | "brush" | "eraser" | "lasso"} */ tool: "add",
-    /** The part of the image that prompts see on its own. @type {(import("./detail.js").Part & {imageId: string}) | null} */ detail:
+    /** The part of the image that prompts see on its own. @type {(import("../work/detail.js").Part & {imageId: string}) | null} */ detail:
       null,
     /** What the hand is drawing just now: box, lasso, line, pointer, cursor, corner. @type {any} */ scratch: {},
     brush: 16,

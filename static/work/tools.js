@@ -1,8 +1,8 @@
 /** What a tap, a drag or an arrow key means with the tool in hand. */
 
-import { listenToGestures } from "./gestures.js";
-import { contains, EMPTY, equal, stroke, subtract } from "./rle.js";
-import { NO_DRAFT, nearestPoint, newStep, shownMask } from "./state.js";
+import { listenToGestures } from "../canvas/gestures.js";
+import { contains, EMPTY, equal, stroke, subtract } from "../canvas/rle.js";
+import { NO_DRAFT, nearestPoint, newStep, shownMask } from "../data/state.js";
 
 const REACH = 12;
 const SMALLEST_BOX = 4;
@@ -55,7 +55,7 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
     if (step?.box && onEdge(step.box, x, y, reach)) prompting.remove("box");
   }
 
-  /** @param {string} id @param {import("./rle.js").Mask} mask */
+  /** @param {string} id @param {import("../canvas/rle.js").Mask} mask */
   function editKept(id, mask) {
     if (mask.w) return objects.editMask(id, mask);
     return toast("Nothing would be left of the object: delete it instead.");
@@ -74,10 +74,10 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
     store.set({ draft: { ...NO_DRAFT, now: newStep({ edited, answered: true }) } });
   }
 
-  /** @param {import("./gestures.js").Spot} spot @returns {0 | 1} */
+  /** @param {import("../canvas/gestures.js").Spot} spot @returns {0 | 1} */
   const labelOf = (spot) => (spot.negative || store.get().tool === "remove" ? 0 : 1);
 
-  /** @param {import("./gestures.js").Spot} spot @param {number} x image @param {number} y */
+  /** @param {import("../canvas/gestures.js").Spot} spot @param {number} x image @param {number} y */
   function reviewTap(spot, x, y) {
     if (spot.shift) return review.gatherAt(x, y);
     return spot.negative ? review.dropHovered() : review.keepAt(x, y);

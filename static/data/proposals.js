@@ -1,12 +1,12 @@
 /** Automatic masks to be judged: which pass the filters, and which one is meant. */
 
-import { contains } from "./rle.js";
+import { contains } from "../canvas/rle.js";
 
 /** Boxes that overlap more are of the same thing: the server's own rule (NMS) for automatic masks. */
 const SAME_THING = 0.7;
 
 /**
- * @typedef {{index: number, mask: import("./rle.js").Mask, score: number, stability: number, area: number, bbox: number[]}} Proposal
+ * @typedef {{index: number, mask: import("../canvas/rle.js").Mask, score: number, stability: number, area: number, bbox: number[]}} Proposal
  * @typedef {{score: number, stability: number, area: number, overlap: number}} Filter  least score, stability and area; most
  *   overlap (IoU of the boxes) with a better-scored proposal that is shown
  * @typedef {{id: number, jobId: string, state: "running" | "done" | "cancelled" | "failed", done: number, total: number,

@@ -1,7 +1,7 @@
 /** Which project is shown, and which of its images is open. */
 
 import { createQueue, shownQueue } from "./queue.js";
-import { remember } from "./storage.js";
+import { remember } from "../data/storage.js";
 
 const PREFETCH = 3;
 const LAST_PROJECT = "annotator.project";
@@ -169,7 +169,7 @@ export function createSession({ store, api, outbox, labels, objects, prompting, 
     }
   }
 
-  /** @param {import("./outbox.js").Outcome} outcome  of the changes an earlier page could not deliver */
+  /** @param {import("../data/outbox.js").Outcome} outcome  of the changes an earlier page could not deliver */
   function tellResumed({ delivered, refused, waiting }) {
     if (delivered) toast("Changes that had not reached the server were delivered now.");
     if (refused.length) toast(`Earlier changes were refused (${refused.length}): ${refused[0]}`, { kind: "error" });

@@ -2,25 +2,25 @@
  * Kept objects: what the server's journal says, and on top of it, until they are acknowledged, the changes on their way.
  */
 
-import { requestId } from "./api.js";
-import { area, equal } from "./rle.js";
-import { NO_DRAFT, reconcile, shownMask, undoStep } from "./state.js";
+import { requestId } from "../data/api.js";
+import { area, equal } from "../canvas/rle.js";
+import { NO_DRAFT, reconcile, shownMask, undoStep } from "../data/state.js";
 
-/** @typedef {import("./state.js").Annotation} Annotation */
-/** @typedef {import("./state.js").Step} Step */
+/** @typedef {import("../data/state.js").Annotation} Annotation */
+/** @typedef {import("../data/state.js").Step} Step */
 /** @typedef {(list: Annotation[]) => Annotation[]} Edit  what a change makes of the objects */
 
 /**
  * @param {{store: any, api: any, outbox: any, labels: {chosen: () => Promise<number | null>, load: () => Promise<void>},
  *   toast: (text: string, options?: any) => void, prompting: {answered: (step: Step) => Promise<Step | null>,
- *   giveBack: (image: any, draft: import("./state.js").Draft) => void}}} context  `answered` waits for the mask of a step
+ *   giveBack: (image: any, draft: import("../data/state.js").Draft) => void}}} context  `answered` waits for the mask of a step
  */
 export function createObjects({ store, api, outbox, labels, toast, prompting }) {
   /** The image as the server last told it. @type {{imageId: string | null, annotations: Annotation[], history: any}} */
   let known = { imageId: null, annotations: [], history: { revision: -1, undo: null, redo: null } };
   /** Changes on their way, the oldest first. @type {{imageId: string, edit: Edit}[]} */
   let ahead = [];
-  /** Masks that another tab gave to objects shown here. @type {WeakSet<import("./rle.js").Mask>} */
+  /** Masks that another tab gave to objects shown here. @type {WeakSet<import("../canvas/rle.js").Mask>} */
   const foreign = new WeakSet();
   let walking = Promise.resolve();
   /** Objects being kept, from the key on: their masks may still be on their way. @type {Set<Promise<boolean>>} */
@@ -113,7 +113,7 @@ export function createObjects({ store, api, outbox, labels, toast, prompting }) 
     }
   }
 
-  /** @param {string} imageId @param {Step} step @param {import("./rle.js").Mask} mask @param {number} labelId */
+  /** @param {string} imageId @param {Step} step @param {import("../canvas/rle.js").Mask} mask @param {number} labelId */
   function keepNew(imageId, step, mask, labelId) {
     const fields = {
       label_id: labelId,
@@ -152,7 +152,7 @@ export function createObjects({ store, api, outbox, labels, toast, prompting }) 
   async function keepDraft() {
     const { image, draft, annotations } = store.get();
     if (!image || !draft.now) return true;
-    const goBack = (/** @type {import("./state.js").Draft} */ to) => {
+    const goBack = (/** @type {import("../data/state.js").Draft} */ to) => {
       prompting.giveBack(image, to);
       return false;
     };
@@ -257,7 +257,7 @@ export function createObjects({ store, api, outbox, labels, toast, prompting }) 
         list.map((item) => (ids.includes(item.id) ? { ...item, label_id: labelId } : item)),
       );
     },
-    /** @param {string} id @param {import("./rle.js").Mask} mask */
+    /** @param {string} id @param {import("../canvas/rle.js").Mask} mask */
     async editMask(id, mask) {
       const [item] = saved([id]);
       if (item) await correct(store.get().image.id, item, { mask }, "The edit was not kept");

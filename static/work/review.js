@@ -1,12 +1,12 @@
 /** Automatic masks: a job that can be cancelled, then a review of its proposals with live filters. */
 
-import { requestId } from "./api.js";
-import { OPEN_FILTER, gathered, indicesInside, proposalAt, sameThing, visibleProposals } from "./proposals.js";
+import { requestId } from "../data/api.js";
+import { OPEN_FILTER, gathered, indicesInside, proposalAt, sameThing, visibleProposals } from "../data/proposals.js";
 
 const POLL_MS = 300;
 
-/** @typedef {import("./proposals.js").Proposal} Proposal */
-/** @typedef {import("./proposals.js").Review} Review */
+/** @typedef {import("../data/proposals.js").Proposal} Proposal */
+/** @typedef {import("../data/proposals.js").Review} Review */
 
 let lastReview = 0;
 

@@ -3,9 +3,9 @@
 import { distinct, objectColor } from "./colors.js";
 import { createMaskLayer } from "./layer.js";
 import { drawBox, drawBrush, drawCross, drawLasso, drawMask, drawPrompts, useImageSpace } from "./paint.js";
-import { visibleProposals } from "./proposals.js";
+import { visibleProposals } from "../data/proposals.js";
 import { encode } from "./rle.js";
-import { shownMask } from "./state.js";
+import { shownMask } from "../data/state.js";
 
 const DRAWN = [
   "annotations",

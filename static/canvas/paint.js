@@ -65,7 +65,7 @@ export function drawMask(context, mask, { color, fill, lines, pixel, dash = [] }
 
 /**
  * @param {CanvasRenderingContext2D} context in screen space
- * @param {import("./state.js").Step} step
+ * @param {import("../data/state.js").Step} step
  * @param {(x: number, y: number) => [number, number]} toScreen
  */
 export function drawPrompts(context, step, toScreen) {

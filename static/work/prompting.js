@@ -1,8 +1,8 @@
 /** The object in progress: prompts go out, candidates come back. */
 
-import { createLatest, requestId } from "./api.js";
+import { createLatest, requestId } from "../data/api.js";
 import { viewOf } from "./detail.js";
-import { equal } from "./rle.js";
+import { equal } from "../canvas/rle.js";
 import {
   NO_DRAFT,
   advance,
@@ -14,7 +14,7 @@ import {
   undoStep,
   withCandidate,
   withPrompts,
-} from "./state.js";
+} from "../data/state.js";
 
 const MAX_POINTS = 64;
 const SLOW_LINKS = new Set(["slow-2g", "2g", "3g"]);
@@ -25,7 +25,7 @@ const SAVE_MS = 300;
 
 /**
  * @param {{store: any, api: any, toast: (text: string, options?: any) => void,
- *   drafts: {load: () => Map<string, import("./state.js").Draft>, save: (drafts: Map<string, any>) => void}}} context  `drafts`:
+ *   drafts: {load: () => Map<string, import("../data/state.js").Draft>, save: (drafts: Map<string, any>) => void}}} context  `drafts`:
  *   what outlives the page
  */
 export function createPrompting({ store, api, toast, drafts }) {
@@ -35,7 +35,7 @@ export function createPrompting({ store, api, toast, drafts }) {
   const started = new Map();
   /** This page's pointer, among those of other pages. */
   const pointer = requestId();
-  /** Steps on their way to an answer, by step id. @type {Map<number, Promise<import("./state.js").Step | null>>} */
+  /** Steps on their way to an answer, by step id. @type {Map<number, Promise<import("../data/state.js").Step | null>>} */
   const asked = new Map();
   /** The last request made before its click: for the place under the pointer, or for a press. @type {Early | null} */
   let early = null;
@@ -45,7 +45,7 @@ export function createPrompting({ store, api, toast, drafts }) {
   let saving;
 
   const draft = () => store.get().draft;
-  const setDraft = (/** @type {import("./state.js").Draft} */ next) => store.set({ draft: next, hover: null });
+  const setDraft = (/** @type {import("../data/state.js").Draft} */ next) => store.set({ draft: next, hover: null });
   const busy = (/** @type {number} */ by) => store.set({ busy: store.get().busy + by });
 
   function save() {
@@ -61,7 +61,7 @@ export function createPrompting({ store, api, toast, drafts }) {
     else save(); // at once: what was kept must not come back
   });
 
-  /** What a step asks. @param {import("./state.js").Step} step */
+  /** What a step asks. @param {import("../data/state.js").Step} step */
   const questionOf = (step) => ({
     points: step.points,
     box: step.box,
@@ -77,7 +77,7 @@ export function createPrompting({ store, api, toast, drafts }) {
    * @param {any} question
    * @param {"click" | "hover"} kind
    * @param {any} [options]
-   * @returns {Promise<import("./state.js").Reply>}
+   * @returns {Promise<import("../data/state.js").Reply>}
    */
   function askEarly(imageId, question, kind, options) {
     const reply = api.post(`/images/${imageId}/prompt`, { ...question, kind, client: pointer }, options);
@@ -88,8 +88,8 @@ export function createPrompting({ store, api, toast, drafts }) {
 
   /**
    * @param {string} imageId
-   * @param {import("./state.js").Step} step
-   * @returns {Promise<import("./state.js").Reply>}
+   * @param {import("../data/state.js").Step} step
+   * @returns {Promise<import("../data/state.js").Reply>}
    */
   async function fetchReply(imageId, step) {
     const path = `/images/${imageId}/prompt`;
@@ -116,8 +116,8 @@ export function createPrompting({ store, api, toast, drafts }) {
 
   /**
    * @param {string} imageId
-   * @param {import("./state.js").Step} step
-   * @returns {Promise<import("./state.js").Step | null>} the step with its answer; null, and said so, when there is none
+   * @param {import("../data/state.js").Step} step
+   * @returns {Promise<import("../data/state.js").Step | null>} the step with its answer; null, and said so, when there is none
    */
   async function answer(imageId, step) {
     busy(1);
@@ -139,7 +139,7 @@ export function createPrompting({ store, api, toast, drafts }) {
   }
 
   /**
-   * @param {Partial<import("./state.js").Prompts>} prompts
+   * @param {Partial<import("../data/state.js").Prompts>} prompts
    * @param {{refine: boolean, at: number}} options  `at`: time stamp of the pointer or key event
    */
   function change(prompts, { refine, at }) {
@@ -175,7 +175,7 @@ export function createPrompting({ store, api, toast, drafts }) {
   const pointsWith = (/** @type {number[]} */ point) => [...(draft().now?.points ?? []), point];
 
   return {
-    /** @param {import("./state.js").Step} step @returns {Promise<import("./state.js").Step | null>} the step with its answer */
+    /** @param {import("../data/state.js").Step} step @returns {Promise<import("../data/state.js").Step | null>} the step with its answer */
     answered: async (step) => (step.answered ? step : ((await asked.get(step.id)) ?? null)),
     /**
      * A pointer went down where a point may follow: asks already, so that the answer is there when it goes up.
@@ -243,7 +243,7 @@ export function createPrompting({ store, api, toast, drafts }) {
     },
     /**
      * The mask was changed by hand.
-     * @param {import("./rle.js").Mask} mask
+     * @param {import("../canvas/rle.js").Mask} mask
      */
     edit(mask) {
       const { now } = draft();
@@ -251,7 +251,7 @@ export function createPrompting({ store, api, toast, drafts }) {
     },
     /**
      * Takes a kept object up again: its prompts come back, its mask is the start.
-     * @param {import("./state.js").Annotation} annotation
+     * @param {import("../data/state.js").Annotation} annotation
      */
     correct(annotation) {
       if (!store.get().photoReady) return; // a parked draft may be on its way back
@@ -279,7 +279,7 @@ export function createPrompting({ store, api, toast, drafts }) {
     },
     /**
      * Takes back a draft that could not be kept: it is in progress again, or waits on its image.
-     * @param {any} image @param {import("./state.js").Draft} kept
+     * @param {any} image @param {import("../data/state.js").Draft} kept
      */
     giveBack(image, kept) {
       const { image: open, photoReady } = store.get();

@@ -1,6 +1,6 @@
 /** All objects of the project, as a file. */
 
-import { el } from "./dom.js";
+import { el } from "../panels/dom.js";
 
 /**
  * @param {{store: any, api: any, objects: any, toast: (text: string, options?: any) => void}} context

@@ -1,11 +1,11 @@
 /** The three ways files and folders come in: the dialogs, a drop, a paste. */
 
 import { el } from "./dom.js";
-import { filesOf, inOrder } from "./folders.js";
+import { filesOf, inOrder } from "../work/folders.js";
 
 /**
  * @param {HTMLElement} root
- * @param {{files: (files: File[]) => void, folder: (files: import("./folders.js").Found[]) => void}} use  `folder`: takes all files of folders
+ * @param {{files: (files: File[]) => void, folder: (files: import("../work/folders.js").Found[]) => void}} use  `folder`: takes all files of folders
  * @returns {{files: (accept?: string) => void, folder: () => void}} open the dialogs
  */
 export function listenToFiles(root, use) {
