@@ -1,18 +1,20 @@
 /** Which colour an object is drawn in. */
 
+/** @import { State } from "../data/types.d.ts" */
+
 /** Eight colours that stay apart with every common form of colour blindness (Okabe and Ito, 2008; black left out). */
 const SAFE = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#bbbbbb"];
 const GOLDEN_ANGLE = 137.508;
-export const FALLBACK = "#3b82f6";
+const FALLBACK = "#3b82f6";
 
 /**
- * A colour of its own for the n-th thing.
  * @param {number} n
+ * @returns {string} a colour that differs from those of the numbers before it
  */
 export const distinct = (n) => `hsl(${(n * GOLDEN_ANGLE) % 360} 85% 58%)`;
 
 /**
- * @param {{labels: {id: number, color: string}[], view: {colors: string}}} state
+ * @param {Pick<State, "labels" | "view">} state
  * @param {number | null} labelId
  * @param {number} [position] of the object in the list
  * @returns {string}

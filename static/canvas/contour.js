@@ -1,15 +1,17 @@
 /** The outline of a mask along the edges of its pixels. */
 
+/** @import { Bitmap } from "../data/types.d.ts" */
+
 /** Steps right, down, left, up; turning right is + 1. */
 const STEP_X = [1, 0, -1, 0];
 const STEP_Y = [0, 1, 0, -1];
 const UP = 3;
 
 /**
- * Closed loops around every part and every hole, with corners only, in image coordinates. Filling all loops of one mask
- * with the even-odd rule gives back exactly its pixels.
- * @param {import("./rle.js").Bitmap} bitmap
- * @returns {number[][]} loops as [x, y, x, y, ...]
+ * Traces closed loops around every part and every hole. Filling all loops of a mask with the even-odd rule gives back
+ * exactly its pixels.
+ * @param {Bitmap} bitmap
+ * @returns {number[][]} the corners of each loop as [x, y, x, y, ...], in image coordinates
  */
 export function trace({ x: left, y: top, w, h, data }) {
   const loops = [];

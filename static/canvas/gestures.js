@@ -1,4 +1,6 @@
-/** Pointer events of the canvas box as taps, drags, pans, pinches and wheel turns. */
+/** Pointer events of the canvas as taps, drags, pans, pinches and wheel turns. */
+
+/** @import { Position } from "../data/types.d.ts" */
 
 const MOUSE_SLACK = 4;
 const TOUCH_SLACK = 9;
@@ -7,13 +9,13 @@ const MIDDLE = 1;
 const RIGHT = 2;
 
 /**
- * @typedef {{x: number, y: number, negative: boolean, shift: boolean, alt: boolean, ctrl: boolean, touch: boolean, at: number}} Spot  CSS pixels of
- *   the box; `negative`: right button or Shift; `at`: time stamp of the event
+ * @typedef {{x: number, y: number, negative: boolean, shift: boolean, alt: boolean, ctrl: boolean, touch: boolean, at: number}} Spot
+ *   `x` and `y` in CSS pixels of the canvas; `negative`: right button or Shift; `at`: time stamp of the event
  * @typedef {object} Handlers
- * @property {(spot: Spot) => void} press  the pointer went down; it may become a tap or a drag
- * @property {(spot: Spot) => void} tap  where it went down, at the time it went up
+ * @property {(spot: Spot) => void} press  the pointer went down; a tap or a drag may follow
+ * @property {(spot: Spot) => void} tap  the place where the pointer went down, the time when it went up
  * @property {(spot: Spot) => void} double
- * @property {(spot: Spot) => boolean} begin  a drag starts here; false lets it pan
+ * @property {(spot: Spot) => boolean} begin  a drag starts here; false turns it into a pan
  * @property {(spot: Spot) => boolean} immediate  whether a drag starts with the press itself
  * @property {(spot: Spot) => void} move
  * @property {(spot: Spot) => void} end

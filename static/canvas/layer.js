@@ -1,56 +1,58 @@
 /**
- * Many masks drawn once: fills in one canvas, outlines in another, so that fills which overlap do not add up.
- * While the view moves and a redraw would take too long, the last drawing is moved along instead.
+ * Draws many masks once: fills in one canvas and outlines in another, so that fills that overlap do not add up.
+ * While the view moves and a redraw would take too long, the last drawing is moved instead.
  */
 
 import { drawMask, useImageSpace } from "./paint.js";
 
-/** A redraw this quick is done in every frame. */
+/** @import { Mask, Size } from "../data/types.d.ts" */
+/** @import { Transform } from "./viewport.js" */
+
+/** A redraw that takes no longer is done in every frame. */
 const CHEAP_MS = 8;
 /** How far the drawing reaches beyond each edge of the screen, as a part of the screen. */
 const MARGIN = 0.2;
 
 /**
- * @typedef {{mask: import("./rle.js").Mask, area: number, color: string, fill: number, lines: [string, number][]}} Shape
- * @typedef {import("./viewport.js").View} View
- * @typedef {{view: View, size: {width: number, height: number}, ratio: number}} Frame  size in device pixels
+ * @typedef {{mask: Mask, area: number, color: string, fill: number, lines: [color: string, width: number][]}} Shape
+ * @typedef {{transform: Transform, size: Size, ratio: number}} Frame  `size` in device pixels; `ratio`: device pixels per CSS pixel
  */
 
 export function createMaskLayer() {
   const fills = surface();
   const lines = surface();
-  /** What the drawing shows. @type {any[]} */
+  /** The values that the drawing was made from. @type {unknown[]} */
   let drawnFrom = [];
-  /** @type {View | null} */
+  /** @type {Transform | null} */
   let drawnAt = null;
   let margin = [0, 0];
   let cost = 0;
 
   /** @param {Shape[]} shapes @param {Frame} frame */
-  function draw(shapes, { view, size, ratio }) {
+  function draw(shapes, { transform, size, ratio }) {
     const begin = performance.now();
     margin = [Math.round(size.width * MARGIN), Math.round(size.height * MARGIN)];
-    const pixel = 1 / view.scale;
-    const shifted = { scale: view.scale, x: view.x + margin[0] / ratio, y: view.y + margin[1] / ratio };
+    const pixel = 1 / transform.scale;
+    const shifted = { scale: transform.scale, x: transform.x + margin[0] / ratio, y: transform.y + margin[1] / ratio };
     for (const context of [fills, lines]) {
       Object.assign(context.canvas, { width: size.width + 2 * margin[0], height: size.height + 2 * margin[1] });
       useImageSpace(context, shifted, ratio);
     }
-    const seen = inSight(shapes, shifted, fills.canvas.width / ratio, fills.canvas.height / ratio);
-    for (const { mask, color, lines: strokes, fill } of seen.sort((a, b) => b.area - a.area)) {
+    const visible = inSight(shapes, shifted, fills.canvas.width / ratio, fills.canvas.height / ratio);
+    for (const { mask, color, lines: strokes, fill } of visible.sort((a, b) => b.area - a.area)) {
       if (fill) drawMask(fills, mask, { color, fill: 1, lines: [], pixel });
       drawMask(lines, mask, { color, fill: 0, lines: strokes, pixel });
     }
-    drawnAt = view;
+    drawnAt = transform;
     cost = performance.now() - begin;
   }
 
   /** @param {CanvasRenderingContext2D} context @param {Frame} frame @param {number} opacity */
-  function copy(context, { view, ratio }, opacity) {
-    const from = /** @type {View} */ (drawnAt);
-    const grown = view.scale / from.scale;
-    const left = view.x * ratio - (from.x * ratio + margin[0]) * grown;
-    const top = view.y * ratio - (from.y * ratio + margin[1]) * grown;
+  function copy(context, { transform, ratio }, opacity) {
+    const from = /** @type {Transform} */ (drawnAt);
+    const grown = transform.scale / from.scale;
+    const left = transform.x * ratio - (from.x * ratio + margin[0]) * grown;
+    const top = transform.y * ratio - (from.y * ratio + margin[1]) * grown;
     context.setTransform(1, 0, 0, 1, 0, 0);
     for (const [source, alpha] of /** @type {const} */ ([
       [fills, opacity],
@@ -67,13 +69,13 @@ export function createMaskLayer() {
     /**
      * @param {CanvasRenderingContext2D} context
      * @param {Frame} frame
-     * @param {{from: any[], shapes: () => Shape[], opacity: number, moving: boolean}} content  `from`: when none of these
-     *   changed, the drawing is still right; large shapes go below small ones
+     * @param {{from: unknown[], shapes: () => Shape[], opacity: number, moving: boolean}} content  `from`: the drawing is made
+     *   again when one of these changed; `shapes`: small ones are drawn over large ones
      */
     show(context, frame, { from, shapes, opacity, moving }) {
       const key = [...from, frame.size.width, frame.size.height];
       const changed = key.length !== drawnFrom.length || key.some((value, i) => value !== drawnFrom[i]);
-      if (changed || !drawnAt || (frame.view !== drawnAt && !(moving && cost > CHEAP_MS))) {
+      if (changed || !drawnAt || (frame.transform !== drawnAt && !(moving && cost > CHEAP_MS))) {
         draw(shapes(), frame);
         drawnFrom = key;
       }
@@ -84,7 +86,7 @@ export function createMaskLayer() {
 
 /**
  * @param {Shape[]} shapes
- * @param {View} view
+ * @param {Transform} transform
  * @param {number} width
  * @param {number} height
  */

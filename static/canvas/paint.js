@@ -3,19 +3,24 @@
 import { trace } from "./contour.js";
 import { decode } from "./rle.js";
 
+/** @import { Box, Mask, Position, Step } from "../data/types.d.ts" */
+/** @import { Transform } from "./viewport.js" */
+
+/** @typedef {(x: number, y: number) => Position} ToScreen */
+
 const POSITIVE = "#16a34a";
 const NEGATIVE = "#dc2626";
 const MARK_RADIUS = 7;
 const SHADOW = "rgba(0, 0, 0, 0.55)";
 
-/** Outlines by mask; masks never change, so an outline is made once. @type {WeakMap<object, Path2D>} */
+/** Masks never change, so the outline of each is made once. @type {WeakMap<Mask, Path2D>} */
 const outlines = new WeakMap();
 
 /**
- * @param {import("./rle.js").Mask} mask
+ * @param {Mask} mask
  * @returns {Path2D} in image coordinates
  */
-export function outline(mask) {
+function outline(mask) {
   let path = outlines.get(mask);
   if (!path) {
     path = new Path2D();
@@ -31,19 +36,19 @@ export function outline(mask) {
 
 /**
  * @param {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} context
- * @param {import("./viewport.js").View} view
+ * @param {Transform} transform
  * @param {number} ratio device pixels per CSS pixel
  */
-export function useImageSpace(context, view, ratio) {
-  const scale = view.scale * ratio;
-  context.setTransform(scale, 0, 0, scale, view.x * ratio, view.y * ratio);
+export function useImageSpace(context, transform, ratio) {
+  const scale = transform.scale * ratio;
+  context.setTransform(scale, 0, 0, scale, transform.x * ratio, transform.y * ratio);
 }
 
 /**
  * @param {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} context in image space
- * @param {import("./rle.js").Mask} mask
- * @param {{color: string, fill: number, lines: [string, number][], pixel: number, dash?: number[]}} style  `lines`: colour
- *   and width in screen pixels, drawn one over the other; `pixel`: one screen pixel in image pixels
+ * @param {Mask} mask
+ * @param {{color: string, fill: number, lines: [color: string, width: number][], pixel: number, dash?: number[]}} style
+ *   `lines`: drawn one over the other, widths in screen pixels; `pixel`: the size of a screen pixel in image pixels
  */
 export function drawMask(context, mask, { color, fill, lines, pixel, dash = [] }) {
   const path = outline(mask);
@@ -65,8 +70,8 @@ export function drawMask(context, mask, { color, fill, lines, pixel, dash = [] }
 
 /**
  * @param {CanvasRenderingContext2D} context in screen space
- * @param {import("../data/state.js").Step} step
- * @param {(x: number, y: number) => [number, number]} toScreen
+ * @param {Step} step
+ * @param {ToScreen} toScreen
  */
 export function drawPrompts(context, step, toScreen) {
   if (step.box) drawBox(context, step.box, toScreen);
@@ -95,8 +100,8 @@ export function drawPrompts(context, step, toScreen) {
 
 /**
  * @param {CanvasRenderingContext2D} context in screen space
- * @param {number[]} box image
- * @param {(x: number, y: number) => [number, number]} toScreen
+ * @param {Box} box
+ * @param {ToScreen} toScreen
  */
 export function drawBox(context, box, toScreen) {
   const [x0, y0] = toScreen(box[0], box[1]);
@@ -106,8 +111,8 @@ export function drawBox(context, box, toScreen) {
 
 /**
  * @param {CanvasRenderingContext2D} context in screen space
- * @param {number[][]} line image points
- * @param {(x: number, y: number) => [number, number]} toScreen
+ * @param {Position[]} line  in image coordinates
+ * @param {ToScreen} toScreen
  */
 export function drawLasso(context, line, toScreen) {
   context.beginPath();
@@ -120,7 +125,7 @@ export function drawLasso(context, line, toScreen) {
 
 /**
  * @param {CanvasRenderingContext2D} context in screen space
- * @param {number[]} at
+ * @param {Position} at  in screen coordinates
  * @param {number} reach length of each arm
  */
 export function drawCross(context, [x, y], reach) {
@@ -139,10 +144,10 @@ export function drawCross(context, [x, y], reach) {
 }
 
 /**
- * The brush: its stroke so far and its circle.
+ * Draws the brush: its stroke so far and its circle.
  * @param {CanvasRenderingContext2D} context in screen space
- * @param {{line: number[][], at: number[] | null, radius: number, color: string, erase: boolean, scale: number}} brush
- * @param {(x: number, y: number) => [number, number]} toScreen
+ * @param {{line: Position[], at: Position | null, radius: number, color: string, erase: boolean, scale: number}} brush
+ * @param {ToScreen} toScreen
  */
 export function drawBrush(context, { line, at, radius, color, erase, scale }, toScreen) {
   if (line.length) {
@@ -165,7 +170,7 @@ export function drawBrush(context, { line, at, radius, color, erase, scale }, to
 }
 
 /**
- * Strokes a dark line and a light one over it: visible on every photo.
+ * Strokes a dark line and a light one over it, which is visible on every photo.
  * @param {CanvasRenderingContext2D} context
  * @param {number[]} dash
  * @param {() => void} draw

@@ -1,4 +1,8 @@
-/** The pixels of the open image, at two sizes so that a large photo stays cheap to draw while zoomed out. */
+/** The pixels of the open image, at two sizes: a large photo stays cheap to draw while zoomed out. */
+
+/** @import { Transform } from "./viewport.js" */
+
+/** @typedef {ReturnType<typeof createPhoto>} Photo */
 
 const SMALL_SIDE = 2048;
 
@@ -44,18 +48,18 @@ export function createPhoto(changed) {
     },
     /**
      * @param {CanvasRenderingContext2D} context
-     * @param {import("./viewport.js").View} view
+     * @param {Transform} transform
      * @param {number} ratio device pixels per CSS pixel
-     * @param {boolean} moving  speed before beauty
+     * @param {boolean} moving  whether speed matters more than beauty
      */
-    draw(context, view, ratio, moving) {
+    draw(context, transform, ratio, moving) {
       if (!full) return;
-      const scale = view.scale * ratio;
+      const scale = transform.scale * ratio;
       const source = small && scale * full.width <= small.width ? small : full;
       context.setTransform(1, 0, 0, 1, 0, 0);
       context.imageSmoothingEnabled = scale < 3;
       context.imageSmoothingQuality = moving ? "low" : "medium";
-      context.drawImage(source, view.x * ratio, view.y * ratio, full.width * scale, full.height * scale);
+      context.drawImage(source, transform.x * ratio, transform.y * ratio, full.width * scale, full.height * scale);
     },
   };
 }

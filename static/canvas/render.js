@@ -1,12 +1,17 @@
-/** One animation frame draws what changed: the photo when the view moves, the overlay when anything on it does. */
+/** Draws what changed, once per animation frame: the photo when the view moves, the overlay when anything on it changes. */
 
+import { shownMask } from "../data/draft.js";
+import { visibleProposals } from "../data/proposals.js";
 import { distinct, objectColor } from "./colors.js";
 import { createMaskLayer } from "./layer.js";
 import { drawBox, drawBrush, drawCross, drawLasso, drawMask, drawPrompts, useImageSpace } from "./paint.js";
-import { visibleProposals } from "../data/proposals.js";
-import { encode } from "./rle.js";
-import { shownMask } from "../data/state.js";
 
+/** @import { Review, Size, State, Store } from "../data/types.d.ts" */
+/** @import { Frame, Shape } from "./layer.js" */
+/** @import { Photo } from "./photo.js" */
+/** @import { Viewport } from "./viewport.js" */
+
+/** The values that the overlay shows. @type {(keyof State)[]} */
 const DRAWN = [
   "annotations",
   "labels",
@@ -24,12 +29,12 @@ const DRAWN = [
   "detail",
 ];
 
-/** The view counts as moving until it has stood still for so long. */
+/** The view counts as moving until it has stood still for this long. */
 const SETTLE_MS = 120;
 
 /**
- * @param {{photoCanvas: HTMLCanvasElement, overlayCanvas: HTMLCanvasElement, photo: any, viewport: any, store: any,
- *   onPainted: (now: number) => void}} context
+ * @param {{photoCanvas: HTMLCanvasElement, overlayCanvas: HTMLCanvasElement, photo: Photo, viewport: Viewport, store: Store,
+ *   onPainted: (now: number) => void}} context  `onPainted` is called after each frame
  */
 export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, store, onPainted }) {
   const below = /** @type {CanvasRenderingContext2D} */ (photoCanvas.getContext("2d"));
@@ -63,7 +68,7 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     if (moving()) settling = setTimeout(settle, SETTLE_MS);
     below.setTransform(1, 0, 0, 1, 0, 0);
     below.clearRect(0, 0, photoCanvas.width, photoCanvas.height);
-    photo.draw(below, viewport.view, ratio, moving());
+    photo.draw(below, viewport.transform, ratio, moving());
   }
 
   function drawOverlay() {
@@ -73,10 +78,10 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     if (!state.photoReady) return;
     drawKept(state);
     drawProposals(state);
-    const pixel = 1 / viewport.view.scale;
-    useImageSpace(above, viewport.view, ratio);
+    const pixel = 1 / viewport.transform.scale;
+    useImageSpace(above, viewport.transform, ratio);
     drawChosenProposals(state, pixel);
-    const corrected = state.annotations.findIndex((/** @type {any} */ item) => item.id === state.draft.now?.annotationId);
+    const corrected = state.annotations.findIndex((item) => item.id === state.draft.now?.annotationId);
     const color =
       corrected < 0
         ? objectColor(state, state.labelId, state.annotations.length)
@@ -88,10 +93,10 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     drawGestures(state, brushColor(state) ?? color);
   }
 
-  /** @param {any} state @param {string} color @param {boolean} strong */
+  /** @param {State} state @param {string} color @param {boolean} strong */
   function maskStyle({ view }, color, strong) {
     const fill = view.style === "outline" ? 0 : Math.min(1, view.opacity + (strong ? 0.1 : 0));
-    /** @type {[string, number][]} */
+    /** @type {Shape["lines"]} */
     const lines = strong
       ? [
           ["#fff", 4],
@@ -101,18 +106,23 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     return { color, fill, lines: view.style === "fill" && !strong ? [] : lines };
   }
 
-  const frameNow = () => ({ view: viewport.view, size: { width: overlayCanvas.width, height: overlayCanvas.height }, ratio });
+  /** @returns {Frame} */
+  const frameNow = () => ({
+    transform: viewport.transform,
+    size: { width: overlayCanvas.width, height: overlayCanvas.height },
+    ratio,
+  });
   const moving = () => performance.now() - movedAt < SETTLE_MS;
 
-  /** @param {any} state */
+  /** @param {State} state */
   function drawKept(state) {
     const { annotations, labels, selection, hidden, view, draft, review } = state;
     const corrected = draft.now?.annotationId ?? null;
     const shapes = () =>
-      annotations.flatMap((/** @type {any} */ item, /** @type {number} */ i) => {
+      annotations.flatMap((item, i) => {
         const selected = selection.includes(item.id);
-        const silent = hidden.has(item.id) || item.id === corrected || (view.only && !selected);
-        return silent
+        const invisible = hidden.has(item.id) || item.id === corrected || (view.only && !selected);
+        return invisible
           ? []
           : [{ mask: item.mask, area: item.area, ...maskStyle(state, objectColor(state, item.label_id, i), selected) }];
       });
@@ -125,13 +135,13 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     });
   }
 
-  /** @param {any} state */
+  /** @param {State} state */
   function drawProposals({ review }) {
     if (!review) return;
     const shapes = () =>
       visibleProposals(review).map(({ mask, area, index }) => {
         const color = proposalColor(review, index);
-        return { mask, area, color, fill: 1, lines: /** @type {[string, number][]} */ ([[color, 1.5]]) };
+        return { mask, area, color, fill: 1, lines: /** @type {Shape["lines"]} */ ([[color, 1.5]]) };
       });
     proposed.show(above, frameNow(), {
       from: [review.proposals, review.gone, review.filter, review.together],
@@ -141,8 +151,9 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     });
   }
 
-  /** @param {any} state @param {number} pixel */
+  /** @param {State} state @param {number} pixel */
   function drawChosenProposals({ review }, pixel) {
+    if (!review) return;
     for (const { index, mask } of visibleProposals(review)) {
       if (index !== review.hover && !review.together.has(index)) continue;
       const color = proposalColor(review, index);
@@ -158,16 +169,16 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     }
   }
 
-  /** What is put together has one colour. @param {any} review @param {number} index */
+  /** Proposals that are put together have one colour. @param {Review} review @param {number} index */
   const proposalColor = ({ together }, index) => distinct(together.has(index) ? Math.min(...together) : index);
 
-  /** @param {any} state @returns {string | null} the colour of the kept object under the brush */
+  /** @param {State} state @returns {string | null} the colour of the kept object under the brush */
   function brushColor(state) {
-    const at = state.draft.now ? -1 : state.annotations.findIndex((/** @type {any} */ item) => state.selection.includes(item.id));
+    const at = state.draft.now ? -1 : state.annotations.findIndex((item) => state.selection.includes(item.id));
     return at < 0 ? null : objectColor(state, state.annotations[at].label_id, at);
   }
 
-  /** @param {any} state @param {string} color */
+  /** @param {State} state @param {string} color */
   function drawGestures({ draft, scratch, view, tool, brush, detail }, color) {
     const { toScreen } = viewport;
     if (detail) drawBox(above, [detail.x, detail.y, detail.x + detail.width, detail.y + detail.height], toScreen);
@@ -176,7 +187,7 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     if (scratch.lasso) drawLasso(above, scratch.lasso, toScreen);
     if (tool === "brush" || tool === "eraser") {
       const [line, at] = [scratch.line ?? [], scratch.pointer ?? null];
-      drawBrush(above, { line, at, radius: brush, color, erase: tool === "eraser", scale: viewport.view.scale }, toScreen);
+      drawBrush(above, { line, at, radius: brush, color, erase: tool === "eraser", scale: viewport.transform.scale }, toScreen);
     } else if (view.crosshair && scratch.pointer) drawCross(above, toScreen(scratch.pointer[0], scratch.pointer[1]), 4000);
     if (scratch.cursor) drawCross(above, toScreen(scratch.cursor[0], scratch.cursor[1]), 16);
   }
@@ -186,7 +197,7 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     schedule();
   }
 
-  /** The view stands still: everything once more, at its best. */
+  /** The view stands still: draws everything once more, at its best. */
   function settle() {
     photoStale = overlayStale = true;
     schedule();
@@ -202,7 +213,7 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
 
   return {
     invalidate,
-    /** @param {{width: number, height: number}} size in CSS pixels */
+    /** @param {Size} size  in CSS pixels */
     resize({ width, height }) {
       ratio = devicePixelRatio || 1;
       for (const canvas of [photoCanvas, overlayCanvas]) {
@@ -213,20 +224,4 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
       frame();
     },
   };
-}
-
-/**
- * Draws a mask as the page draws it, at one canvas pixel per image pixel, and reads the pixels back.
- * @param {import("./rle.js").Mask} mask
- * @param {{width: number, height: number}} image
- * @returns {import("./rle.js").Mask}
- */
-export function readBack(mask, { width, height }) {
-  const canvas = new OffscreenCanvas(width, height);
-  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  drawMask(context, mask, { color: "#fff", fill: 1, lines: [], pixel: 1 });
-  const { data } = context.getImageData(0, 0, width, height);
-  const bits = new Uint8Array(width * height);
-  for (let i = 0; i < bits.length; i++) bits[i] = data[4 * i + 3] > 127 ? 1 : 0;
-  return encode({ x: 0, y: 0, w: width, h: height, data: bits });
 }

@@ -1,9 +1,6 @@
-/**
- * Masks as cropped row-major runs, and what can be done with them pixel by pixel.
- *
- * @typedef {{x: number, y: number, w: number, h: number, runs: number[]}} Mask  runs (zeros first) over the tight box
- * @typedef {{x: number, y: number, w: number, h: number, data: Uint8Array}} Bitmap  one byte, 0 or 1, per pixel of a box
- */
+/** Masks as cropped row-major runs, and what can be done with them pixel by pixel. */
+
+/** @import { Bitmap, Box, Mask, Position } from "../data/types.d.ts" */
 
 /** @type {Mask} */
 export const EMPTY = Object.freeze({ x: 0, y: 0, w: 0, h: 0, runs: [] });
@@ -51,7 +48,7 @@ export function encode(bitmap) {
 
 /**
  * @param {Bitmap} bitmap
- * @returns {[number, number, number, number] | null} x0, y0, x1, y1 within the bitmap
+ * @returns {Box | null} within the bitmap
  */
 function tightBox({ w, h, data }) {
   let [x0, y0, x1, y1] = [w, h, 0, 0];
@@ -110,7 +107,7 @@ export function equal(a, b) {
 /**
  * The bitmap of a mask with room for the given box, clipped to the image.
  * @param {Mask} mask
- * @param {[number, number, number, number]} box x0, y0, x1, y1 in image pixels
+ * @param {Box} box
  * @param {number} width of the image
  * @param {number} height
  * @returns {Bitmap}
@@ -132,7 +129,7 @@ export function decodeWithRoom(mask, box, width, height) {
 /**
  * Sweeps a disc along a line of points: a pixel changes when its centre lies within the radius of the line.
  * @param {Mask} mask
- * @param {number[][]} line [x, y] in image coordinates, at least one
+ * @param {Position[]} line  at least one point
  * @param {number} radius
  * @param {0 | 1} value 1 paints, 0 erases
  * @param {number} width of the image
@@ -142,16 +139,17 @@ export function decodeWithRoom(mask, box, width, height) {
 export function stroke(mask, line, radius, value, width, height) {
   const xs = line.map((p) => p[0]);
   const ys = line.map((p) => p[1]);
+  /** @type {Box} */
   const reach = [Math.min(...xs) - radius, Math.min(...ys) - radius, Math.max(...xs) + radius, Math.max(...ys) + radius];
-  const bitmap = decodeWithRoom(mask, value ? /** @type {any} */ (reach) : [mask.x, mask.y, mask.x, mask.y], width, height);
+  const bitmap = decodeWithRoom(mask, value ? reach : [mask.x, mask.y, mask.x, mask.y], width, height);
   for (let i = 0; i < line.length; i++) capsule(bitmap, line[Math.max(0, i - 1)], line[i], radius, value);
   return encode(bitmap);
 }
 
 /**
  * @param {Bitmap} bitmap
- * @param {number[]} a
- * @param {number[]} b
+ * @param {Position} a
+ * @param {Position} b
  * @param {number} radius
  * @param {0 | 1} value
  */

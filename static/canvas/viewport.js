@@ -1,20 +1,22 @@
 /** One affine map between image and screen: screen = image * scale + offset. No DOM. */
 
+/** @import { Position, Size } from "../data/types.d.ts" */
+
 const MAX_SCALE = 40;
 const LARGEST_FIT = 8;
 
 /**
- * @typedef {{scale: number, x: number, y: number}} View
- * @typedef {{width: number, height: number}} Size
- * @typedef {{left: number, top: number, right: number, bottom: number}} Insets  screen edges a fitted image keeps clear
+ * @typedef {{scale: number, x: number, y: number}} Transform  the offset in CSS pixels of the canvas
+ * @typedef {{left: number, top: number, right: number, bottom: number}} Insets  the edges of the screen that a fitted image keeps clear
+ * @typedef {ReturnType<typeof createViewport>} Viewport
  */
 
 /**
  * @param {() => void} changed called after every change
  */
 export function createViewport(changed) {
-  /** @type {View} */
-  let view = { scale: 1, x: 0, y: 0 };
+  /** @type {Transform} */
+  let transform = { scale: 1, x: 0, y: 0 };
   /** @type {Size} */
   let image = { width: 1, height: 1 };
   /** @type {Size} */
@@ -23,12 +25,13 @@ export function createViewport(changed) {
   let insets = { left: 0, top: 0, right: 0, bottom: 0 };
   let fitted = true;
 
+  /** @returns {Position} width and height that a fitted image may take */
   const room = () => [screen.width - insets.left - insets.right, screen.height - insets.top - insets.bottom];
   const fitScale = () => Math.max(1e-3, Math.min(room()[0] / image.width, room()[1] / image.height, LARGEST_FIT));
 
-  /** @param {View} next */
+  /** @param {Transform} next */
   function apply(next) {
-    view = keepInSight(next, image, screen);
+    transform = keepInSight(next, image, screen);
     changed();
   }
 
@@ -40,8 +43,8 @@ export function createViewport(changed) {
   }
 
   return {
-    get view() {
-      return view;
+    get transform() {
+      return transform;
     },
     get screen() {
       return screen;
@@ -53,7 +56,7 @@ export function createViewport(changed) {
       fit();
     },
     /**
-     * A fitted image stays fitted, another keeps its centre.
+     * A fitted image stays fitted. Another keeps its centre.
      * @param {Size} size of the canvas in CSS pixels
      * @param {Insets} [clear]
      */
@@ -62,9 +65,9 @@ export function createViewport(changed) {
       screen = { width: size.width, height: size.height };
       insets = clear;
       if (fitted) fit();
-      else apply({ ...view, x: view.x + dx, y: view.y + dy });
+      else apply({ ...transform, x: transform.x + dx, y: transform.y + dy });
     },
-    /** @param {View} next */
+    /** @param {Transform} next */
     set(next) {
       fitted = false;
       apply(next);
@@ -77,10 +80,10 @@ export function createViewport(changed) {
      */
     zoomAt(x, y, factor) {
       const lowest = Math.min(fitScale() / 2, 1);
-      const scale = Math.min(MAX_SCALE, Math.max(lowest, view.scale * factor));
-      const ratio = scale / view.scale;
+      const scale = Math.min(MAX_SCALE, Math.max(lowest, transform.scale * factor));
+      const ratio = scale / transform.scale;
       fitted = false;
-      apply({ scale, x: x - (x - view.x) * ratio, y: y - (y - view.y) * ratio });
+      apply({ scale, x: x - (x - transform.x) * ratio, y: y - (y - transform.y) * ratio });
     },
     /**
      * @param {number} dx screen
@@ -88,37 +91,37 @@ export function createViewport(changed) {
      */
     panBy(dx, dy) {
       fitted = false;
-      apply({ ...view, x: view.x + dx, y: view.y + dy });
+      apply({ ...transform, x: transform.x + dx, y: transform.y + dy });
     },
     /**
      * @param {number} x screen
      * @param {number} y
-     * @returns {[number, number]} image
+     * @returns {Position} image
      */
-    toImage: (x, y) => [(x - view.x) / view.scale, (y - view.y) / view.scale],
+    toImage: (x, y) => [(x - transform.x) / transform.scale, (y - transform.y) / transform.scale],
     /**
      * @param {number} x image
      * @param {number} y
-     * @returns {[number, number]} screen
+     * @returns {Position} screen
      */
-    toScreen: (x, y) => [x * view.scale + view.x, y * view.scale + view.y],
+    toScreen: (x, y) => [x * transform.scale + transform.x, y * transform.scale + transform.y],
   };
 }
 
 /**
  * Keeps at least a strip of the image on the screen.
- * @param {View} view
+ * @param {Transform} transform
  * @param {Size} image
  * @param {Size} screen
- * @returns {View}
+ * @returns {Transform}
  */
-function keepInSight(view, image, screen) {
+function keepInSight(transform, image, screen) {
   const strip = (/** @type {number} */ length) => Math.min(80, length / 2);
   const clamp = (/** @type {number} */ offset, /** @type {number} */ length, /** @type {number} */ room) =>
     Math.min(room - strip(room), Math.max(strip(room) - length, offset));
   return {
-    scale: view.scale,
-    x: clamp(view.x, image.width * view.scale, screen.width),
-    y: clamp(view.y, image.height * view.scale, screen.height),
+    scale: transform.scale,
+    x: clamp(transform.x, image.width * transform.scale, screen.width),
+    y: clamp(transform.y, image.height * transform.scale, screen.height),
   };
 }

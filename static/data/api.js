@@ -1,6 +1,8 @@
-/** Talking to the server: one way to send, clear errors, patience where it is safe. */
+/** Requests to the server. They fail with clear errors, and are repeated where that is safe. */
 
-/** An answer that is not a success. `status` is 0 when the server could not be reached. */
+/** @import { Api, RequestOptions } from "./routes.d.ts" */
+
+/** A request that failed. `status` is 0 when the server could not be reached. */
 export class ApiError extends Error {
   /**
    * @param {string} message
@@ -11,12 +13,10 @@ export class ApiError extends Error {
     super(message);
     this.status = status;
     this.field = field;
-    /** How long the server wants to be left alone, in ms. @type {number | undefined} */
+    /** Milliseconds to wait before the next try, where the server names them. @type {number | undefined} */
     this.retryAfter = undefined;
-    /** Whether to ask again in a while: the server is busy, or something on the way to it answered in its place. */
+    /** Whether to try again later: the server is busy, or a proxy answered in its place. */
     this.busy = false;
-    /** The whole answer, where it was JSON. @type {any} */
-    this.data = null;
   }
 }
 
@@ -28,22 +28,16 @@ const NO_CONTENT = 204;
 const sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
- * @typedef {object} Options
- * @property {any} [body]  an object sent as JSON, or a FormData
- * @property {AbortSignal} [signal]
- * @property {"busy" | "always" | "never"} [retry]  "busy" (the default) waits when the server says it is busy; "always" also
- *   waits for a lost connection to come back, for requests that may safely arrive twice
- */
-
-/**
- * @param {{fetch: typeof fetch, base?: string, onConnection?: (online: boolean) => void, wait?: (ms: number) => Promise<any>}} options
+ * @param {{fetch: typeof globalThis.fetch, base?: string, onConnection?: (online: boolean) => void,
+ *   wait?: (ms: number) => Promise<unknown>}} options
+ * @returns {Api}
  */
 export function createApi({ fetch, base = "/api", onConnection = () => {}, wait = sleep }) {
   /**
    * @param {string} method
    * @param {string} path
-   * @param {Options} [options]
-   * @returns {Promise<any>}
+   * @param {RequestOptions} [options]
+   * @returns {Promise<any>} the server's JSON, unchecked: `Api` says what each route answers
    */
   async function send(method, path, options = {}) {
     const { retry = "busy" } = options;
@@ -63,18 +57,19 @@ export function createApi({ fetch, base = "/api", onConnection = () => {}, wait 
   /**
    * @param {string} method
    * @param {string} path
-   * @param {Options} options
+   * @param {RequestOptions} options
+   * @returns {Promise<unknown>}
    */
   async function once(method, path, { body, signal }) {
-    const json = body !== undefined && !(body instanceof FormData);
+    const form = body instanceof FormData;
     let response;
     let data;
     try {
       response = await fetch(base + path, {
         method,
         signal,
-        headers: json ? { "Content-Type": "application/json" } : {},
-        body: json ? JSON.stringify(body) : body,
+        headers: body && !form ? { "Content-Type": "application/json" } : {},
+        body: form ? body : JSON.stringify(body),
       });
       data = await read(response);
     } catch (error) {
@@ -92,23 +87,19 @@ export function createApi({ fetch, base = "/api", onConnection = () => {}, wait 
   }
 
   return {
-    /** @param {string} path @param {Options} [options] */
-    get: (path, options) => send("GET", path, options),
-    /** @param {string} path @param {any} [body] @param {Options} [options] */
-    post: (path, body = {}, options = {}) => send("POST", path, { ...options, body }),
-    /** @param {string} path @param {any} body @param {Options} [options] */
-    patch: (path, body, options = {}) => send("PATCH", path, { ...options, body }),
-    /** @param {string} path @param {any} body @param {Options} [options] */
-    put: (path, body, options = {}) => send("PUT", path, { ...options, body }),
-    /** @param {string} path @param {Options} [options] */
-    delete: (path, options) => send("DELETE", path, options),
+    get: (/** @type {string} */ path, /** @type {RequestOptions} */ options) => send("GET", path, options),
+    post: (/** @type {string} */ path, /** @type {object} */ body = {}, /** @type {RequestOptions} */ options = {}) =>
+      send("POST", path, { ...options, body }),
+    patch: (/** @type {string} */ path, /** @type {object} */ body) => send("PATCH", path, { body }),
+    put: (/** @type {string} */ path, /** @type {object} */ body) => send("PUT", path, { body }),
+    delete: (/** @type {string} */ path) => send("DELETE", path),
     send,
   };
 }
 
 /**
  * @param {Response} response
- * @returns {Promise<any>} null where there is no JSON; rejects when a success was cut off on its way
+ * @returns {Promise<any>} what `JSON.parse` gives; null where there is no JSON. Rejects when a success was cut off on its way
  */
 function read(response) {
   const json = response.json();
@@ -117,7 +108,7 @@ function read(response) {
 
 /**
  * @param {Response} response
- * @param {any} data
+ * @param {any} data  what `JSON.parse` gives, from this server or from a proxy
  * @returns {ApiError}
  */
 function failure(response, data) {
@@ -127,15 +118,15 @@ function failure(response, data) {
   error.busy = BUSY.has(response.status) && (!told || response.headers.has("Retry-After"));
   const seconds = Number(response.headers.get("Retry-After"));
   if (seconds > 0) error.retryAfter = Math.min(seconds, 10) * 1000;
-  error.data = data;
   return error;
 }
 
 /**
- * One request in flight; while it runs only the newest wish is remembered. Answers of older wishes are dropped.
+ * Keeps one request in flight. Of the wishes that come meanwhile only the newest is remembered, and answers to older
+ * wishes are dropped.
  * @template A, R
  * @param {(wish: A) => Promise<R>} run
- * @param {(result: R, wish: A) => void} use called with the answer to the newest wish only
+ * @param {(result: R, wish: A) => void} use  called with the answer to the newest wish only
  */
 export function createLatest(run, use) {
   let sequence = 0;

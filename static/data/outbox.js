@@ -1,23 +1,21 @@
-/** Changes on their way to the server: in order, repeated until acknowledged, kept across reloads of the page. */
+/** Changes on their way to the server. They go in order, are repeated until confirmed, and outlive the page. */
 
 import { ApiError, requestId } from "./api.js";
-import { remember } from "./storage.js";
+import { recall, remember } from "./storage.js";
+
+/** @import { Entry, Outcome } from "./types.d.ts" */
+/** @import { Send } from "./routes.d.ts" */
+
+/** @typedef {ReturnType<typeof createOutbox>} Outbox */
 
 const PREFIX = "annotator.outbox.";
 
 /**
- * @typedef {{method: string, path: string, body: any}} Entry  carries its request id, so that it may arrive twice
- * @typedef {{delivered: number, refused: string[], waiting: string[]}} Outcome  the reasons why changes were refused for good,
- *   and why others wait for the next page
- */
-
-/**
- * @param {{send: (method: string, path: string, options: any) => Promise<any>, storage: Storage,
- *   onCount?: (unsent: number) => void}} options
+ * @param {{send: Send, storage: Storage, onCount?: (unsent: number) => void}} options
  */
 export function createOutbox({ send, storage, onCount = () => {} }) {
   const key = PREFIX + requestId();
-  /** @type {{entry: Entry, resolve: (reply: any) => void, reject: (error: unknown) => void}[]} */
+  /** @type {{entry: Entry, resolve: (reply: unknown) => void, reject: (error: unknown) => void}[]} */
   const queue = [];
   let running = false;
   let safe = true;
@@ -58,7 +56,7 @@ export function createOutbox({ send, storage, onCount = () => {} }) {
 
   /**
    * @param {Entry} entry
-   * @returns {Promise<any>} the server's reply
+   * @returns {Promise<unknown>} the server's reply
    */
   function push(entry) {
     return new Promise((resolve, reject) => {
@@ -70,26 +68,26 @@ export function createOutbox({ send, storage, onCount = () => {} }) {
 
   return {
     push,
-    /** @returns {Promise<void>} when everything has been acknowledged */
+    /** @returns {Promise<void>} when everything has been confirmed */
     idle: () => (running ? new Promise((resolve) => idleWaiters.push(resolve)) : Promise.resolve()),
     /** @returns {boolean} whether changes would be lost with this page */
     atRisk: () => !safe,
     /**
-     * Sends again what earlier pages could not deliver, and what other living ones are delivering.
+     * Sends what earlier pages could not deliver. What other open pages are still sending goes twice, which does no harm.
      * @returns {Promise<Outcome>}
      */
     async resume() {
       /** @type {Outcome} */
       const outcome = { delivered: 0, refused: [], waiting: [] };
       for (const name of Object.keys(storage).filter((other) => other.startsWith(PREFIX) && other !== key)) {
-        const entries = parse(storage.getItem(name));
+        const entries = recall(storage, name, /** @type {Entry[]} */ ([]));
         const results = await Promise.allSettled(entries.map(push));
         for (const result of results) {
           if (result.status === "fulfilled") outcome.delivered += 1;
           else outcome[isWaiting(result) ? "waiting" : "refused"].push(result.reason.message);
         }
         const settled = new Set(entries.filter((_, at) => !isWaiting(results[at])).map(idOf));
-        const now = parse(storage.getItem(name)); // a living page may have added to it
+        const now = recall(storage, name, /** @type {Entry[]} */ ([])); // an open page may have added to it
         write(
           name,
           now.filter((entry) => !settled.has(idOf(entry))),
@@ -102,18 +100,6 @@ export function createOutbox({ send, storage, onCount = () => {} }) {
 
 const idOf = (/** @type {Entry} */ entry) => entry.body.request_id;
 
-/** @param {PromiseSettledResult<any>} result @returns {boolean} whether the server failed, and may take the change later */
+/** @param {PromiseSettledResult<unknown>} result @returns {boolean} whether the server failed, and may take the change later */
 const isWaiting = (result) =>
   result.status === "rejected" && (!(result.reason instanceof ApiError) || result.reason.status >= 500);
-
-/**
- * @param {string | null} text
- * @returns {Entry[]}
- */
-function parse(text) {
-  try {
-    return JSON.parse(text ?? "[]");
-  } catch {
-    return [];
-  }
-}

@@ -1,4 +1,4 @@
-/** The browser's storage, or a page-long stand-in where it is forbidden. */
+/** The browser's storage, or a stand-in that lives as long as the page where storage is forbidden. */
 
 /** @type {WeakSet<Storage>} */
 const standIns = new WeakSet();
@@ -6,7 +6,7 @@ const standIns = new WeakSet();
 /** @param {"localStorage" | "sessionStorage"} kind @returns {Storage} */
 export function openStorage(kind) {
   try {
-    const storage = window[kind];
+    const storage = globalThis[kind];
     storage.setItem("annotator.probe", "");
     storage.removeItem("annotator.probe");
     return storage;
@@ -33,5 +33,20 @@ export function remember(storage, key, value) {
     return !standIns.has(storage);
   } catch {
     return false;
+  }
+}
+
+/**
+ * @template T
+ * @param {Storage} storage
+ * @param {string} key
+ * @param {T} otherwise  when there is nothing, or nothing that can be read
+ * @returns {T}
+ */
+export function recall(storage, key, otherwise) {
+  try {
+    return JSON.parse(storage.getItem(key) ?? "null") ?? otherwise;
+  } catch {
+    return otherwise;
   }
 }

@@ -1,21 +1,23 @@
 /** Small helpers that make DOM elements. */
 
 /**
- * Makes an element. Keys of `props` that start with "on" are listeners, "dataset" and "style" are merged, keys the
- * element knows are set as properties, all others as attributes; `null`, `undefined` and `false` attributes are left out.
- * @param {string} tag
- * @param {Record<string, any>} [props]
+ * Makes an element. Keys of `props` that start with "on" are listeners, "dataset" and "style" are merged, and keys that the
+ * element knows are set as properties. All others are attributes; `null`, `undefined` and `false` leave them out.
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {Record<string, any>} [props]  any: each key has a type of its own
  * @param {...(Node | string | null | undefined | false)} children
- * @returns {any}
+ * @returns {HTMLElementTagNameMap[T]}
  */
 export function el(tag, props = {}, ...children) {
-  /** @type {any} */
   const node = document.createElement(tag);
+  /** @type {Record<string, any>} any: properties are set by name */
+  const fields = node;
   for (const [key, value] of Object.entries(props)) {
     if (key === "class") node.className = value;
-    else if (key === "dataset" || key === "style") Object.assign(node[key], value);
+    else if (key === "dataset" || key === "style") Object.assign(fields[key], value);
     else if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
-    else if (key in node && typeof value !== "string") node[key] = value;
+    else if (key in node && typeof value !== "string") fields[key] = value;
     else if (value !== null && value !== undefined && value !== false)
       node.setAttribute(key, value === true ? "" : String(value));
   }
@@ -23,7 +25,7 @@ export function el(tag, props = {}, ...children) {
   return node;
 }
 
-/** 24 x 24 stroke drawings, one path each. */
+/** Line drawings of 24 x 24, one path each. */
 const ICONS = {
   mark: "M4 15c0-6 5-11 9-11 5 0 7 4 7 7 0 6-5 9-9 9-4 0-7-2-7-5zM12 8v7M8.5 11.5h7",
   upload: "M12 16V5M7 9.5 12 4.5l5 5M4 16v3.5h16V16",
@@ -62,8 +64,10 @@ const ICONS = {
   target: "M12 3v5M12 16v5M3 12h5M16 12h5M12 11.5v1",
 };
 
+/** @typedef {keyof typeof ICONS} IconName */
+
 /**
- * @param {keyof typeof ICONS} name
+ * @param {IconName} name
  * @returns {SVGSVGElement}
  */
 export function icon(name) {
@@ -80,7 +84,7 @@ export function icon(name) {
 
 /**
  * A button with an icon, optionally words, and a tooltip.
- * @param {keyof typeof ICONS} name
+ * @param {IconName} name
  * @param {string} title
  * @param {() => void} onclick
  * @param {{words?: string, class?: string}} [options]

@@ -3,20 +3,22 @@
 import { el } from "./dom.js";
 import { filesOf, inOrder } from "../work/folders.js";
 
+/** @import { Found } from "../work/folders.js" */
+
 /**
  * @param {HTMLElement} root
- * @param {{files: (files: File[]) => void, folder: (files: import("../work/folders.js").Found[]) => void}} use  `folder`: takes all files of folders
+ * @param {{files: (files: File[]) => void, folder: (files: Found[]) => void}} use
  * @returns {{files: (accept?: string) => void, folder: () => void}} open the dialogs
  */
 export function listenToFiles(root, use) {
   const input = el("input", { type: "file", multiple: true, hidden: true, "aria-label": "Image files" });
   input.addEventListener("change", () => {
-    use.files([...input.files]);
+    use.files([...(input.files ?? [])]);
     input.value = "";
   });
   const folderInput = el("input", { type: "file", webkitdirectory: true, hidden: true, "aria-label": "Folder of images" });
   folderInput.addEventListener("change", () => {
-    use.folder(inOrder(folderInput.files));
+    use.folder(inOrder([...(folderInput.files ?? [])]));
     folderInput.value = "";
   });
   const veil = el("div", { class: "drop", hidden: true }, el("p", {}, "Drop images, folders, or a COCO file, to add them"));

@@ -1,10 +1,23 @@
 /** Every command by name: what a key or a button does. */
 
+/** @import { Store, Tool } from "../data/types.d.ts" */
+/** @import { Viewport } from "../canvas/viewport.js" */
+/** @import { Detail } from "./detail.js" */
+/** @import { Command } from "./keymaps.js" */
+/** @import { Labels } from "./labels.js" */
+/** @import { Objects } from "./objects.js" */
+/** @import { Prompting } from "./prompting.js" */
+/** @import { Reviewing } from "./review.js" */
+/** @import { Session } from "./session.js" */
+/** @import { Tools } from "./tools.js" */
+
+/** @typedef {Record<Command, (event?: Event) => unknown>} Commands */
+
 const ZOOM_STEP = 1.4;
 
 /**
- * @param {{store: any, viewport: any, prompting: any, objects: any, review: any, session: any, labels: any, tools: any, detail: any,
- *   openHelp: () => void, focusNewLabel: () => void}} parts
+ * @param {{store: Store, viewport: Viewport, prompting: Prompting, objects: Objects, review: Reviewing, session: Session,
+ *   labels: Labels, tools: Tools, detail: Detail, openHelp: () => void, focusNewLabel: () => void}} parts
  */
 export function createCommands({
   store,
@@ -19,17 +32,16 @@ export function createCommands({
   openHelp,
   focusNewLabel,
 }) {
-  const state = () => store.get();
+  const state = store.get;
   const inProgress = () => Boolean(state().draft.now);
-  const middle = () => [viewport.screen.width / 2, viewport.screen.height / 2];
-  const zoom = (/** @type {number} */ factor) => viewport.zoomAt(...middle(), factor);
-  const pick = (/** @type {string} */ tool) => store.set({ tool: state().tool === tool ? "add" : tool, hover: null });
+  const zoom = (/** @type {number} */ factor) => viewport.zoomAt(viewport.screen.width / 2, viewport.screen.height / 2, factor);
+  const pick = (/** @type {Tool} */ tool) => store.set({ tool: state().tool === tool ? "add" : tool, hover: null });
 
   /** @param {number} by */
   function selectBy(by) {
     const { annotations, selection } = state();
     if (!annotations.length) return;
-    const at = annotations.findIndex((/** @type {any} */ item) => item.id === selection.at(-1));
+    const at = annotations.findIndex((item) => item.id === selection.at(-1));
     const next = at < 0 ? (by > 0 ? 0 : annotations.length - 1) : (at + by + annotations.length) % annotations.length;
     store.set({ selection: [annotations[next].id] });
   }
@@ -49,11 +61,11 @@ export function createCommands({
 
   function correct() {
     const { annotations, selection } = state();
-    const target = annotations.find((/** @type {any} */ item) => item.id === selection.at(-1) && !item.pending);
+    const target = annotations.find((item) => item.id === selection.at(-1) && !item.pending);
     if (target && !inProgress()) prompting.correct(target);
   }
 
-  /** Inside the box just drawn, if there is one, else everywhere. */
+  /** Looks inside the box just drawn, if there is one, else everywhere. */
   function autoMask() {
     const step = state().draft.now;
     const region = step && step.box && !step.points.length && !step.annotationId ? step.box : null;
@@ -61,7 +73,9 @@ export function createCommands({
     void review.start(region);
   }
 
-  /** @type {Record<string, (event?: Event) => any>} */
+  const timeOf = (/** @type {Event | undefined} */ event) => event?.timeStamp ?? performance.now();
+
+  /** @type {Commands} */
   const run = {
     nextCandidate: () => prompting.cycle(1),
     previousCandidate: () => prompting.cycle(-1),
@@ -92,24 +106,24 @@ export function createCommands({
     detail: () => detail.toggle(),
     onlyThis: () => store.set({ view: { ...state().view, only: !state().view.only } }),
     hideAll: () => {
-      const ids = state().annotations.map((/** @type {any} */ item) => item.id);
+      const ids = state().annotations.map((item) => item.id);
       store.set({ hidden: state().hidden.size ? new Set() : new Set(ids) });
     },
     selectNext: () => selectBy(1),
     selectPrevious: () => selectBy(-1),
-    pointHere: (event) => tools.pointAtCursor(1, event?.timeStamp ?? performance.now()),
-    negativeHere: (event) => tools.pointAtCursor(0, event?.timeStamp ?? performance.now()),
-    cornerHere: (event) => tools.cornerAtCursor(event?.timeStamp ?? performance.now()),
+    pointHere: (event) => tools.pointAtCursor(1, timeOf(event)),
+    negativeHere: (event) => tools.pointAtCursor(0, timeOf(event)),
+    cornerHere: (event) => tools.cornerAtCursor(timeOf(event)),
     newLabel: focusNewLabel,
     help: openHelp,
   };
 
   return {
     run,
-    /** @param {string} command @param {KeyboardEvent} event @returns {boolean} whether the key was used */
+    /** @param {Command} command @param {KeyboardEvent} event @returns {boolean} whether the key was used */
     key(command, event) {
       if (command.endsWith("Candidate") && !inProgress()) return false;
-      run[command]?.(event);
+      run[command](event);
       return true;
     },
     /** @param {string} digit */

@@ -1,16 +1,17 @@
-/** Fine detail: the model looks only at the visible part of the image, at full resolution, until that view is left. */
+/** Fine detail: the model looks only at the visible part of the image, at full resolution, until the person looks elsewhere. */
+
+/** @import { Part, Size, State, Store, Toast } from "../data/types.d.ts" */
+/** @import { Viewport } from "../canvas/viewport.js" */
+
+/** @typedef {ReturnType<typeof createDetail>} Detail */
 
 const MIN_SIDE = 16;
-/** The view is left when less than this share of the screen still shows it, or it fills less than this share. */
+/** Fine detail ends when less than this share of the part is on the screen, or when it fills less than this share of the screen. */
 const STILL_THERE = 0.5;
 
 /**
- * @typedef {{x: number, y: number, width: number, height: number}} Part  whole image pixels
- */
-
-/**
- * @param {{toImage: (x: number, y: number) => [number, number], screen: {width: number, height: number}}} viewport
- * @param {{width: number, height: number}} image
+ * @param {Pick<Viewport, "toImage" | "screen">} viewport
+ * @param {Size} image
  * @returns {Part} the part of the image on the screen
  */
 export function visiblePart({ toImage, screen }, image) {
@@ -25,44 +26,44 @@ export function visiblePart({ toImage, screen }, image) {
 /**
  * @param {Part} detail
  * @param {Part} shown
- * @returns {boolean} whether the screen still shows, mostly, what the model looks at
+ * @returns {boolean} whether the screen still shows most of what the model looks at
  */
 export function stillThere(detail, shown) {
   const width = Math.min(detail.x + detail.width, shown.x + shown.width) - Math.max(detail.x, shown.x);
   const height = Math.min(detail.y + detail.height, shown.y + shown.height) - Math.max(detail.y, shown.y);
   const common = Math.max(0, width) * Math.max(0, height);
-  const [seen, screen] = [detail.width * detail.height, shown.width * shown.height];
-  return common >= STILL_THERE * Math.min(seen, screen) && screen <= seen / STILL_THERE;
+  const [part, screen] = [detail.width * detail.height, shown.width * shown.height];
+  return common >= STILL_THERE * Math.min(part, screen) && screen <= part / STILL_THERE;
 }
 
 /**
- * @param {{width: number, height: number}} image
- * @param {number} imageSize  side of the model's input, to which it scales what it looks at
- * @returns {boolean} whether looking at a part would show the model anything that the whole image does not
+ * @param {Size} image
+ * @param {number} imageSize  side of the model's input
+ * @returns {boolean} whether a part shows the model anything that the whole image, scaled to its input, does not
  */
 export function gains(image, imageSize) {
   return image.width > imageSize || image.height > imageSize;
 }
 
 /**
- * @param {{store: any, viewport: any, toast: (text: string, options?: any) => void}} context
+ * @param {{store: Store, viewport: Viewport, toast: Toast}} context
  */
 export function createDetail({ store, viewport, toast }) {
-  const leave = () => store.get().detail && store.set({ detail: null });
-  store.watch(["image"], (/** @type {any} */ { image, detail }) => {
+  const leave = () => store.set({ detail: null });
+  store.watch(["image"], ({ image, detail }) => {
     if (detail && detail.imageId !== image?.id) leave();
   });
   return {
     toggle() {
       const { image, detail, status } = store.get();
-      if (!image) return;
+      if (!image || !status) return;
       if (detail) return leave();
       if (!gains(image, status.model.image_size))
-        return toast("The model already sees every pixel of this image: there is no finer detail.");
+        return void toast("The model already sees every pixel of this image: there is no finer detail.");
       const part = visiblePart(viewport, image);
       if (part.width >= image.width && part.height >= image.height)
-        return toast("Zoom in first: fine detail looks at what is on the screen.");
-      if (Math.min(part.width, part.height) < MIN_SIDE) return toast("There is too little of the image on the screen.");
+        return void toast("Zoom in first: fine detail looks at what is on the screen.");
+      if (Math.min(part.width, part.height) < MIN_SIDE) return void toast("There is too little of the image on the screen.");
       store.set({ detail: { ...part, imageId: image.id }, hover: null });
     },
     /** The view moved. */
@@ -74,8 +75,8 @@ export function createDetail({ store, viewport, toast }) {
 }
 
 /**
- * @param {{detail: (Part & {imageId: string}) | null}} state
- * @returns {Part | null} what a prompt's `view` is
+ * @param {Pick<State, "detail">} state
+ * @returns {Part | null} the `view` of a prompt
  */
 export function viewOf({ detail }) {
   if (!detail) return null;

@@ -1,19 +1,21 @@
 /** All objects of the project, as a file. */
 
-import { el } from "../panels/dom.js";
+/** @import { Store, Toast } from "../data/types.d.ts" */
+/** @import { Api } from "../data/routes.d.ts" */
+/** @import { Objects } from "./objects.js" */
 
 /**
- * @param {{store: any, api: any, objects: any, toast: (text: string, options?: any) => void}} context
+ * @param {{store: Store, api: Api, objects: Pick<Objects, "settled">, toast: Toast, download: (path: string, name: string) => void}} context
  * @returns {() => Promise<void>} downloads the COCO file, once the server has everything
  */
-export function createExport({ store, api, objects, toast }) {
+export function createExport({ store, api, objects, toast, download }) {
   return async () => {
     try {
       await api.get("/status", { retry: "never" });
     } catch (error) {
-      return toast(`Nothing was exported: ${/** @type {Error} */ (error).message}`, { kind: "error" });
+      return void toast(`Nothing was exported: ${/** @type {Error} */ (error).message}`, { kind: "error" });
     }
     await objects.settled();
-    el("a", { href: `/api/projects/${store.get().projectId}/export/coco`, download: "annotations.json" }).click();
+    download(`/projects/${store.get().projectId}/export/coco`, "annotations.json");
   };
 }

@@ -2,21 +2,31 @@
 
 import { isImage } from "./folders.js";
 
+/** @import { Image, Store, Toast } from "../data/types.d.ts" */
+/** @import { Api } from "../data/routes.d.ts" */
+/** @import { Found } from "./folders.js" */
+/** @import { Labels } from "./labels.js" */
+/** @import { Objects } from "./objects.js" */
+/** @import { Session } from "./session.js" */
+
+/** @typedef {ReturnType<typeof createIntake>} Intake */
+/** Path of a project. @typedef {`/projects/${number}`} ProjectPath */
+
 /**
- * @param {{store: any, api: any, labels: {load: () => Promise<void>}, objects: any,
- *   session: {adopt: (images: any[]) => any[], open: (id: string) => Promise<void>},
- *   toast: (text: string, options?: any) => any}} context
+ * @param {{store: Store, api: Api, labels: Pick<Labels, "load">, objects: Pick<Objects, "show">,
+ *   session: Pick<Session, "adopt" | "open">, toast: Toast}} context
  */
 export function createIntake({ store, api, labels, objects, session, toast }) {
-  const project = () => `/projects/${store.get().projectId}`;
+  /** @returns {ProjectPath} of the project shown */
+  const project = () => `/projects/${store.get().projectId ?? 0}`;
 
   /**
-   * Takes many things one after the other: the queue keeps their order, and the first is open while the rest arrive. All go
-   * to the project shown at first.
+   * Takes many things one after the other. The queue keeps their order, and the first is opened while the others arrive.
+   * All go to the project that is shown when the first one starts.
    * @template T
    * @param {T[]} things
    * @param {string} doing
-   * @param {(thing: T, project: string) => Promise<any[]>} take  one of them; the images it became. Throws what to say
+   * @param {(thing: T, into: ProjectPath) => Promise<Image[]>} take  takes one of them; returns the images it became, throws what to say
    */
   async function each(things, doing, take) {
     if (!things.length) return;
@@ -27,37 +37,41 @@ export function createIntake({ store, api, labels, objects, session, toast }) {
     const problems = [];
     for (const [at, thing] of things.entries()) {
       progress.update(`${doing} ${at + 1} of ${things.length} …`, at / things.length);
-      const images = await take(thing, into).catch((error) => (problems.push(error.message), []));
+      const images = await take(thing, into).catch((error) => {
+        problems.push(error.message);
+        return [];
+      });
       const added = session.adopt(images);
       if (added.length && !opened) void session.open(added[0].id);
       opened ||= added.length > 0;
     }
     progress.close();
     if (problems.length === 1) toast(problems[0], { kind: "error" });
-    else if (problems.length) toast([`${problems.length} could not be added:`, ...problems].join("\n"), { kind: "error", stays: true });
+    else if (problems.length)
+      toast([`${problems.length} could not be added:`, ...problems].join("\n"), { kind: "error", stays: true });
   }
 
-  /** @param {import("./folders.js").Found} found @param {string} into  path of the project */
+  /** @param {Found} found @param {ProjectPath} into */
   async function uploadOne({ file, path }, into) {
     const form = new FormData();
     form.append("files", file, path);
     try {
       return (await api.post(`${into}/images`, form)).images;
     } catch (error) {
-      throw new Error(named(path, error.data?.errors?.[0]?.error ?? error.message));
+      throw new Error(named(path, /** @type {Error} */ (error).message));
     }
   }
 
-  /** @param {string} path @param {string} into */
+  /** @param {string} path @param {ProjectPath} into */
   async function addOne(path, into) {
     try {
       return [await api.post(`${into}/folder-images`, { path })];
     } catch (error) {
-      throw new Error(named(path, error.message));
+      throw new Error(named(path, /** @type {Error} */ (error).message));
     }
   }
 
-  /** @param {File} file @param {string} into  path of the project */
+  /** @param {File} file @param {ProjectPath} into */
   async function importCoco(file, into) {
     const form = new FormData();
     form.append("file", file, file.name);
@@ -67,7 +81,7 @@ export function createIntake({ store, api, labels, objects, session, toast }) {
       if (problems.length) toast(`Left out: ${problems.slice(0, 3).join(" ")}${more(problems.length - 3)}`, { kind: "error" });
       await showImported();
     } catch (error) {
-      toast(named(file.name, error.message), { kind: "error" });
+      toast(named(file.name, /** @type {Error} */ (error).message), { kind: "error" });
     }
   }
 
@@ -77,9 +91,9 @@ export function createIntake({ store, api, labels, objects, session, toast }) {
       api.get(`${project()}/images?limit=${Math.max(1, Math.min(1000, images.length))}`),
       labels.load(),
     ]);
-    const fresh = new Map(page.images.map((/** @type {any} */ item) => [item.id, item]));
-    store.set({ images: store.get().images.map((/** @type {any} */ item) => fresh.get(item.id) ?? item) });
-    if (image) objects.show(await api.get(`/images/${image.id}/document`));
+    const fresh = new Map(page.images.map((item) => [item.id, item]));
+    store.set({ images: store.get().images.map((item) => fresh.get(item.id) ?? item) });
+    if (image) await objects.show(await api.get(`/images/${image.id}/document`));
   }
 
   return {
@@ -91,7 +105,7 @@ export function createIntake({ store, api, labels, objects, session, toast }) {
       await each(images, "Uploading", uploadOne);
       for (const file of files.filter(isCoco)) await importCoco(file, into);
     },
-    /** The images among the files of folders. @param {import("./folders.js").Found[]} files */
+    /** The images among the files of folders. @param {Found[]} files */
     async takeFolder(files) {
       const images = files.filter(({ file }) => isImage(file));
       const left = files.length - images.length;
@@ -104,10 +118,10 @@ export function createIntake({ store, api, labels, objects, session, toast }) {
     async addFolder(path) {
       try {
         const { images } = await api.get(`/folders?path=${encodeURIComponent(path)}`);
-        if (!images.length) return toast(`There are no images in ${path}.`);
+        if (!images.length) return void toast(`There are no images in ${path}.`);
         await each(images, "Adding", addOne);
       } catch (error) {
-        toast(error.message, { kind: "error" });
+        toast(/** @type {Error} */ (error).message, { kind: "error" });
       }
     },
     /** @param {string} name */
@@ -116,7 +130,7 @@ export function createIntake({ store, api, labels, objects, session, toast }) {
         const image = await api.post(`${project()}/samples`, { name });
         for (const { id } of session.adopt([image])) await session.open(id);
       } catch (error) {
-        toast(`The sample could not be added: ${error.message}`, { kind: "error" });
+        toast(`The sample could not be added: ${/** @type {Error} */ (error).message}`, { kind: "error" });
       }
     },
   };

@@ -1,10 +1,15 @@
 /** Which model answers. */
 
+/** @import { Store, Toast } from "../data/types.d.ts" */
+/** @import { Api } from "../data/routes.d.ts" */
+
+/** @typedef {ReturnType<typeof createModels>} Models */
+
 const POLL_MS = 500;
 const COMPILE_POLL_MS = 3000;
 
 /**
- * @param {{store: any, api: any, toast: (text: string, options?: any) => any}} context
+ * @param {{store: Store, api: Api, toast: Toast}} context
  */
 export function createModels({ store, api, toast }) {
   /** @param {string} name */
@@ -26,14 +31,14 @@ export function createModels({ store, api, toast }) {
       store.set({ status });
       toast(`Now using ${status.model.name}.`);
     } catch (error) {
-      toast(`The model was not changed: ${error.message}`, { kind: "error" });
+      toast(`The model was not changed: ${/** @type {Error} */ (error).message}`, { kind: "error" });
     } finally {
       finished = true;
       progress.close();
     }
   }
 
-  /** While the model is compiled in the background, says so, and notices when it is done. */
+  /** Keeps the status fresh while the model is compiled in the background. */
   async function followCompiling() {
     while (store.get().status?.model.compiling) {
       await new Promise((resolve) => setTimeout(resolve, COMPILE_POLL_MS));
@@ -41,6 +46,6 @@ export function createModels({ store, api, toast }) {
       if (status) store.set({ status });
     }
   }
-  store.watch(["booted"], (/** @type {any} */ { booted }) => booted && void followCompiling());
+  store.watch(["booted"], ({ booted }) => void (booted && followCompiling()));
   return { choose };
 }

@@ -1,24 +1,27 @@
-/** The images of the project, fetched in pages as they are needed. */
+/** The images of the project. They are fetched in pages, as they are needed. */
+
+/** @import { Image, ImageStatus, State, Store } from "../data/types.d.ts" */
+/** @import { Api } from "../data/routes.d.ts" */
 
 const PAGE = 200;
 
 /**
- * @param {{images: any[], image: any, queueStatus: string}} state
- * @returns {any[]} the images of the chosen status, and the open one
+ * @param {Pick<State, "images" | "image" | "queueStatus">} state
+ * @returns {Image[]} the images of the chosen status, and the open one
  */
 export function shownQueue({ images, image, queueStatus }) {
   return queueStatus ? images.filter((item) => item.status === queueStatus || item.id === image?.id) : images;
 }
 
 /**
- * @param {{store: any, api: any}} context
+ * @param {{store: Store, api: Api}} context
  */
 export function createQueue({ store, api }) {
   /** How many images have come in pages, and the page on its way. @type {{loaded: number, coming: Promise<void> | null}} */
   let pages = { loaded: 0, coming: null };
   const hasMore = () => pages.loaded < store.get().total;
 
-  /** Fetches the next page, if there is one; callers at the same time share one request. */
+  /** Fetches the next page, if there is one. Calls at the same time share one request. */
   function loadMore() {
     const of = pages;
     of.coming ??= fetchPage(of).finally(() => (of.coming = null));
@@ -28,18 +31,18 @@ export function createQueue({ store, api }) {
   /** @param {{loaded: number}} of */
   async function fetchPage(of) {
     const { projectId } = store.get();
-    if (of.loaded > 0 && !hasMore()) return;
+    if (projectId === null || (of.loaded > 0 && !hasMore())) return;
     const reply = await api.get(`/projects/${projectId}/images?offset=${of.loaded}&limit=${PAGE}`);
     if (of !== pages) return; // another project was chosen meanwhile
     of.loaded += reply.images.length;
     const { images } = store.get();
-    store.set({ images: [...images, ...unknown(reply.images)], total: reply.total });
+    store.set({ images: [...images, ...missing(reply.images)], total: reply.total });
   }
 
-  /** @param {any[]} some */
-  function unknown(some) {
-    const known = new Set(store.get().images.map((/** @type {any} */ image) => image.id));
-    return some.filter((image) => !known.has(image.id));
+  /** @param {Image[]} some @returns {Image[]} those that are not in the queue yet */
+  function missing(some) {
+    const ids = new Set(store.get().images.map((image) => image.id));
+    return some.filter((image) => !ids.has(image.id));
   }
 
   return {
@@ -49,37 +52,41 @@ export function createQueue({ store, api }) {
       pages = { loaded: 0, coming: null };
       store.set({ images: [], total: 0, queueStatus: "" });
     },
-    /** @param {string} id @returns {Promise<any>} the image, once its page is loaded; undefined when it is gone */
+    /** @param {string} id @returns {Promise<Image | undefined>} the image, once its page is loaded; undefined when it is gone */
     async find(id) {
       const of = pages;
       const exists = await api.get(`/images/${id}`).catch(() => null);
-      const found = () => store.get().images.find((/** @type {any} */ image) => image.id === id);
+      const found = () => store.get().images.find((image) => image.id === id);
       while (exists && of === pages && !found() && hasMore()) await loadMore();
       return found();
     },
-    /** New facts about an image, wherever it is shown. @param {string} id @param {any} fields */
+    /** Changes an image wherever it is shown. @param {string} id @param {Partial<Image>} fields */
     update(id, fields) {
       const { image, images } = store.get();
-      const updated = (/** @type {any} */ item) => (item?.id === id ? { ...item, ...fields } : item);
-      store.set({ image: updated(image), images: images.map(updated) });
+      const updated = (/** @type {Image} */ item) => (item.id === id ? { ...item, ...fields } : item);
+      store.set({ image: image && updated(image), images: images.map(updated) });
     },
-    /** @param {any[]} added @param {number} [place] in the queue, else its end @returns {any[]} those of the project shown, which are in the queue now */
+    /**
+     * @param {Image[]} added
+     * @param {number} [place]  in the queue; its end by default
+     * @returns {Image[]} those that belong to the project shown; they are in the queue now
+     */
     adopt(added, place = store.get().images.length) {
       const { images, total, projectId } = store.get();
       const here = added.filter((image) => image.project_id === projectId);
-      const fresh = unknown(here);
+      const fresh = missing(here);
       store.set({ images: images.toSpliced(place, 0, ...fresh), total: total + fresh.length });
       return here;
     },
     /** @param {string} id */
     drop(id) {
       const { images, total } = store.get();
-      const left = images.filter((/** @type {any} */ image) => image.id !== id);
+      const left = images.filter((image) => image.id !== id);
       const gone = images.length - left.length;
       pages.loaded = Math.max(0, pages.loaded - gone);
       store.set({ images: left, total: total - gone });
     },
-    /** Shows only images of one status, "" for all. @param {string} status */
+    /** Shows only images of one status, "" for all. @param {ImageStatus | ""} status */
     async filter(status) {
       store.set({ queueStatus: status });
       while (store.get().queueStatus && hasMore()) await loadMore();

@@ -1,7 +1,17 @@
 /** Which project is shown, and which of its images is open. */
 
-import { createQueue, shownQueue } from "./queue.js";
 import { remember } from "../data/storage.js";
+import { createQueue, shownQueue } from "./queue.js";
+
+/** @import { Image, ImageStatus, Outcome, State, Store, Toast } from "../data/types.d.ts" */
+/** @import { Api } from "../data/routes.d.ts" */
+/** @import { Outbox } from "../data/outbox.js" */
+/** @import { Parking } from "../data/parking.js" */
+/** @import { Photo } from "../canvas/photo.js" */
+/** @import { Labels } from "./labels.js" */
+/** @import { Objects } from "./objects.js" */
+
+/** @typedef {ReturnType<typeof createSession>} Session */
 
 const PREFETCH = 3;
 const LAST_PROJECT = "annotator.project";
@@ -12,61 +22,53 @@ const POLL_HISTORY_MS = 4000;
 const RECONNECT_MS = 1500;
 
 /**
- * @param {{store: any, api: any, outbox: any, labels: {load: () => Promise<void>}, objects: any, prompting: any, review: any,
- *   photo: {load: (url: string) => Promise<void>, clear: () => void}, toast: (text: string, options?: any) => any, storage: Storage}} context
+ * @param {{store: Store, api: Api, outbox: Pick<Outbox, "resume">, labels: Pick<Labels, "load">, parking: Parking, toast: Toast,
+ *   objects: Pick<Objects, "show" | "refresh">, photo: Pick<Photo, "load" | "clear">, storage: Storage}} context
  */
-export function createSession({ store, api, outbox, labels, objects, prompting, review, photo, toast, storage }) {
+export function createSession({ store, api, outbox, labels, parking, objects, photo, toast, storage }) {
   const queue = createQueue({ store, api });
   const { adopt, update, loadMore } = queue;
+  /** Counts images that were opened or closed: whoever waited looks whether the page has moved on. */
   let opening = 0;
   let reconnecting = false;
 
-  /** What is in progress on the open image waits for the return. */
-  function leave() {
+  /** Leaves the open image for another one, or for none. @param {Image | null} next @returns {number} the new turn */
+  function leaveFor(next) {
     const { image } = store.get();
-    if (!image) return;
-    prompting.park(image.id);
-    review.park(image.id);
+    if (image) parking.park(image.id);
+    store.set({ image: next, photoReady: false, annotations: [], selection: [], hidden: new Set(), timing: null });
+    return ++opening;
   }
 
-  /** Leaves the open image for none. */
   function close() {
-    leave();
-    opening += 1;
+    leaveFor(null);
     photo.clear();
-    store.set({ image: null, photoReady: false, annotations: [], selection: [], hidden: new Set(), timing: null });
   }
 
-  /** Shows again what was left for an image that cannot be opened. @param {any} before  state @param {number} ticket */
+  /** The image is there: what was in progress on it comes back. @param {string} id */
+  function arrive(id) {
+    store.set({ photoReady: true });
+    parking.unpark(id);
+    void watchEmbedding(id);
+  }
+
+  /** Shows the image before, after one that could not be opened. @param {State} before @param {number} ticket */
   async function goBack({ image, annotations }, ticket) {
     if (!image) return photo.clear();
     store.set({ image, annotations });
     await photo.load(image.url).catch(() => {}); // its pixels are in the browser's cache
-    if (ticket !== opening) return;
-    store.set({ photoReady: true });
-    prompting.unpark(image.id);
-    review.unpark(image.id);
-    void watchEmbedding(image.id);
+    if (ticket === opening) arrive(image.id);
   }
 
   /** @param {string} id */
   async function open(id) {
     const before = store.get();
     if (before.image?.id === id) return;
-    leave();
-    const ticket = ++opening;
-    const known = store.get().images.find((/** @type {any} */ image) => image.id === id);
-    store.set({
-      image: known ?? null,
-      photoReady: false,
-      annotations: [],
-      selection: [],
-      hidden: new Set(),
-      timing: null,
-    });
+    const known = before.images.find((image) => image.id === id) ?? null;
+    const ticket = leaveFor(known);
     try {
       const opened = api.post(`/images/${id}/open`, { upcoming: upcoming(id) });
-      const drawn = known ? photo.load(known.url) : opened.then((/** @type {any} */ document) => photo.load(document.image.url));
+      const drawn = known ? photo.load(known.url) : opened.then((document) => photo.load(document.image.url));
       drawn.catch(() => {});
       const document = await opened;
       if (ticket !== opening) return;
@@ -75,15 +77,12 @@ export function createSession({ store, api, outbox, labels, objects, prompting, 
       await drawn;
       if (ticket !== opening) return;
       remember(storage, LAST_OPEN + store.get().projectId, id);
-      store.set({ photoReady: true });
-      prompting.unpark(id);
-      review.unpark(id);
-      void watchEmbedding(id);
+      arrive(id);
       warmNext(id);
     } catch (error) {
       if (ticket !== opening) return;
       store.set({ image: null });
-      toast(`The image could not be opened: ${error.message}`, { kind: "error" });
+      toast(`The image could not be opened: ${/** @type {Error} */ (error).message}`, { kind: "error" });
       await goBack(before, ticket);
     }
   }
@@ -92,19 +91,19 @@ export function createSession({ store, api, outbox, labels, objects, prompting, 
   function upcoming(id) {
     const images = shownQueue(store.get());
     const at = images.findIndex((image) => image.id === id);
-    return at < 0 ? [] : images.slice(at + 1, at + 1 + PREFETCH).map((/** @type {any} */ image) => image.id);
+    return at < 0 ? [] : images.slice(at + 1, at + 1 + PREFETCH).map((image) => image.id);
   }
 
   /** Fetches the pixels of the next image into the browser's cache. @param {string} id */
   function warmNext(id) {
     const images = shownQueue(store.get());
     const next = images[images.findIndex((image) => image.id === id) + 1];
-    if (next) new Image().src = next.url;
+    if (next) document.createElement("img").src = next.url;
   }
 
   /** @param {string} id */
   async function watchEmbedding(id) {
-    while (store.get().image?.id === id && store.get().image.embedding !== "ready") {
+    for (let { image } = store.get(); image?.id === id && image.embedding !== "ready"; { image } = store.get()) {
       await new Promise((resolve) => setTimeout(resolve, POLL_EMBEDDING_MS));
       const fresh = await api.get(`/images/${id}`, { retry: "never" }).catch(() => null);
       if (fresh) update(id, { embedding: fresh.embedding });
@@ -126,23 +125,23 @@ export function createSession({ store, api, outbox, labels, objects, prompting, 
 
   async function boot() {
     try {
-      const [status, projects, samples] = await Promise.all(["/status", "/projects", "/samples"].map((path) => api.get(path)));
+      const [status, projects, samples] = await Promise.all([api.get("/status"), api.get("/projects"), api.get("/samples")]);
       store.set({ status, projects, samples });
       tellResumed(await outbox.resume());
-      await showProject(lastProject());
+      const last = Number(storage.getItem(LAST_PROJECT));
+      await showProject(projects.some((project) => project.id === last) ? last : status.project_id);
     } catch (error) {
-      if (error.status) toast(`The page could not be prepared: ${error.message}`, { kind: "error" });
+      tellUnlessOffline("The page could not be prepared", error);
     }
   }
 
-  /** @returns {number} the project shown last, if there still is one */
-  function lastProject() {
-    const { projects, status } = store.get();
-    const last = Number(storage.getItem(LAST_PROJECT));
-    return projects.some((/** @type {any} */ project) => project.id === last) ? last : status.project_id;
+  /** @param {string} failed @param {unknown} error  the banner already says when the connection is lost */
+  function tellUnlessOffline(failed, error) {
+    const { status, message } = /** @type {import("../data/api.js").ApiError} */ (error);
+    if (status) toast(`${failed}: ${message}`, { kind: "error" });
   }
 
-  /** Its labels, its queue, and the image that was open in it last. @param {number} id */
+  /** Shows its labels, its queue, and the image that was open in it last. @param {number} id */
   async function showProject(id) {
     close();
     const ticket = opening;
@@ -151,7 +150,7 @@ export function createSession({ store, api, outbox, labels, objects, prompting, 
     remember(storage, LAST_PROJECT, String(id));
     const label = Number(storage.getItem(LAST_LABEL + id)); // before another one is chosen for now
     await Promise.all([labels.load(), loadMore()]);
-    if (store.get().labels.some((/** @type {any} */ { id: one }) => one === label)) store.set({ labelId: label });
+    if (store.get().labels.some((one) => one.id === label)) store.set({ labelId: label });
     const last = storage.getItem(LAST_OPEN + id);
     const image = (last && (await queue.find(last))) || store.get().images.at(-1);
     if (store.get().projectId !== id) return;
@@ -165,18 +164,18 @@ export function createSession({ store, api, outbox, labels, objects, prompting, 
     try {
       await showProject(id);
     } catch (error) {
-      if (error.status) toast(`The project could not be opened: ${error.message}`, { kind: "error" });
+      tellUnlessOffline("The project could not be opened", error);
     }
   }
 
-  /** @param {import("../data/outbox.js").Outcome} outcome  of the changes an earlier page could not deliver */
+  /** @param {Outcome} outcome  of the changes an earlier page could not deliver */
   function tellResumed({ delivered, refused, waiting }) {
     if (delivered) toast("Changes that had not reached the server were delivered now.");
     if (refused.length) toast(`Earlier changes were refused (${refused.length}): ${refused[0]}`, { kind: "error" });
     if (waiting.length) toast(`Earlier changes wait for the next reload (${waiting.length}): ${waiting[0]}`, { kind: "error" });
   }
 
-  store.watch(["labelId"], (/** @type {any} */ { labelId, projectId }) => {
+  store.watch(["labelId"], ({ labelId, projectId }) => {
     if (labelId !== null) remember(storage, LAST_LABEL + projectId, String(labelId));
   });
 
@@ -191,12 +190,12 @@ export function createSession({ store, api, outbox, labels, objects, prompting, 
     loadMore,
     filter: queue.filter,
     switchProject,
-    /** Another tab may have made one. */
+    /** Fetches the projects again: another tab may have made one. */
     async refreshProjects() {
       const projects = await api.get("/projects", { retry: "never" }).catch(() => null);
       if (projects && projects.length !== store.get().projects.length) store.set({ projects });
     },
-    /** @param {string} name @returns {Promise<boolean>} whether there is such a project now; it is shown */
+    /** @param {string} name @returns {Promise<boolean>} whether there is such a project now; if so, it is shown */
     async addProject(name) {
       try {
         const project = await api.post("/projects", { name });
@@ -204,7 +203,7 @@ export function createSession({ store, api, outbox, labels, objects, prompting, 
         await switchProject(project.id);
         return true;
       } catch (error) {
-        toast(`The project was not added: ${error.message}`, { kind: "error" });
+        toast(`The project was not added: ${/** @type {Error} */ (error).message}`, { kind: "error" });
         return false;
       }
     },
@@ -225,14 +224,14 @@ export function createSession({ store, api, outbox, labels, objects, prompting, 
       if (found) await open(found.id);
       else toast(by > 0 ? "This is the last image." : "This is the first image.", { quiet: true });
     },
-    /** @param {"new" | "in_progress" | "done"} status */
+    /** @param {ImageStatus} status */
     async setStatus(status) {
       const { image } = store.get();
       if (!image) return;
       try {
         update(image.id, await api.patch(`/images/${image.id}`, { status }));
       } catch (error) {
-        toast(`The status was not changed: ${error.message}`, { kind: "error" });
+        toast(`The status was not changed: ${/** @type {Error} */ (error).message}`, { kind: "error" });
       }
     },
     /** @param {string} id */
@@ -240,11 +239,11 @@ export function createSession({ store, api, outbox, labels, objects, prompting, 
       try {
         await api.delete(`/images/${id}`);
       } catch (error) {
-        return toast(`The image could not be removed: ${error.message}`, { kind: "error" });
+        return void toast(`The image could not be removed: ${/** @type {Error} */ (error).message}`, { kind: "error" });
       }
       const { image, images } = store.get();
       const index = shownQueue(store.get()).findIndex((item) => item.id === id);
-      const place = images.findIndex((/** @type {any} */ item) => item.id === id);
+      const place = images.findIndex((item) => item.id === id);
       const { annotations: count = 0 } = images[place] ?? {};
       queue.drop(id);
       if (image?.id === id) {
@@ -258,7 +257,7 @@ export function createSession({ store, api, outbox, labels, objects, prompting, 
           const [restored] = adopt([await api.post(`/images/${id}/restore`)], place);
           if (restored) await open(id);
         } catch (error) {
-          toast(`The image could not be restored: ${error.message}`, { kind: "error" });
+          toast(`The image could not be restored: ${/** @type {Error} */ (error).message}`, { kind: "error" });
         }
       };
       const what = count ? `Image removed, with ${count === 1 ? "1 object" : `${count} objects`}.` : "Image removed.";

@@ -1,83 +1,87 @@
 /** What a tap, a drag or an arrow key means with the tool in hand. */
 
 import { listenToGestures } from "../canvas/gestures.js";
-import { contains, EMPTY, equal, stroke, subtract } from "../canvas/rle.js";
-import { NO_DRAFT, nearestPoint, newStep, shownMask } from "../data/state.js";
+import { nearestPoint, objectAt, onEdge } from "../canvas/hits.js";
+import { EMPTY, equal, stroke, subtract } from "../canvas/rle.js";
+import { draftOf, newStep, shownMask } from "../data/draft.js";
 
+/** @import { Box, Image, Mask, Position, Scratch, Store, Toast } from "../data/types.d.ts" */
+/** @import { Spot } from "../canvas/gestures.js" */
+/** @import { Viewport } from "../canvas/viewport.js" */
+/** @import { Objects } from "./objects.js" */
+/** @import { Prompting } from "./prompting.js" */
+/** @import { Reviewing } from "./review.js" */
+
+/** @typedef {ReturnType<typeof createTools>} Tools */
+
+/** How near a prompt must be to be removed, in screen pixels. */
 const REACH = 12;
+/** Sides in image pixels. */
 const SMALLEST_BOX = 4;
+/** Steps of the keyboard's cross in screen pixels. */
 const CURSOR_STEP = 6;
 const CURSOR_LEAP = 48;
 const MAX_BRUSH = 400;
 
 /**
- * @param {{box: HTMLElement, viewport: any, store: any, prompting: any, objects: any, review: any, toast: (text: string) => void}} context
+ * @param {{box: HTMLElement, viewport: Viewport, store: Store, prompting: Prompting, objects: Objects, review: Reviewing,
+ *   toast: Toast}} context
  */
 export function createTools({ box, viewport, store, prompting, objects, review, toast }) {
-  const scratch = (/** @type {any} */ fields) => store.set({ scratch: { ...store.get().scratch, ...fields } });
-  const image = (/** @type {{x: number, y: number}} */ spot) => viewport.toImage(spot.x, spot.y);
+  const scratch = (/** @type {Scratch} */ fields) => store.set({ scratch: { ...store.get().scratch, ...fields } });
+  const toImage = (/** @type {Spot} */ spot) => viewport.toImage(spot.x, spot.y);
   const painting = () => ["brush", "eraser"].includes(store.get().tool);
 
-  /** @param {[number, number]} point @returns {[number, number]} the nearest point of the image */
+  /** To be called while an image is open. @returns {Image} */
+  const openImage = () => /** @type {Image} */ (store.get().image);
+
+  /** @param {Position} point @returns {Position} the nearest point of the image */
   function inside([x, y]) {
-    const { width, height } = store.get().image;
+    const { width, height } = openImage();
     return [Math.max(0, Math.min(width, x)), Math.max(0, Math.min(height, y))];
   }
 
-  /** @param {number} x image @param {number} y @returns {any} the smallest kept object there */
-  function objectAt(x, y) {
-    const { annotations, hidden } = store.get();
-    const hits = annotations.filter(
-      (/** @type {any} */ item) => !item.pending && !hidden.has(item.id) && contains(item.mask, x, y),
-    );
-    return hits.reduce(
-      (/** @type {any} */ best, /** @type {any} */ item) => (best && best.area <= item.area ? best : item),
-      null,
-    );
-  }
-
-  /** @param {number} x image @param {number} y @param {boolean} more */
-  function select(x, y, more) {
-    const hit = objectAt(x, y);
+  /** Selects the object there, or takes it out of the selection. @param {number} x @param {number} y */
+  function toggle(x, y) {
+    const hit = objectAt(store.get(), x, y);
     const { selection } = store.get();
     if (!hit) return store.set({ selection: [] });
-    const others = selection.filter((/** @type {string} */ id) => id !== hit.id);
-    if (!more) store.set({ selection: [hit.id] });
-    else store.set({ selection: others.length < selection.length ? others : [...selection, hit.id] });
+    const others = selection.filter((id) => id !== hit.id);
+    store.set({ selection: others.length < selection.length ? others : [...selection, hit.id] });
   }
 
-  /** @param {number} x image @param {number} y */
+  /** @param {number} x @param {number} y */
   function removePrompt(x, y) {
     const step = store.get().draft.now;
-    const reach = REACH / viewport.view.scale;
+    const reach = REACH / viewport.transform.scale;
     const index = nearestPoint(step, x, y, reach);
     if (index >= 0) return prompting.remove(index);
     if (step?.box && onEdge(step.box, x, y, reach)) prompting.remove("box");
   }
 
-  /** @param {string} id @param {import("../canvas/rle.js").Mask} mask */
+  /** @param {string} id @param {Mask} mask */
   function editKept(id, mask) {
     if (mask.w) return objects.editMask(id, mask);
     return toast("Nothing would be left of the object: delete it instead.");
   }
 
-  /** @param {number[][]} line @param {0 | 1} value */
+  /** @param {Position[]} line @param {0 | 1} value */
   function applyStroke(line, value) {
     const state = store.get();
-    const { width, height } = state.image;
+    const { width, height } = openImage();
     const step = state.draft.now;
     if (step) return prompting.edit(stroke(shownMask(step) ?? EMPTY, line, state.brush, value, width, height));
-    const [only, ...others] = state.annotations.filter((/** @type {any} */ item) => state.selection.includes(item.id));
+    const [only, ...others] = state.annotations.filter((item) => state.selection.includes(item.id));
     if (only && !others.length) return editKept(only.id, stroke(only.mask, line, state.brush, value, width, height));
     if (!value) return toast("Select an object to erase from.");
     const edited = stroke(EMPTY, line, state.brush, 1, width, height);
-    store.set({ draft: { ...NO_DRAFT, now: newStep({ edited, answered: true }) } });
+    store.set({ draft: draftOf(newStep({ edited, answered: true })) });
   }
 
-  /** @param {import("../canvas/gestures.js").Spot} spot @returns {0 | 1} */
+  /** @param {Spot} spot @returns {0 | 1} */
   const labelOf = (spot) => (spot.negative || store.get().tool === "remove" ? 0 : 1);
 
-  /** @param {import("../canvas/gestures.js").Spot} spot @param {number} x image @param {number} y */
+  /** @param {Spot} spot @param {number} x @param {number} y */
   function reviewTap(spot, x, y) {
     if (spot.shift) return review.gatherAt(x, y);
     return spot.negative ? review.dropHovered() : review.keepAt(x, y);
@@ -87,23 +91,23 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
     press(spot) {
       const { photoReady, review: reviewing } = store.get();
       if (!photoReady || reviewing || spot.touch || spot.alt || spot.ctrl) return;
-      const [x, y] = image(spot);
+      const [x, y] = toImage(spot);
       prompting.anticipate(x, y, labelOf(spot));
     },
     tap(spot) {
       const state = store.get();
       if (!state.photoReady) return;
-      const [x, y] = image(spot);
+      const [x, y] = toImage(spot);
       scratch({ cursor: null });
       if (state.review) return reviewTap(spot, x, y);
       if (spot.alt) return removePrompt(x, y);
-      if (spot.ctrl) return select(x, y, true);
+      if (spot.ctrl) return toggle(x, y);
       prompting.addPoint(x, y, labelOf(spot), spot.at);
     },
     double(spot) {
       const { review: reviewing, draft } = store.get();
-      const [x, y] = image(spot);
-      const hit = objectAt(x, y);
+      const [x, y] = toImage(spot);
+      const hit = objectAt(store.get(), x, y);
       const fresh = (draft.now?.points.length ?? 0) <= 2 && !draft.now?.annotationId && !draft.now?.box;
       if (reviewing || painting() || !hit || !fresh || spot.ctrl) return;
       prompting.correct(hit);
@@ -112,14 +116,14 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
     begin(spot) {
       const state = store.get();
       if (!state.photoReady || (spot.touch && state.tool !== "box" && !painting() && !state.review)) return false;
-      if (painting() && !state.review) scratch({ line: [inside(image(spot))] });
-      else if (state.review) scratch({ lasso: [image(spot)] });
-      else scratch({ box: [...inside(image(spot)), ...inside(image(spot))] });
+      if (painting() && !state.review) scratch({ line: [inside(toImage(spot))] });
+      else if (state.review) scratch({ lasso: [toImage(spot)] });
+      else scratch({ box: [...inside(toImage(spot)), ...inside(toImage(spot))] });
       return true;
     },
     move(spot) {
       const { scratch: now } = store.get();
-      const point = image(spot);
+      const point = toImage(spot);
       if (now.line) scratch({ line: [...now.line, point], pointer: point });
       else if (now.lasso) scratch({ lasso: [...now.lasso, point] });
       else if (now.box) scratch({ box: [now.box[0], now.box[1], ...inside(point)] });
@@ -130,16 +134,15 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
       if (now.line) applyStroke(now.line, (tool === "brush") !== spot.negative ? 1 : 0);
       else if (now.lasso) review.keepInside(now.lasso, spot.shift);
       else if (now.box) {
-        const [x0, y0, x1, y1] = now.box;
-        const sorted = [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)];
-        if (sorted[2] - sorted[0] >= SMALLEST_BOX && sorted[3] - sorted[1] >= SMALLEST_BOX) prompting.setBox(sorted, spot.at);
+        const drawn = sorted(now.box);
+        if (drawn[2] - drawn[0] >= SMALLEST_BOX && drawn[3] - drawn[1] >= SMALLEST_BOX) prompting.setBox(drawn, spot.at);
       }
     },
     cancel: () => scratch({ line: null, lasso: null, box: null }),
     hover(spot) {
       const state = store.get();
       if (!state.photoReady) return;
-      const [x, y] = image(spot);
+      const [x, y] = toImage(spot);
       if (painting() || state.view.crosshair) scratch({ pointer: [x, y] });
       if (state.review) review.hover(x, y);
       else prompting.hover(x, y);
@@ -152,19 +155,19 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
     zoom: viewport.zoomAt,
   });
 
-  /** @returns {[number, number]} where the keyboard points, in image coordinates */
+  /** @returns {Position} where the keyboard points */
   function cursor() {
     const { screen } = viewport;
     return store.get().scratch.cursor ?? inside(viewport.toImage(screen.width / 2, screen.height / 2));
   }
 
   return {
-    objectAt,
     /** @param {number} dx @param {number} dy @param {boolean} leap */
     moveCursor(dx, dy, leap) {
       if (!store.get().photoReady) return;
-      const step = (leap ? CURSOR_LEAP : CURSOR_STEP) / viewport.view.scale;
+      const step = (leap ? CURSOR_LEAP : CURSOR_STEP) / viewport.transform.scale;
       const [x, y] = cursor();
+      /** @type {Position} */
       const next = store.get().scratch.cursor ? inside([x + dx * step, y + dy * step]) : [x, y];
       scratch({ cursor: next });
       const { corner } = store.get().scratch;
@@ -178,7 +181,7 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
     /** @param {0 | 1} label @param {number} at */
     pointAtCursor(label, at) {
       if (!store.get().photoReady) return;
-      const { width, height } = store.get().image;
+      const { width, height } = openImage();
       const [x, y] = cursor();
       scratch({ cursor: [x, y] });
       prompting.addPoint(Math.min(x, width - 1), Math.min(y, height - 1), label, at);
@@ -189,26 +192,25 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
       if (!photoReady) return;
       const point = cursor();
       if (!now.corner) return scratch({ cursor: point, corner: point });
-      const [x0, y0, x1, y1] = [...now.corner, ...point];
       scratch({ corner: null, box: null });
-      const sorted = [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)];
-      if (sorted[2] > sorted[0] && sorted[3] > sorted[1]) prompting.setBox(sorted, at);
+      const drawn = sorted([...now.corner, ...point]);
+      if (drawn[2] > drawn[0] && drawn[3] > drawn[1]) prompting.setBox(drawn, at);
     },
     /** Takes the selected objects away from the one in progress; without one, the others from the one selected first. */
     subtractSelected() {
       const { annotations, selection, draft } = store.get();
       const from = draft.now
         ? { id: draft.now.annotationId, mask: shownMask(draft.now) }
-        : annotations.find((/** @type {any} */ item) => item.id === selection[0]);
-      const others = annotations.filter((/** @type {any} */ item) => selection.includes(item.id) && item.id !== from?.id);
+        : annotations.find((item) => item.id === selection[0]);
+      const others = annotations.filter((item) => selection.includes(item.id) && item.id !== from?.id);
       if (!from?.mask || !others.length)
         return toast("Select the object to subtract from, then those to subtract: Ctrl+click on the image or in the list.");
       const mask = subtract(
         from.mask,
-        others.map((/** @type {any} */ item) => item.mask),
+        others.map((item) => item.mask),
       );
       if (equal(mask, from.mask)) return toast("The objects do not overlap: there is nothing to subtract.");
-      return draft.now ? prompting.edit(mask) : editKept(from.id, mask);
+      return draft.now ? prompting.edit(mask) : editKept(/** @type {string} */ (from.id), mask);
     },
     /** @param {number} factor */
     resizeBrush: (factor) =>
@@ -216,9 +218,5 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
   };
 }
 
-/** @param {number[]} box @param {number} x @param {number} y @param {number} reach */
-function onEdge([x0, y0, x1, y1], x, y, reach) {
-  const within = x > x0 - reach && x < x1 + reach && y > y0 - reach && y < y1 + reach;
-  const deep = x > x0 + reach && x < x1 - reach && y > y0 + reach && y < y1 - reach;
-  return within && !deep;
-}
+/** @param {Box} box  between any two corners @returns {Box} */
+const sorted = ([x0, y0, x1, y1]) => [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { area } from "../../static/canvas/rle.js";
-import { newStep } from "../../static/data/state.js";
+import { newStep } from "../../static/data/draft.js";
 import { createTools } from "../../static/work/tools.js";
 import { annotation, page, square } from "./parts.js";
 

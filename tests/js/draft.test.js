@@ -3,17 +3,14 @@ import { test } from "node:test";
 
 import {
   NO_DRAFT,
-  createStore,
   distinctCandidates,
-  nearestPoint,
   newStep,
   patchStep,
-  reconcile,
   redoStep,
   shownMask,
   undoStep,
   withPrompts,
-} from "../../static/data/state.js";
+} from "../../static/data/draft.js";
 
 const POINT = [5, 5, 1];
 const mask = (x) => ({ x, y: 0, w: 1, h: 1, runs: [0, 1] });
@@ -76,53 +73,6 @@ test("an edited mask is shown instead of the candidate", () => {
   const step = newStep({ reply: reply("a", mask(1)), answered: true, edited: mask(7) });
   assert.deepEqual(shownMask(step), mask(7));
   assert.equal(shownMask(null), null);
-});
-
-test("the nearest prompt within reach is found", () => {
-  const step = newStep({
-    points: [
-      [0, 0, 1],
-      [10, 0, 0],
-    ],
-  });
-  assert.equal(nearestPoint(step, 8, 0, 5), 1);
-  assert.equal(nearestPoint(step, 5, 50, 5), -1);
-  assert.equal(nearestPoint(null, 0, 0, 5), -1);
-});
-
-test("watchers run at once, then once per task with the latest values", async () => {
-  const store = createStore({ a: 1, b: 1 });
-  const seen = [];
-  store.watch(["a"], ({ a }) => seen.push(a));
-  store.set({ a: 2 });
-  store.set({ a: 3 });
-  store.set({ b: 9 });
-  await Promise.resolve();
-  store.set({ a: 3 });
-  await Promise.resolve();
-  assert.deepEqual(seen, [1, 3]);
-});
-
-test("a watcher may set further values", async () => {
-  const store = createStore({ a: 1, b: 1 });
-  store.watch(["a"], ({ a }) => store.set({ b: a * 2 }));
-  const seen = [];
-  store.watch(["b"], ({ b }) => seen.push(b));
-  store.set({ a: 5 });
-  await new Promise((resolve) => setTimeout(resolve));
-  assert.equal(seen.at(-1), 10);
-});
-
-test("annotations keep their masks when the server repeats them", () => {
-  const before = [{ id: "a", mask: mask(1), label_id: 1 }];
-  const after = [
-    { id: "a", mask: mask(1), label_id: 2 },
-    { id: "b", mask: mask(2), label_id: 1 },
-  ];
-  const merged = reconcile(before, after, (x, y) => x.x === y.x);
-  assert.equal(merged[0].mask, before[0].mask);
-  assert.equal(merged[0].label_id, 2);
-  assert.equal(merged[1], after[1]);
 });
 
 test("candidates that show the same mask appear once and keep their place in the answer", () => {
