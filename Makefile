@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 7860
-# What the tests need of Debian: a browser, and a PostgreSQL server that they start themselves.
+# What the checks need of Debian: a browser, a PostgreSQL server that they start themselves, and node with npm.
 MISSING := $(if $(shell command -v chromium 2>/dev/null),,chromium) \
+	$(if $(shell command -v node 2>/dev/null),,nodejs) $(if $(shell command -v npm 2>/dev/null),,npm) \
 	$(if $(wildcard /usr/lib/postgresql/*/bin/initdb)$(shell command -v initdb 2>/dev/null),,postgresql)
 
 .PHONY: run test lint format clean system
@@ -14,19 +15,20 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed-dev system lint
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
-	@if command -v node >/dev/null; then node --test tests/js; else echo "node is missing: tests/js not run"; fi
+	node --test tests/js
 
-lint: $(VENV)/installed-dev
+lint: $(VENV)/installed-dev node_modules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	node_modules/.bin/tsc
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) node_modules build *.egg-info
 
 # sam2 is source-only and must be built against the torch that is there, so torch and the build tools come first.
 $(VENV)/installed: pyproject.toml
@@ -37,6 +39,11 @@ $(VENV)/installed: pyproject.toml
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[dev]"
+	touch $@
+
+# Tools that check the page, pinned in package-lock.json. The page itself needs none of them.
+node_modules: package.json package-lock.json | system
+	npm ci --silent --no-audit --no-fund
 	touch $@
 
 system:

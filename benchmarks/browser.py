@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
 HOOK = "document.querySelector('#annotator').annotator"
+_HOOK_SCRIPT = Path(__file__).resolve().parents[1] / "tests" / "browser" / "hook.js"
+
+
+def hook(page: Page) -> Page:
+    """Let HOOK look into what this page loads from now on."""
+    page.add_init_script(path=_HOOK_SCRIPT)
+    return page
+
+
+def new_page(browser: Browser | BrowserContext, **options: Any) -> Page:
+    """A page with HOOK."""
+    return hook(browser.new_page(**options))
 
 
 def settle(page: Page) -> None:

@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from annotator.settings import ASSETS_DIR
-from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, on_page, settle
+from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, new_page, on_page, settle
 
 _WARM_UP = 5
 
@@ -65,7 +65,7 @@ def main() -> None:
     options = parser.parse_args()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page = new_page(browser, viewport={"width": 1280, "height": 800})
         page.goto(options.url)
         page.wait_for_selector('#annotator[data-ready="true"]')
         upload = {"name": "click-to-paint.jpg", "mimeType": "image/jpeg", "buffer": photo()}

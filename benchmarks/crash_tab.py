@@ -21,7 +21,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Error, Page, Request, Response, sync_playwright
 
-from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, on_page
+from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, new_page, on_page
 from benchmarks.crash import Server
 
 
@@ -98,7 +98,7 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         for _ in range(options.kills):
-            page = context.new_page()
+            page = new_page(context)
             watch.follow(page)
             open_page(page, f"http://127.0.0.1:{server.port}")
             page.keyboard.press("b")
@@ -110,7 +110,7 @@ def main() -> int:
                 pass  # the tab is gone
             outcomes["in flight at the kill"] += len(set(watch.sent) - watch.acknowledged)
             page.close()
-            page = context.new_page()
+            page = new_page(context)
             watch.follow(page)
             open_page(page, f"http://127.0.0.1:{server.port}")
             page.close()

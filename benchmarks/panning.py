@@ -27,7 +27,7 @@ from annotator.settings import ASSETS_DIR, Settings
 from annotator.storage.store import Store
 from annotator.types import Annotation, Change
 from annotator.workspace.workspace import Workspace
-from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, settle
+from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, new_page, settle
 from benchmarks.crash import Server
 from benchmarks.scale import disc
 
@@ -66,7 +66,7 @@ def main() -> None:
         server = Server(Path(folder))
         server.start()
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page = new_page(browser, viewport={"width": 1280, "height": 800})
         page.goto(f"http://127.0.0.1:{server.port}")
         settle(page)
         page.evaluate(f"() => {HOOK}.viewport.set({{scale: 0.5, x: -800, y: -600}})")

@@ -22,7 +22,7 @@ from annotator.sam.predictor import Predictor
 from annotator.serving.model_host import pick_device
 from annotator.settings import ASSETS_DIR, Settings
 from annotator.types import Point, Prompt
-from benchmarks.browser import ARGUMENTS, CHROMIUM, click, settle
+from benchmarks.browser import ARGUMENTS, CHROMIUM, click, new_page, settle
 
 CLICKS = {
     "skimage_chelsea": (220, 170),
@@ -99,7 +99,7 @@ def main() -> None:
     one_click(options.model)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        screenshot(browser.new_page(viewport={"width": 1280, "height": 800}), options.url)
+        screenshot(new_page(browser, viewport={"width": 1280, "height": 800}), options.url)
         browser.close()
 
 

@@ -16,13 +16,13 @@ import time
 from pathlib import Path
 
 import psutil
-from playwright.sync_api import Error, Page, Playwright, sync_playwright
+from playwright.sync_api import Error, Playwright, sync_playwright
 
 from annotator.serving.local import LocalSegmenter
 from annotator.settings import Settings
 from annotator.storage.store import Store
 from annotator.workspace.workspace import Workspace
-from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, settle
+from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, hook, settle
 from benchmarks.crash import Server, free_port
 from benchmarks.scale import build
 
@@ -67,7 +67,7 @@ def start(playwright: Playwright, port: int, url: str, images: int) -> int:
             break
         except Error:
             time.sleep(0.2)
-    page: Page = browser.contexts[0].pages[0]
+    page = hook(browser.contexts[0].pages[0])
     page.goto(url)
     settle(page)
     page.locator("#annotator .queue .tile").first.click()

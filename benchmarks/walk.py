@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import FilePayload, Page, sync_playwright
 
 from annotator.settings import ASSETS_DIR
-from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, click, on_page, settle
+from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, click, new_page, on_page, settle
 
 FOLDER = ASSETS_DIR / "walk"
 _SIZE = (960, 600)
@@ -139,7 +139,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        walk(browser.new_page(viewport={"width": 1280, "height": 800}), options.url)
+        walk(new_page(browser, viewport={"width": 1280, "height": 800}), options.url)
         browser.close()
 
 

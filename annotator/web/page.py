@@ -10,7 +10,7 @@ TITLE = "Annotator"
 
 # The import must stay dynamic: Gradio drops `type="module"` from scripts. The template holds no `${}`: a changed
 # rendering would patch the element and wipe the canvas.
-_TEMPLATE = '<div id="annotator" data-ready="false"></div>'
+_TEMPLATE = '<div id="annotator"></div>'
 _ON_LOAD = """
 import("/page/main.js")
   .then((module) => module.mount(element.querySelector("#annotator")))

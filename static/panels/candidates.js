@@ -1,17 +1,21 @@
 /** The bar over the canvas while an object is in progress: candidates with scores, keep, drop. */
 
-import { el, iconButton } from "../dom.js";
-import { shownMask } from "../state.js";
+import { el, iconButton } from "./dom.js";
+import { shownMask } from "../data/draft.js";
+
+/** @import { Step, Store } from "../data/types.d.ts" */
+/** @import { Commands } from "../work/commands.js" */
+/** @import { Prompting } from "../work/prompting.js" */
 
 /**
- * @param {{store: any, prompting: any, commands: Record<string, () => void>, done: () => void}} context
+ * @param {{store: Store, prompting: Prompting, commands: Commands, focusCanvas: () => void}} context
  */
-export function createCandidateBar({ store, prompting, commands, done }) {
+export function createCandidateBar({ store, prompting, commands, focusCanvas }) {
   const chips = el("div", { class: "chips", role: "radiogroup", "aria-label": "Candidate masks (Tab)" });
   const words = el("span", { class: "bar-words" });
   const after = (/** @type {() => void} */ run) => () => {
     run();
-    done();
+    focusCanvas();
   };
   const keep = iconButton(
     "check",
@@ -34,7 +38,7 @@ export function createCandidateBar({ store, prompting, commands, done }) {
     drop,
   );
 
-  store.watch(["draft"], (/** @type {any} */ { draft }) => {
+  store.watch(["draft"], ({ draft }) => {
     const step = draft.now;
     bar.hidden = !step;
     if (!step) return;
@@ -44,7 +48,7 @@ export function createCandidateBar({ store, prompting, commands, done }) {
     chips.hidden = list.length === 0;
     keep.disabled = !step.answered || !shownMask(step)?.w;
     chips.replaceChildren(
-      ...list.map((/** @type {any} */ candidate, /** @type {number} */ index) => {
+      ...list.map((candidate, index) => {
         const chosen = !step.edited && index === step.index;
         return el(
           "button",
@@ -65,7 +69,7 @@ export function createCandidateBar({ store, prompting, commands, done }) {
   return bar;
 }
 
-/** @param {import("../state.js").Step} step */
+/** @param {Step} step */
 function progressOf(step) {
   if (!step.answered) return "Segmenting …";
   if (!shownMask(step)?.w) return "Nothing found: add a point";

@@ -1,15 +1,21 @@
 /** The bar at the top: the project, what can be done with the image, and which model answers. */
 
-import { el, icon, iconButton } from "../dom.js";
+import { el, icon, iconButton } from "./dom.js";
 import { anchor, popover } from "./popover.js";
 import { createProjectMenu } from "./projects.js";
 
+/** @import { Store } from "../data/types.d.ts" */
+/** @import { Commands } from "../work/commands.js" */
+/** @import { Models } from "../work/models.js" */
+/** @import { Session } from "../work/session.js" */
+
 /**
- * @param {{store: any, session: any, exportCoco: () => Promise<void>, models: any, commands: Record<string, () => void>, pickFiles: () => void,
- *   pickFolder: () => void, pickCoco: () => void, viewPanel: HTMLElement, folderPanel: HTMLElement, done: () => void}} context
+ * @param {{store: Store, session: Session, exportCoco: () => Promise<void>, models: Models, commands: Commands, pickFiles: () => void,
+ *   pickFolder: () => void, pickCoco: () => void, viewPanel: HTMLElement, folderPanel: HTMLElement, focusCanvas: () => void}} context
  */
 export function createHeader(context) {
-  const { store, session, exportCoco, models, commands, pickFiles, pickFolder, pickCoco, viewPanel, folderPanel, done } = context;
+  const { store, session, exportCoco, models, commands, pickFiles, pickFolder, pickCoco, viewPanel, folderPanel, focusCanvas } =
+    context;
   const upload = iconButton("upload", "Upload images (or drop, or paste them)", pickFiles, { words: "Upload" });
   const uploadFolder = iconButton("folderUp", "Add folder: upload the images in it (or drop it)", pickFolder, {
     class: "plain upload-folder",
@@ -19,19 +25,21 @@ export function createHeader(context) {
     "Find every object; inside a box if one is drawn (Q)",
     () => {
       commands.autoMask();
-      done();
+      focusCanvas();
     },
     { words: "Auto-mask" },
   );
   const bring = iconButton("import", "Import objects from a COCO file, for images that are here", pickCoco, { words: "Import" });
   const folder = popover("folder", "Add a folder of the server", folderPanel);
-  const download = iconButton("export", "Download all objects as COCO RLE", () => void exportCoco().then(done), { words: "Export" });
+  const download = iconButton("export", "Download all objects as COCO RLE", () => void exportCoco().then(focusCanvas), {
+    words: "Export",
+  });
   const finished = el(
     "button",
     {
       type: "button",
       class: "button status-button",
-      onclick: () => session.setStatus(store.get().image.status === "done" ? "in_progress" : "done"),
+      onclick: () => session.setStatus(store.get().image?.status === "done" ? "in_progress" : "done"),
     },
     icon("check"),
     el("span", { class: "words" }, "Done"),
@@ -39,10 +47,10 @@ export function createHeader(context) {
   const title = el("div", { class: "title", "aria-live": "polite" });
   const model = modelPicker({ store, models });
 
-  store.watch(["status"], (/** @type {any} */ { status }) => {
+  store.watch(["status"], ({ status }) => {
     folder.hidden = !status?.image_folders.length;
   });
-  store.watch(["image", "review", "booted", "photoReady"], (/** @type {any} */ { image, review, booted, photoReady }) => {
+  store.watch(["image", "review", "booted", "photoReady"], ({ image, review, booted, photoReady }) => {
     title.textContent = image ? image.name : "";
     title.title = image ? `${image.name}, ${image.width} × ${image.height}` : "";
     auto.disabled = !photoReady || review?.state === "running";
@@ -57,7 +65,7 @@ export function createHeader(context) {
     "header",
     { class: "bar" },
     el("span", { class: "brand" }, icon("mark"), el("span", { class: "words" }, "Annotator")),
-    createProjectMenu({ store, session, done }),
+    createProjectMenu({ store, session, focusCanvas }),
     el("div", { class: "group" }, upload, uploadFolder, folder, auto, bring, download),
     title,
     el(
@@ -71,7 +79,7 @@ export function createHeader(context) {
   );
 }
 
-/** @param {{store: any, models: any}} context */
+/** @param {{store: Store, models: Models}} context */
 function modelPicker({ store, models }) {
   const name = el("span", { class: "words" });
   const button = el(
@@ -83,7 +91,7 @@ function modelPicker({ store, models }) {
   );
   const panel = el("div", { class: "menu" });
   anchor(button, panel);
-  store.watch(["status"], (/** @type {any} */ { status }) => {
+  store.watch(["status"], ({ status }) => {
     if (!status) return;
     const { model } = status;
     name.textContent = model.compiling ? `${model.name} · compiling` : model.name;
@@ -95,7 +103,7 @@ function modelPicker({ store, models }) {
         el("b", {}, model.name),
         ` on ${model.device}, ${model.dtype}, ${model.backend}. ${sentence(model.reason)}`,
       ),
-      ...status.models.map((/** @type {any} */ item) =>
+      ...status.models.map((item) =>
         el(
           "button",
           {

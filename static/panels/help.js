@@ -1,7 +1,9 @@
 /** The key sheet. */
 
-import { el, iconButton } from "../dom.js";
-import { KEYMAPS, SHEET, keysOf } from "../keys.js";
+import { el, iconButton } from "./dom.js";
+import { KEYMAPS, SHEET, keysOf } from "../work/keymaps.js";
+
+/** @import { Store, ViewSettings } from "../data/types.d.ts" */
 
 const POINTER = [
   ["Click", "a point on the object"],
@@ -17,7 +19,7 @@ const POINTER = [
 
 /**
  * @param {HTMLElement} root
- * @param {{store: any, setView: (fields: any) => void, closed: () => void}} context
+ * @param {{store: Store, setView: (fields: Partial<ViewSettings>) => void, closed: () => void}} context
  * @returns {() => void} opens the sheet
  */
 export function createHelp(root, { store, setView, closed }) {
@@ -36,7 +38,7 @@ export function createHelp(root, { store, setView, closed }) {
   root.append(dialog);
 
   const digits = ["1–9", "choose the label; relabels the selected object"];
-  store.watch(["view"], (/** @type {any} */ { view }) => {
+  store.watch(["view"], ({ view }) => {
     maps.value = view.keymap;
     body.replaceChildren(
       group(

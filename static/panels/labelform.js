@@ -1,14 +1,16 @@
 /** The details of a label, changed in its place in the list. */
 
-import { el, iconButton } from "../dom.js";
+import { el, iconButton } from "./dom.js";
+
+/** @import { Label, LabelFields } from "../data/types.d.ts" */
 
 const KEYS = "123456789";
 
 /**
- * Enter, the button, and leaving the form take what was changed; Escape does not.
- * @param {any} label
+ * Enter, the button, and leaving the form save what was changed. Escape does not.
+ * @param {Label} label
  * @param {HTMLElement} swatch
- * @param {{save: (fields: any) => Promise<boolean>, close: () => void}} use  the form stays where `save` did not succeed
+ * @param {{save: (fields: LabelFields) => Promise<boolean>, close: () => void}} use  the form stays open when `save` did not succeed
  */
 export function createLabelForm(label, swatch, { save, close }) {
   const name = el("input", { type: "text", value: label.name, "aria-label": "Name", maxlength: "100" });
@@ -22,7 +24,7 @@ export function createLabelForm(label, swatch, { save, close }) {
   const key = el("select", { "aria-label": "Key", title: "Key that chooses the label" }, el("option", { value: "" }, "–"));
   for (const digit of KEYS) key.append(el("option", {}, digit));
   key.value = label.key ?? "";
-  /** Nothing more is to be saved: it is being saved, or the form is gone. */
+  /** Whether there is nothing more to save: the form is being saved, or is gone. */
   let settled = false;
   const form = el(
     "form",
@@ -36,7 +38,9 @@ export function createLabelForm(label, swatch, { save, close }) {
 
   function changes() {
     const now = { name: name.value.trim() || label.name, supercategory: supercategory.value.trim(), key: key.value || null };
-    return Object.fromEntries(Object.entries(now).filter(([field, value]) => value !== label[field]));
+    return Object.fromEntries(
+      Object.entries(now).filter(([field, value]) => value !== label[/** @type {keyof LabelFields} */ (field)]),
+    );
   }
 
   async function finish() {
@@ -52,7 +56,8 @@ export function createLabelForm(label, swatch, { save, close }) {
     void finish();
   });
   form.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "Enter" && [name, supercategory, key].includes(event.target)) form.requestSubmit();
+    if (event.key === "Enter" && /** @type {unknown[]} */ ([name, supercategory, key]).includes(event.target))
+      form.requestSubmit();
     if (event.key !== "Escape") return;
     settled = true;
     close();

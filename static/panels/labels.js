@@ -1,14 +1,17 @@
 /** The labels: choose, add, change, recolour, remove. */
 
-import { el, iconButton } from "../dom.js";
+import { el, iconButton } from "./dom.js";
 import { createLabelForm } from "./labelform.js";
 
+/** @import { Label, State, Store } from "../data/types.d.ts" */
+/** @import { Labels } from "../work/labels.js" */
+
 /**
- * @param {{store: any, labels: any, choose: (id: number) => void, done: () => void}} context  `done` gives the focus back
+ * @param {{store: Store, labels: Labels, choose: (id: number) => void, focusCanvas: () => void}} context
  */
-export function createLabelPanel({ store, labels, choose, done }) {
+export function createLabelPanel({ store, labels, choose, focusCanvas }) {
   const list = el("div", { class: "label-list", role: "radiogroup", "aria-label": "Label of the next object" });
-  /** The label whose form stands in the list, which is then left as it is. @type {number | null} */
+  /** The label whose form is open; the list is not drawn again while it is. @type {number | null} */
   let editing = null;
   const input = el("input", {
     type: "text",
@@ -26,7 +29,7 @@ export function createLabelPanel({ store, labels, choose, done }) {
   input.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     if (event.key !== "Escape") return;
     input.value = "";
-    done();
+    focusCanvas();
   });
 
   /** @param {Event} event */
@@ -36,17 +39,17 @@ export function createLabelPanel({ store, labels, choose, done }) {
     if (!name) return;
     input.value = "";
     void labels.add(name);
-    done();
+    focusCanvas();
   }
 
-  /** @param {any} label @param {HTMLElement} row @param {HTMLElement} swatch */
+  /** @param {Label} label @param {HTMLElement} row @param {HTMLElement} swatch */
   function edit(label, row, swatch) {
     if (editing !== null) return;
     const close = () => {
       const focused = form.element.contains(document.activeElement);
       editing = null;
       draw(store.get());
-      if (focused) done();
+      if (focused) focusCanvas();
     };
     const form = createLabelForm(label, swatch, { save: (fields) => labels.change(label.id, fields), close });
     editing = label.id;
@@ -54,12 +57,12 @@ export function createLabelPanel({ store, labels, choose, done }) {
     form.focus();
   }
 
-  /** @param {any} state */
+  /** @param {State} state */
   function draw({ labels: all, labelId }) {
-    if (all.some((/** @type {any} */ label) => label.id === editing)) return;
+    if (all.some((label) => label.id === editing)) return;
     editing = null;
     list.replaceChildren(
-      ...all.map((/** @type {any} */ label, /** @type {number} */ index) => {
+      ...all.map((label, index) => {
         const chosen = label.id === labelId;
         const key = label.key ?? (index < 9 ? String(index + 1) : "");
         const swatch = el("input", {

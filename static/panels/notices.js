@@ -1,13 +1,16 @@
-/** What the canvas says by itself: nothing here yet, encoding, connection lost, how long things took. */
+/** What the page says by itself: no image yet, preparing, connection lost, how long a click took. */
 
-import { el, iconButton } from "../dom.js";
+import { el, iconButton } from "./dom.js";
 import { sampleTile } from "./strip.js";
+
+/** @import { Store } from "../data/types.d.ts" */
+/** @import { Intake } from "../work/intake.js" */
 
 const ms = (/** @type {number | null | undefined} */ value) =>
   value === null || value === undefined ? null : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 
-/** @param {{store: any, intake: any, pickFiles: () => void, done: () => void}} context */
-export function createEmptyState({ store, intake, pickFiles, done }) {
+/** @param {{store: Store, intake: Intake, pickFiles: () => void, focusCanvas: () => void}} context */
+export function createEmptyState({ store, intake, pickFiles, focusCanvas }) {
   const samples = el("div", { class: "tiles" });
   const words = el(
     "p",
@@ -16,14 +19,14 @@ export function createEmptyState({ store, intake, pickFiles, done }) {
   );
   const upload = iconButton("upload", "Upload images", pickFiles, { words: "Upload images", class: "primary" });
   const element = el("div", { class: "empty", hidden: true }, el("h1", {}, "Click to segment"), words, upload, samples);
-  store.watch(["booted", "image", "images", "samples"], (/** @type {any} */ state) => {
+  store.watch(["booted", "image", "images", "samples"], (state) => {
     element.hidden = !state.booted || state.image !== null;
-    samples.replaceChildren(...state.samples.map((/** @type {any} */ sample) => sampleTile(sample, intake, done)));
+    samples.replaceChildren(...state.samples.map((sample) => sampleTile(sample, intake, focusCanvas)));
   });
   return element;
 }
 
-/** @param {{store: any}} context */
+/** @param {{store: Store}} context */
 export function createNotices({ store }) {
   const offline = el(
     "div",
@@ -31,10 +34,10 @@ export function createNotices({ store }) {
     "The connection to the server is lost. Your changes are kept here and sent when it is back.",
   );
   const encoding = el("div", { class: "pill", role: "status", hidden: true });
-  store.watch(["online"], (/** @type {any} */ { online }) => {
+  store.watch(["online"], ({ online }) => {
     offline.hidden = online;
   });
-  store.watch(["image", "photoReady", "booted", "detail"], (/** @type {any} */ { image, photoReady, booted, detail }) => {
+  store.watch(["image", "photoReady", "booted", "detail"], ({ image, photoReady, booted, detail }) => {
     const text = !booted
       ? ""
       : detail
@@ -50,20 +53,20 @@ export function createNotices({ store }) {
   return [offline, encoding];
 }
 
-/** @param {{store: any}} context */
+/** @param {{store: Store}} context */
 export function createStatusBar({ store }) {
   const size = el("span", { class: "size" });
   const zoom = el("span", { class: "zoom" });
   const timing = el("span", { class: "timing", title: "Click to paint, and the server's share of it" });
-  store.watch(["image"], (/** @type {any} */ { image }) => {
+  store.watch(["image"], ({ image }) => {
     size.textContent = image ? `${image.width} × ${image.height}` : "";
     zoom.hidden = !image;
   });
-  store.watch(["timing"], (/** @type {any} */ { timing: spans }) => {
+  store.watch(["timing"], ({ timing: spans }) => {
     timing.replaceChildren();
     if (!spans) return;
     timing.append(el("b", {}, `${ms(spans.paint)}`), " click to paint");
-    for (const name of ["queue", "encode", "decode", "postprocess"]) {
+    for (const name of /** @type {const} */ (["queue", "encode", "decode", "postprocess"])) {
       timing.append(el("span", { class: "span" }, `${name} ${ms(spans[name]) ?? "cached"}`));
     }
   });

@@ -1,22 +1,28 @@
-/** The list of kept objects. Rows are reused, so that hundreds of objects stay quick. */
+/** The list of kept objects. Rows that did not change are used again, which keeps hundreds of objects quick. */
 
-import { objectColor } from "../colors.js";
-import { compact, el, icon, iconButton } from "../dom.js";
+import { objectColor } from "../canvas/colors.js";
+import { compact, el, icon, iconButton } from "./dom.js";
+
+/** @import { Annotation, State, Store, ViewSettings } from "../data/types.d.ts" */
+/** @import { Commands } from "../work/commands.js" */
+/** @import { Command } from "../work/keymaps.js" */
+/** @import { Objects } from "../work/objects.js" */
+/** @import { IconName } from "./dom.js" */
 
 /**
- * @param {{store: any, objects: any, setView: (fields: any) => void, commands: Record<string, () => void>, done: () => void}} context
+ * @param {{store: Store, objects: Objects, setView: (fields: Partial<ViewSettings>) => void, commands: Commands, focusCanvas: () => void}} context
  */
-export function createObjectPanel({ store, objects, setView, commands, done }) {
+export function createObjectPanel({ store, objects, setView, commands, focusCanvas }) {
   const count = el("span", { class: "count" });
   const list = el("ul", { class: "object-list", role: "listbox", "aria-label": "Objects", "aria-multiselectable": "true" });
   const hint = el("p", { class: "hint" }, "Click the image to mark an object, then press Enter to keep it.");
-  const act = (/** @type {any} */ name, /** @type {string} */ title, /** @type {string} */ command) =>
+  const act = (/** @type {IconName} */ name, /** @type {string} */ title, /** @type {Command} */ command) =>
     iconButton(
       name,
       title,
       () => {
         commands[command]();
-        done();
+        focusCanvas();
       },
       { class: "plain small" },
     );
@@ -39,9 +45,9 @@ export function createObjectPanel({ store, objects, setView, commands, done }) {
     if (specks.validity.valid) setView({ specks: Number(specks.value) });
     else specks.value = String(store.get().view.specks);
   });
-  specks.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+  specks.addEventListener("keydown", (event) => {
     if (event.key === "Escape") specks.value = String(store.get().view.specks);
-    if (event.key === "Enter" || event.key === "Escape") done();
+    if (event.key === "Enter" || event.key === "Escape") focusCanvas();
   });
   const remove = act("trash", "Delete (Del)", "remove");
   const bar = el(
@@ -55,7 +61,7 @@ export function createObjectPanel({ store, objects, setView, commands, done }) {
     remove,
   );
 
-  /** @type {Map<string, {row: any, from: any[]}>} */
+  /** The rows by object id, and the values each was made from. @type {Map<string, {row: HTMLElement, from: unknown[]}>} */
   const rows = new Map();
 
   /** @param {string} id */
@@ -63,31 +69,31 @@ export function createObjectPanel({ store, objects, setView, commands, done }) {
     const hidden = new Set(store.get().hidden);
     if (!hidden.delete(id)) hidden.add(id);
     store.set({ hidden });
-    done();
+    focusCanvas();
   }
 
   /** @param {MouseEvent} event @param {string} id */
   function select(event, id) {
     const { selection, annotations } = store.get();
-    const ids = annotations.map((/** @type {any} */ item) => item.id);
+    const ids = annotations.map((item) => item.id);
     if (event.shiftKey && selection.length) {
       const [from, to] = [ids.indexOf(selection[0]), ids.indexOf(id)].sort((a, b) => a - b);
-      const others = ids.slice(from, to + 1).filter((/** @type {string} */ other) => other !== selection[0]);
+      const others = ids.slice(from, to + 1).filter((other) => other !== selection[0]);
       store.set({ selection: [selection[0], ...others] });
     } else if (event.ctrlKey || event.metaKey) {
       store.set({
-        selection: selection.includes(id) ? selection.filter((/** @type {string} */ other) => other !== id) : [...selection, id],
+        selection: selection.includes(id) ? selection.filter((other) => other !== id) : [...selection, id],
       });
     } else store.set({ selection: [id] });
-    done();
+    focusCanvas();
   }
 
-  /** @param {any} state @param {any} item @param {number} index */
+  /** @param {State} state @param {Annotation} item @param {number} index */
   function row(state, item, index) {
     const selected = state.selection.includes(item.id);
     const hidden = state.hidden.has(item.id);
     const color = objectColor(state, item.label_id, index);
-    const name = state.labels.find((/** @type {any} */ label) => label.id === item.label_id)?.name ?? "?";
+    const name = state.labels.find((label) => label.id === item.label_id)?.name ?? "?";
     const from = [item, selected, hidden, color, name, index];
     const known = rows.get(item.id);
     if (known && from.every((value, i) => value === known.from[i])) return known.row;
@@ -96,8 +102,8 @@ export function createObjectPanel({ store, objects, setView, commands, done }) {
     return node;
   }
 
-  // A function of its own: listeners made where `known` is in scope would keep each row's predecessor alive.
-  /** @param {{item: any, selected: boolean, hidden: boolean, color: string, name: string, index: number}} shown */
+  // A function of its own: listeners that are made where `known` is in scope would keep the row before alive.
+  /** @param {{item: Annotation, selected: boolean, hidden: boolean, color: string, name: string, index: number}} shown */
   function newRow({ item, selected, hidden, color, name, index }) {
     return el(
       "li",
@@ -127,7 +133,7 @@ export function createObjectPanel({ store, objects, setView, commands, done }) {
         "Delete",
         () => {
           void objects.remove([item.id]);
-          done();
+          focusCanvas();
         },
         { class: "plain small" },
       ),
@@ -150,35 +156,32 @@ export function createObjectPanel({ store, objects, setView, commands, done }) {
       "aria-label": "Hide or show all",
       onclick: () => {
         commands.hideAll();
-        done();
+        focusCanvas();
       },
     },
     icon("view"),
   );
 
-  store.watch(["annotations", "selection", "hidden", "labels", "view"], (/** @type {any} */ state) => {
+  store.watch(["annotations", "selection", "hidden", "labels", "view"], (state) => {
     const { annotations, selection } = state;
-    const nodes = annotations.map((/** @type {any} */ item, /** @type {number} */ index) => row(state, item, index));
-    if (
-      nodes.length !== list.childElementCount ||
-      nodes.some((/** @type {Node} */ node, /** @type {number} */ i) => list.children[i] !== node)
-    )
+    const nodes = annotations.map((item, index) => row(state, item, index));
+    if (nodes.length !== list.childElementCount || nodes.some((node, i) => list.children[i] !== node))
       list.replaceChildren(...nodes);
-    const ids = new Set(annotations.map((/** @type {any} */ item) => item.id));
+    const ids = new Set(annotations.map((item) => item.id));
     for (const id of rows.keys()) if (!ids.has(id)) rows.delete(id);
     count.textContent = String(annotations.length);
     hint.hidden = annotations.length > 0;
     for (const button of single) button.disabled = selection.length !== 1;
     merge.disabled = selection.length < 2;
     remove.disabled = selection.length === 0;
-    const last = rows.get(selection.at(-1));
+    const last = rows.get(selection.at(-1) ?? "");
     last?.row.scrollIntoView({ block: "nearest" });
   });
 
-  store.watch(["selection", "draft"], (/** @type {any} */ { selection, draft }) => {
+  store.watch(["selection", "draft"], ({ selection, draft }) => {
     subtract.disabled = selection.length < (draft.now ? 1 : 2);
   });
-  store.watch(["view"], (/** @type {any} */ { view }) => {
+  store.watch(["view"], ({ view }) => {
     specks.value = String(view.specks);
   });
 

@@ -1,10 +1,12 @@
 /** Panels that open under a button. */
 
-import { el, iconButton } from "../dom.js";
+import { el, iconButton } from "./dom.js";
+
+/** @import { IconName } from "./dom.js" */
 
 /**
  * A button that opens a panel under itself.
- * @param {any} name @param {string} title @param {HTMLElement} panel
+ * @param {IconName} name @param {string} title @param {HTMLElement} panel
  */
 export function popover(name, title, panel) {
   const button = iconButton(name, title, () => {}, { class: "plain" });
@@ -25,7 +27,7 @@ export function anchor(button, panel) {
     panel.hidden = !open;
     button.setAttribute("aria-expanded", String(open));
   };
-  button.addEventListener("click", () => show(panel.hidden));
+  button.addEventListener("click", () => show(panel.hidden === true));
   document.addEventListener("pointerdown", (event) => {
     const target = /** @type {Node} */ (event.target);
     if (!panel.hidden && !panel.contains(target) && !button.contains(target)) show(false);
@@ -36,7 +38,7 @@ export function anchor(button, panel) {
     show(false);
     button.focus();
   };
-  document.addEventListener("keydown", onEscape, { capture: true }); // before it is taken for a command
+  document.addEventListener("keydown", onEscape, { capture: true }); // before it becomes a command
   panel.addEventListener("click", (event) => {
     if (/** @type {HTMLElement} */ (event.target).closest("[data-closes]")) show(false);
   });

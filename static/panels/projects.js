@@ -1,12 +1,15 @@
 /** The menu of the projects: the one shown, the others, and a new one. */
 
-import { el, icon, iconButton } from "../dom.js";
+import { el, icon, iconButton } from "./dom.js";
 import { anchor } from "./popover.js";
 
+/** @import { Store } from "../data/types.d.ts" */
+/** @import { Session } from "../work/session.js" */
+
 /**
- * @param {{store: any, session: any, done: () => void}} context
+ * @param {{store: Store, session: Session, focusCanvas: () => void}} context
  */
-export function createProjectMenu({ store, session, done }) {
+export function createProjectMenu({ store, session, focusCanvas }) {
   const name = el("span", { class: "clip" });
   const button = el("button", { type: "button", class: "button project" }, icon("project"), name, icon("caret"));
   const list = el("div", { class: "menu project-list" });
@@ -27,24 +30,24 @@ export function createProjectMenu({ store, session, done }) {
     const wanted = field.value.trim();
     if (!wanted) return;
     show(false);
-    done();
+    focusCanvas();
     if (await session.addProject(wanted)) field.value = "";
   }
 
-  store.watch(["projects", "projectId"], (/** @type {any} */ { projects, projectId }) => {
-    const current = projects.find((/** @type {any} */ project) => project.id === projectId);
+  store.watch(["projects", "projectId"], ({ projects, projectId }) => {
+    const current = projects.find((project) => project.id === projectId);
     name.textContent = current?.name ?? "";
     button.title = `Project: ${name.textContent}`;
     button.setAttribute("aria-label", button.title);
     list.replaceChildren(
-      ...projects.map((/** @type {any} */ project) =>
+      ...projects.map((project) =>
         el(
           "button",
           {
             type: "button",
             class: project === current ? "item chosen" : "item",
             dataset: { closes: "" },
-            onclick: () => void session.switchProject(project.id).then(done),
+            onclick: () => void session.switchProject(project.id).then(focusCanvas),
           },
           el("span", { class: "clip" }, project.name),
         ),

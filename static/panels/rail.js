@@ -1,8 +1,12 @@
 /** The tool rail at the canvas's edge. */
 
-import { el, iconButton } from "../dom.js";
+import { el, iconButton } from "./dom.js";
 
-/** @type {[string, any, string][]} */
+/** @import { Store, Tool } from "../data/types.d.ts" */
+/** @import { Commands } from "../work/commands.js" */
+/** @import { IconName } from "./dom.js" */
+
+/** @type {[tool: Tool, icon: IconName, title: string][]} */
 const TOOLS = [
   ["add", "plus", "Points on the object (drag: box)"],
   ["remove", "minus", "Points beside the object (T)"],
@@ -12,12 +16,12 @@ const TOOLS = [
 ];
 
 /**
- * @param {{store: any, commands: Record<string, () => void>, done: () => void}} context
+ * @param {{store: Store, commands: Commands, focusCanvas: () => void}} context
  */
-export function createRail({ store, commands, done }) {
+export function createRail({ store, commands, focusCanvas }) {
   const after = (/** @type {() => void} */ run) => () => {
     run();
-    done();
+    focusCanvas();
   };
   /** @type {Record<string, HTMLButtonElement>} */
   const buttons = {};
@@ -63,11 +67,11 @@ export function createRail({ store, commands, done }) {
     { class: "plain" },
   );
 
-  store.watch(["detail"], (/** @type {any} */ state) => {
+  store.watch(["detail"], (state) => {
     detail.classList.toggle("chosen", Boolean(state.detail));
     detail.setAttribute("aria-pressed", String(Boolean(state.detail)));
   });
-  store.watch(["tool", "brush"], (/** @type {any} */ { tool, brush }) => {
+  store.watch(["tool", "brush"], ({ tool, brush }) => {
     for (const [name, button] of Object.entries(buttons)) {
       button.classList.toggle("chosen", name === tool);
       button.setAttribute("aria-pressed", String(name === tool));
@@ -75,7 +79,7 @@ export function createRail({ store, commands, done }) {
     size.hidden = tool !== "brush" && tool !== "eraser";
     size.value = String(brush);
   });
-  store.watch(["draft", "history"], (/** @type {any} */ { draft, history }) => {
+  store.watch(["draft", "history"], ({ draft, history }) => {
     undo.disabled = !draft.now && !history.undo;
     redo.disabled = !draft.future.length && !history.redo;
     undo.title = draft.now ? "Undo the prompt (Ctrl+Z)" : history.undo ? `Undo: ${history.undo} (Ctrl+Z)` : "Nothing to undo";

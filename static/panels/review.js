@@ -1,19 +1,22 @@
 /** The auto-mask panel: progress and cancel, then filters and what to do with the proposals. */
 
-import { el, iconButton } from "../dom.js";
-import { gathered, visibleProposals } from "../proposals.js";
+import { el, iconButton } from "./dom.js";
+import { gathered, visibleProposals } from "../data/proposals.js";
+
+/** @import { Review, Store } from "../data/types.d.ts" */
+/** @import { Reviewing } from "../work/review.js" */
 
 const AREA_STEPS = 100;
 
 /**
- * @param {{store: any, review: any, done: () => void}} context
+ * @param {{store: Store, review: Reviewing, focusCanvas: () => void}} context
  */
-export function createReviewPanel({ store, review, done }) {
+export function createReviewPanel({ store, review, focusCanvas }) {
   const progress = el("progress", { max: "1", value: "0", "aria-label": "Auto-mask progress" });
   const words = el("p", { class: "hint", "aria-live": "polite" });
-  const after = (/** @type {() => any} */ run) => () => {
+  const after = (/** @type {() => unknown} */ run) => () => {
     void run();
-    done();
+    focusCanvas();
   };
   const cancel = iconButton(
     "close",
@@ -39,9 +42,13 @@ export function createReviewPanel({ store, review, done }) {
     after(() => review.resume()),
     { words: "Go on" },
   );
+  const imageArea = () => {
+    const { width, height } = store.get().image ?? { width: 1, height: 1 };
+    return width * height;
+  };
   const score = slider("Score ≥", 0, 1, 0.01, (value) => review.filter({ score: value }));
   const stability = slider("Stability ≥", 0, 1, 0.01, (value) => review.filter({ stability: value }));
-  const size = slider("Area ≥", 0, AREA_STEPS, 1, (value) => review.filter({ area: fromStep(value, store.get().image) }));
+  const size = slider("Area ≥", 0, AREA_STEPS, 1, (value) => review.filter({ area: fromStep(value, imageArea()) }));
   const overlap = slider("Overlap ≤", 0, 1, 0.01, (value) => review.filter({ overlap: value }));
   const filters = el("div", { class: "filters" }, score.row, stability.row, size.row, overlap.row);
   const panel = el(
@@ -54,7 +61,7 @@ export function createReviewPanel({ store, review, done }) {
     el("div", { class: "group" }, cancel, accept, resume, discard),
   );
 
-  store.watch(["review"], (/** @type {any} */ { review: now, image }) => {
+  store.watch(["review"], ({ review: now }) => {
     panel.hidden = !now;
     if (!now) return;
     const running = now.state === "running";
@@ -71,12 +78,12 @@ export function createReviewPanel({ store, review, done }) {
     score.set(now.filter.score, now.filter.score.toFixed(2));
     stability.set(now.filter.stability, now.filter.stability.toFixed(2));
     overlap.set(now.filter.overlap, now.filter.overlap.toFixed(2));
-    size.set(toStep(now.filter.area, image), `${Math.round(now.filter.area)} px`);
+    size.set(toStep(now.filter.area, imageArea()), `${Math.round(now.filter.area)} px`);
   });
   return panel;
 }
 
-/** @param {import("../proposals.js").Review} review @param {number} shown */
+/** @param {Review} review @param {number} shown */
 function found(review, shown) {
   const { state, done, total, proposals, gone } = review;
   const together = gathered(review).length;
@@ -85,11 +92,11 @@ function found(review, shown) {
   return `${stopped}${shown} of ${proposals.length - gone.size} shown. Click one to keep it, draw around several, Shift+click puts several together, right-click drops one.`;
 }
 
-/** Area sliders are cubic, so that small areas get room. @param {number} step @param {{width: number, height: number}} image */
-const fromStep = (step, image) => Math.round((step / AREA_STEPS) ** 3 * image.width * image.height);
+/** The slider of areas is cubic, which gives small areas room. @param {number} step @param {number} whole  area of the image */
+const fromStep = (step, whole) => Math.round((step / AREA_STEPS) ** 3 * whole);
 
-/** @param {number} area @param {{width: number, height: number}} image */
-const toStep = (area, image) => Math.round(Math.cbrt(area / (image.width * image.height)) * AREA_STEPS);
+/** @param {number} area @param {number} whole */
+const toStep = (area, whole) => Math.round(Math.cbrt(area / whole) * AREA_STEPS);
 
 /** @param {string} words @param {number} min @param {number} max @param {number} step @param {(value: number) => void} use */
 function slider(words, min, max, step, use) {

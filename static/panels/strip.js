@@ -1,20 +1,28 @@
 /** The image queue and, behind it, the samples. */
 
-import { el, icon, iconButton } from "../dom.js";
-import { shownQueue } from "../queue.js";
+import { el, icon, iconButton } from "./dom.js";
+import { shownQueue } from "../work/queue.js";
+
+/** @import { Image, ImageStatus, Sample, State, Store } from "../data/types.d.ts" */
+/** @import { Intake } from "../work/intake.js" */
+/** @import { Session } from "../work/session.js" */
 
 const STATUS = { new: "new", in_progress: "in progress", done: "done" };
 
 /**
- * @param {{store: any, session: any, intake: any, pickFiles: () => void, done: () => void}} context
+ * @param {{store: Store, session: Session, intake: Intake, pickFiles: () => void, focusCanvas: () => void}} context
  */
-export function createStrip({ store, session, intake, pickFiles, done }) {
+export function createStrip({ store, session, intake, pickFiles, focusCanvas }) {
   const add = el(
     "button",
     { type: "button", class: "tile add", title: "Upload images", "aria-label": "Upload images", onclick: pickFiles },
     icon("plus"),
   );
-  const filter = el("select", { class: "filter", "aria-label": "Show images", onchange: () => void session.filter(filter.value) });
+  const filter = el("select", {
+    class: "filter",
+    "aria-label": "Show images",
+    onchange: () => void session.filter(/** @type {ImageStatus | ""} */ (filter.value)),
+  });
   for (const [value, words] of [["", "All"], ...Object.entries(STATUS)]) filter.append(el("option", { value }, words));
   const count = el("span", { class: "count" });
   const side = el("div", { class: "strip-side" }, count, filter);
@@ -22,7 +30,7 @@ export function createStrip({ store, session, intake, pickFiles, done }) {
   const samples = el("div", { class: "tiles samples", "aria-label": "Sample photos" });
   const scroller = el("div", { class: "scroller" }, queue, samples);
 
-  /** @type {Map<string, {node: any, from: any[]}>} */
+  /** The tiles by image id, and the values each was made from. @type {Map<string, {node: HTMLElement, from: unknown[]}>} */
   const tiles = new Map();
 
   scroller.addEventListener("scroll", () => {
@@ -30,13 +38,13 @@ export function createStrip({ store, session, intake, pickFiles, done }) {
   });
   scroller.addEventListener(
     "wheel",
-    (/** @type {WheelEvent} */ event) => {
+    (event) => {
       if (event.deltaX === 0) scroller.scrollLeft += event.deltaY;
     },
     { passive: true },
   );
 
-  /** @param {any} image @param {boolean} current */
+  /** @param {Image} image @param {boolean} current */
   function tile(image, current) {
     const from = [image.thumbnail_url, image.name, image.status, image.embedding, image.annotations, current];
     const known = tiles.get(image.id);
@@ -46,10 +54,10 @@ export function createStrip({ store, session, intake, pickFiles, done }) {
     return node;
   }
 
-  // A function of its own: listeners made where `known` is in scope would keep each tile's predecessor alive.
-  /** @param {any} image @param {boolean} current */
+  // A function of its own: listeners that are made where `known` is in scope would keep the tile before alive.
+  /** @param {Image} image @param {boolean} current */
   function newTile(image, current) {
-    const words = `${image.name}: ${STATUS[/** @type {keyof typeof STATUS} */ (image.status)]}, ${image.annotations} objects`;
+    const words = `${image.name}: ${STATUS[image.status]}, ${image.annotations} objects`;
     const open = el(
       "button",
       {
@@ -60,36 +68,33 @@ export function createStrip({ store, session, intake, pickFiles, done }) {
         role: "option",
         "aria-selected": String(current),
         dataset: { id: image.id },
-        onclick: () => void session.open(image.id).then(done),
+        onclick: () => void session.open(image.id).then(focusCanvas),
       },
       el("img", { src: image.thumbnail_url, alt: "", loading: "lazy", draggable: false }),
       el("span", { class: `state ${image.status} ${image.embedding === "ready" ? "ready" : ""}` }),
       image.annotations ? el("span", { class: "badge" }, String(image.annotations)) : null,
     );
-    const remove = iconButton("close", `Remove ${image.name}`, () => void session.removeImage(image.id).then(done), {
+    const remove = iconButton("close", `Remove ${image.name}`, () => void session.removeImage(image.id).then(focusCanvas), {
       class: "small tile-remove",
     });
     return el("div", { class: "tile-box" }, open, remove);
   }
 
-  /** @param {any} state */
+  /** @param {State} state */
   function draw(state) {
     const { images, image, total, queueStatus } = state;
     filter.value = queueStatus;
-    const nodes = shownQueue(state).map((/** @type {any} */ item) => tile(item, item.id === image?.id));
-    if (
-      nodes.length !== queue.childElementCount ||
-      nodes.some((/** @type {Node} */ node, /** @type {number} */ i) => queue.children[i] !== node)
-    )
+    const nodes = shownQueue(state).map((item) => tile(item, item.id === image?.id));
+    if (nodes.length !== queue.childElementCount || nodes.some((node, i) => queue.children[i] !== node))
       queue.replaceChildren(...nodes);
-    const at = images.findIndex((/** @type {any} */ item) => item.id === image?.id);
+    const at = images.findIndex((item) => item.id === image?.id);
     count.textContent = total ? `${at + 1} / ${total}` : "";
     side.hidden = total === 0;
   }
 
   /** @type {string | null} */
   let scrolledTo = null;
-  store.watch(["images", "image", "total", "queueStatus"], (/** @type {any} */ state) => {
+  store.watch(["images", "image", "total", "queueStatus"], (state) => {
     draw(state);
     if (state.image?.id === scrolledTo) return;
     scrolledTo = state.image?.id ?? null;
@@ -97,21 +102,21 @@ export function createStrip({ store, session, intake, pickFiles, done }) {
     if (node) scroller.scrollTo({ left: node.offsetLeft - scroller.clientWidth / 2 + node.offsetWidth / 2 });
   });
 
-  store.watch(["samples", "images"], (/** @type {any} */ state) => {
-    const taken = new Set(state.images.map((/** @type {any} */ image) => image.name.replace(/\.\w+$/, "")));
-    const left = state.samples.filter((/** @type {any} */ sample) => !taken.has(sample.name));
+  store.watch(["samples", "images"], (state) => {
+    const taken = new Set(state.images.map((image) => image.name.replace(/\.\w+$/, "")));
+    const left = state.samples.filter((sample) => !taken.has(sample.name));
     samples.hidden = !left.length || !state.images.length;
     samples.replaceChildren(
       el("span", { class: "divider" }, "Samples"),
-      ...left.map((/** @type {any} */ sample) => sampleTile(sample, intake, done)),
+      ...left.map((sample) => sampleTile(sample, intake, focusCanvas)),
     );
   });
 
   return el("nav", { class: "strip", "aria-label": "Image queue" }, add, side, scroller);
 }
 
-/** @param {any} sample @param {any} intake @param {() => void} done */
-export function sampleTile(sample, intake, done) {
+/** @param {Sample} sample @param {Pick<Intake, "addSample">} intake @param {() => void} focusCanvas */
+export function sampleTile(sample, intake, focusCanvas) {
   return el(
     "button",
     {
@@ -119,7 +124,7 @@ export function sampleTile(sample, intake, done) {
       class: "tile sample",
       title: `Add the sample “${sample.title}”`,
       "aria-label": `Add the sample ${sample.title}`,
-      onclick: () => void intake.addSample(sample.name).then(done),
+      onclick: () => void intake.addSample(sample.name).then(focusCanvas),
     },
     el("img", { src: sample.thumbnail_url, alt: "", draggable: false }),
     el("span", { class: "caption" }, sample.title),

@@ -1,6 +1,8 @@
 /** Short messages over the canvas, announced to screen readers. */
 
-import { el, iconButton } from "../dom.js";
+import { el, iconButton } from "./dom.js";
+
+/** @import { Toast } from "../data/types.d.ts" */
 
 const SHOWN_MS = 5000;
 const ERROR_MS = 10000;
@@ -9,11 +11,12 @@ const MAX_SHOWN = 5;
 
 /**
  * @param {HTMLElement} place
- * @param {() => void} done  gives the focus back
- * @returns {(text: string, options?: {kind?: "error" | "progress", quiet?: boolean, stays?: boolean, action?: [string, () => void]}) =>
- *   {update: (text: string, fraction: number) => void, close: () => void}}
+ * @param {() => void} focusCanvas
+ * @returns {Toast}
  */
-export function createToasts(place, done) {
+export function createToasts(place, focusCanvas) {
+  const toasts = () => /** @type {HTMLElement[]} */ ([...place.children]);
+
   return function toast(text, { kind, quiet = false, stays = false, action } = {}) {
     const words = el("span", { class: "toast-words" }, text);
     const bar = kind === "progress" ? el("progress", { max: "1", value: "0" }) : null;
@@ -21,7 +24,7 @@ export function createToasts(place, done) {
     const close = () => {
       const focused = node.contains(document.activeElement);
       node.remove();
-      if (focused) done();
+      if (focused) focusCanvas();
     };
     if (action) {
       const act = () => {
@@ -31,10 +34,10 @@ export function createToasts(place, done) {
       node.append(el("button", { type: "button", class: "button plain", onclick: act }, action[0]));
     }
     if (kind !== "progress") node.append(iconButton("close", "Dismiss", close, { class: "plain small" }));
-    if (!bar) for (const same of [...place.children].filter((other) => other.dataset.text === text)) same.remove();
+    if (!bar) for (const shown of toasts()) if (shown.dataset.text === text) shown.remove();
     node.dataset.text = text;
     place.append(node);
-    const old = [...place.querySelectorAll(".toast:not(.progress)")];
+    const old = toasts().filter((shown) => !shown.classList.contains("progress"));
     for (const extra of old.slice(0, -MAX_SHOWN)) extra.remove();
     if (kind !== "progress" && !stays) setTimeout(close, kind === "error" ? ERROR_MS : quiet ? QUIET_MS : SHOWN_MS);
     return {

@@ -1,9 +1,11 @@
 /** Preferences of the view. */
 
-import { el, icon } from "../dom.js";
+import { el, icon } from "./dom.js";
+
+/** @import { Store, ViewSettings } from "../data/types.d.ts" */
 
 /**
- * @param {{store: any, setView: (fields: any) => void, toggleTheme: () => void}} context
+ * @param {{store: Store, setView: (fields: Partial<ViewSettings>) => void, toggleTheme: () => void}} context
  */
 export function createViewPanel({ store, setView, toggleTheme }) {
   const opacity = el("input", { type: "range", min: "0", max: "1", step: "0.05", "aria-label": "Mask opacity" });
@@ -15,7 +17,7 @@ export function createViewPanel({ store, setView, toggleTheme }) {
       ["fill", "fill"],
       ["outline", "outline"],
     ],
-    (value) => setView({ style: value }),
+    (value) => setView({ style: /** @type {ViewSettings["style"]} */ (value) }),
   );
   const colors = select(
     "Colours",
@@ -24,7 +26,7 @@ export function createViewPanel({ store, setView, toggleTheme }) {
       ["safe", "by label, colour-blind safe"],
       ["object", "every object its own"],
     ],
-    (value) => setView({ colors: value }),
+    (value) => setView({ colors: /** @type {ViewSettings["colors"]} */ (value) }),
   );
   const hover = check("Preview under the pointer", (value) => setView({ hover: value }));
   const crosshair = check("Crosshair", (value) => setView({ crosshair: value }));
@@ -36,7 +38,7 @@ export function createViewPanel({ store, setView, toggleTheme }) {
     el("span", {}, "Light or dark"),
   );
 
-  store.watch(["view"], (/** @type {any} */ { view }) => {
+  store.watch(["view"], ({ view }) => {
     opacity.value = String(view.opacity);
     style.input.value = view.style;
     colors.input.value = view.colors;

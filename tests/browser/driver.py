@@ -30,6 +30,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 EXECUTABLE = Path("/usr/bin/chromium")
+HOOK = Path(__file__).with_name("hook.js")
 PATIENCE_MS = 60_000
 AUTO_MASK_PATIENCE_MS = 300_000
 STATE = "document.querySelector('#annotator').annotator.state()"
@@ -47,6 +48,7 @@ class Annotator:
         self.url = url
         self.problems: list[str] = []
         page.set_default_timeout(PATIENCE_MS)
+        page.add_init_script(path=HOOK)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
 
     def open(self) -> None:

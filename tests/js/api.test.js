@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ApiError, createApi, createLatest, requestId } from "../../static/api.js";
+import { ApiError, createApi, createLatest, requestId } from "../../static/data/api.js";
 
 /** A fetch that gives these answers in turn; an Error is thrown. */
 function script(...answers) {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { gains, stillThere, viewOf, visiblePart } from "../../static/detail.js";
-import { createViewport } from "../../static/viewport.js";
+import { gains, stillThere, viewOf, visiblePart } from "../../static/work/detail.js";
+import { createViewport } from "../../static/canvas/viewport.js";
 
 const IMAGE = { width: 1000, height: 800 };
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { filesOf, inOrder, isImage } from "../../static/folders.js";
-import { createIntake } from "../../static/intake.js";
+import { filesOf, inOrder, isImage } from "../../static/work/folders.js";
+import { createIntake } from "../../static/work/intake.js";
 import { page, photo, server } from "./parts.js";
 
 const file = (name) => ({ isFile: true, name, fullPath: `/${name}`, file: (use) => use(new File(["x"], name)) });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { KEYMAPS, SHEET, comboOf, commandFor, keysOf } from "../../static/keys.js";
+import { KEYMAPS, SHEET, comboOf, commandFor, keysOf } from "../../static/work/keymaps.js";
 
 test("combos are named the way people write them", () => {
   assert.equal(comboOf({ key: "z", ctrlKey: true }), "Ctrl+Z");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createLabels } from "../../static/labels.js";
+import { createLabels } from "../../static/work/labels.js";
 import { deferred, label, page, server, settle } from "./parts.js";
 
 const LIST = "GET /projects/1/labels";

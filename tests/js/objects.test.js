@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createObjects } from "../../static/objects.js";
-import { createOutbox } from "../../static/outbox.js";
-import { newStep } from "../../static/state.js";
+import { withKnownMasks } from "../../static/work/document.js";
+import { createObjects } from "../../static/work/objects.js";
+import { createOutbox } from "../../static/data/outbox.js";
+import { draftOf, newStep } from "../../static/data/draft.js";
 import { annotation, deferred, label, memory, page, photo, server, settle, square } from "./parts.js";
 
 const KEEP = "POST /images/a/annotations";
@@ -13,7 +14,6 @@ const DOCUMENT = "GET /images/a/document";
 const HISTORY = "GET /images/a/history";
 const UNDO = "POST /images/a/undo";
 const history = (revision) => ({ revision, undo: "keep object", redo: null });
-const draftOf = (step) => ({ past: [], now: step, future: [] });
 const made = (fields = {}) => newStep({ points: [[1, 1, 1]], edited: square(), answered: true, ...fields });
 
 /** Image "a" with these objects on it. */
@@ -21,7 +21,13 @@ function image(annotations, answers, parts = {}) {
   const on = page();
   const { api, send, calls } = server(answers);
   const outbox = createOutbox({ send, storage: memory() });
-  const objects = createObjects({ api, outbox, ...on, ...parts, prompting: { answered: async (step) => step, giveBack: (_, draft) => on.store.set({ draft }), ...parts.prompting } });
+  const objects = createObjects({
+    api,
+    outbox,
+    ...on,
+    ...parts,
+    prompting: { answered: async (step) => step, giveBack: (_, draft) => on.store.set({ draft }), ...parts.prompting },
+  });
   objects.show({ image: photo("a"), annotations, history: history(1) });
   const asked = () => calls.map(({ method, path }) => `${method} ${path}`);
   return { ...on, objects, calls, asked };
@@ -118,7 +124,10 @@ test("labels of another tab are fetched before its objects are shown", async () 
 });
 
 test("a correction of what another tab changed meanwhile is kept, and said", async () => {
-  const answers = { ...elsewhere(square(20)), [PATCH]: ({ mask }) => ({ annotation: annotation("one", { mask }), history: history(3) }) };
+  const answers = {
+    ...elsewhere(square(20)),
+    [PATCH]: ({ mask }) => ({ annotation: annotation("one", { mask }), history: history(3) }),
+  };
   const { store, said, objects } = image([annotation("one")], answers);
   store.set({ draft: draftOf(corrected(square(40))) });
   await objects.refresh();
@@ -174,4 +183,16 @@ test("one's own changes are not another tab's", async () => {
   await settle();
   await objects.keep();
   assert.deepEqual(said, []);
+});
+
+test("annotations keep their masks when the server repeats them", () => {
+  const before = [{ id: "a", mask: square(1), label_id: 1 }];
+  const after = [
+    { id: "a", mask: square(1), label_id: 2 },
+    { id: "b", mask: square(2), label_id: 1 },
+  ];
+  const merged = withKnownMasks(before, after);
+  assert.equal(merged[0].mask, before[0].mask);
+  assert.equal(merged[0].label_id, 2);
+  assert.equal(merged[1], after[1]);
 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ApiError } from "../../static/api.js";
-import { createOutbox } from "../../static/outbox.js";
+import { ApiError } from "../../static/data/api.js";
+import { createOutbox } from "../../static/data/outbox.js";
 import { memory } from "./parts.js";
 
 const OTHER = "annotator.outbox.other";

@@ -1,6 +1,9 @@
 /** Stand-ins for what the modules are given: the browser's storage, answers that come when the test says so, a page's parts. */
 
-import { createStore, initialState } from "../../static/state.js";
+import { OPEN_FILTER } from "../../static/data/proposals.js";
+import { createParking } from "../../static/data/parking.js";
+import { initialState } from "../../static/data/state.js";
+import { createStore } from "../../static/data/store.js";
 
 /** The part of the browser's storage that is used; its keys are its properties. */
 export function memory(entries = {}) {
@@ -39,7 +42,34 @@ export const photo = (id, fields = {}) => ({
 
 export const annotation = (id, fields = {}) => ({ id, label_id: 1, mask: square(), area: 4, bbox: [0, 0, 2, 2], ...fields });
 
-export const label = (id, fields = {}) => ({ id, project_id: 1, name: `label ${id}`, color: "#0072b2", supercategory: "", key: null, ...fields });
+export const label = (id, fields = {}) => ({
+  id,
+  project_id: 1,
+  name: `label ${id}`,
+  color: "#0072b2",
+  supercategory: "",
+  key: null,
+  ...fields,
+});
+
+/** A finished review of image "a". */
+export const review = (fields = {}) => ({
+  id: 1,
+  imageId: "a",
+  jobId: "",
+  state: "done",
+  done: 1,
+  total: 1,
+  proposals: [],
+  judged: [],
+  gone: new Set(),
+  together: new Set(),
+  filter: OPEN_FILTER,
+  kept: [],
+  dropped: [],
+  hover: null,
+  ...fields,
+});
 
 /** A store with an image open, and a toast that only remembers what it said. */
 export function page(fields = {}) {
@@ -59,8 +89,8 @@ export function page(fields = {}) {
     return { update: () => {}, close: () => {} };
   };
   const labels = { chosen: async () => 1, load: async () => {} };
-  const drafts = { load: () => new Map(), save: () => {} };
-  return { store, said, toast, drafts, chooseLabel: async () => 1, labels };
+  const parking = createParking({ store, drafts: { load: () => new Map(), save: () => {} } });
+  return { store, said, toast, parking, chooseLabel: async () => 1, labels };
 }
 
 /**

@@ -1,86 +1,74 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createDrafts } from "../../static/drafts.js";
-import { createPrompting } from "../../static/prompting.js";
-import { newStep } from "../../static/state.js";
-import { memory, page, photo, server, square } from "./parts.js";
+import { draftOf, newStep } from "../../static/data/draft.js";
+import { createPrompting } from "../../static/work/prompting.js";
+import { deferred, page, photo, server, settle, square } from "./parts.js";
 
+const PROMPT = "POST /images/a/prompt";
 const step = newStep({ points: [[1, 1, 1]], edited: square(), answered: true });
-const draft = { past: [], now: step, future: [] };
-
-test("passing through an image does not lose what is parked there", () => {
-  const { store, ...on } = page({ draft });
-  const prompting = createPrompting({ store, api: server({}).api, ...on });
-  prompting.park("a");
-  prompting.unpark("b");
-  prompting.park("b");
-  prompting.park("a"); // left again before it was ready
-  prompting.unpark("a");
-  assert.equal(store.get().draft.now, step);
+const reply = (token, ...masks) => ({
+  token,
+  candidates: masks.map((mask) => ({ mask, score: 0.9, stability: 0.9, area: 4 })),
+  timing: {},
 });
 
-test("an object dropped after the return does not come back", () => {
-  const { store, ...on } = page({ draft });
-  const prompting = createPrompting({ store, api: server({}).api, ...on });
-  prompting.park("a");
-  prompting.unpark("a");
-  prompting.drop();
-  prompting.park("a");
-  prompting.unpark("a");
-  assert.equal(store.get().draft.now, null);
-});
+/** The prompting of a page whose state has these fields; the server answers like this. */
+function prompting(fields = {}, answers = {}) {
+  const on = page(fields);
+  const { api, calls } = server(answers);
+  return { ...on, calls, prompting: createPrompting({ ...on, api }) };
+}
 
 test("another candidate after the brush leaves the stroke behind, to be had back", () => {
-  const reply = { token: "t", candidates: [{ mask: square(0) }, { mask: square(9) }] };
-  const painted = newStep({ ...step, reply });
-  const { store, ...on } = page({ draft: { past: [], now: painted, future: [] } });
-  const prompting = createPrompting({ store, api: server({}).api, ...on });
-  prompting.cycle(1);
+  const painted = newStep({ ...step, reply: reply("t", square(0), square(9)) });
+  const { store, prompting: of } = prompting({ draft: draftOf(painted) });
+  of.cycle(1);
   assert.equal(store.get().draft.now.edited, null);
   assert.equal(store.get().draft.now.index, 1);
-  prompting.undo();
+  of.undo();
   assert.equal(store.get().draft.now, painted);
 });
 
 test("what could not be kept is in progress again, or waits where it was made", () => {
-  const { store, said, ...on } = page();
-  const prompting = createPrompting({ store, api: server({}).api, ...on });
+  const { store, said, parking, prompting: of } = prompting();
   const { image } = store.get();
-  prompting.giveBack(image, draft);
+  of.giveBack(image, draftOf(step));
   assert.equal(store.get().draft.now, step);
-  prompting.drop();
-  prompting.park("a");
+  of.drop();
+  parking.park("a");
   store.set({ image: photo("b") });
-  prompting.giveBack(image, draft);
+  of.giveBack(image, draftOf(step));
   assert.equal(store.get().draft.now, null);
   assert.match(said.at(-1).text, /waits on a\.jpg/);
-  prompting.unpark("a");
+  parking.unpark("a");
   assert.equal(store.get().draft.now, step);
 });
 
 test("what could not be kept does not push out what was begun meanwhile", () => {
-  const { store, ...on } = page({ draft });
-  const prompting = createPrompting({ store, api: server({}).api, ...on });
-  prompting.giveBack(store.get().image, { ...draft, now: newStep({ points: [[2, 2, 1]] }) });
+  const { store, prompting: of } = prompting({ draft: draftOf(step) });
+  of.giveBack(store.get().image, draftOf(newStep({ points: [[2, 2, 1]] })));
   assert.equal(store.get().draft.now, step);
 });
 
-test("what is in progress outlives the page, on its own image", () => {
-  const storage = memory();
-  const { store, ...on } = page({ draft });
-  const prompting = createPrompting({ store, api: server({}).api, ...on, drafts: createDrafts(storage) });
-  prompting.park("b");
-  store.set({ draft: { ...draft, now: newStep({ points: [[2, 2, 1]], edited: square(), answered: true }) } });
-  prompting.save();
+test("an answer finds its step on an image that was left", async () => {
+  const answer = deferred();
+  const { store, parking, prompting: of } = prompting({}, { [PROMPT]: () => answer.promise });
+  of.addPoint(5, 5, 1, 0);
+  parking.park("a");
+  store.set({ image: photo("b") });
+  answer.resolve(reply("t", square(3)));
+  await settle();
+  assert.equal(store.get().draft.now, null);
+  assert.deepEqual(parking.of("a").draft.now.reply.candidates[0].mask, square(3));
+});
 
-  const { store: next, ...after } = page();
-  const again = createPrompting({ store: next, api: server({}).api, ...after, drafts: createDrafts(storage) });
-  again.unpark("a");
-  assert.deepEqual(next.get().draft.now.points, [[2, 2, 1]]);
-  again.unpark("b");
-  assert.deepEqual(next.get().draft.now.points, step.points);
-  again.drop();
-  again.save();
-  assert.deepEqual(Object.keys(storage), []);
+test("a draft that came back without its answer is asked again", async () => {
+  const { store, calls, parking } = prompting({ photoReady: false }, { [PROMPT]: () => reply("t", square(3)) });
+  parking.change("a", { draft: draftOf(newStep({ points: [[5, 5, 1]] })) });
+  store.set({ photoReady: true });
+  parking.unpark("a");
+  await settle();
+  assert.equal(calls.length, 1);
+  assert.equal(store.get().draft.now.answered, true);
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { OPEN_FILTER, gathered, proposalAt, visibleProposals } from "../../static/proposals.js";
+import { OPEN_FILTER, gathered, visibleProposals } from "../../static/data/proposals.js";
+import { review as finished } from "./parts.js";
 
 const square = (/** @type {number} */ index, /** @type {number} */ x, /** @type {number} */ size, fields = {}) => ({
   index,
@@ -12,20 +13,7 @@ const square = (/** @type {number} */ index, /** @type {number} */ x, /** @type 
   bbox: [x, 0, size, size],
   ...fields,
 });
-const review = (fields = {}) => ({
-  id: 1,
-  jobId: "",
-  state: /** @type {const} */ ("done"),
-  done: 1,
-  total: 1,
-  proposals: [square(0, 0, 10), square(1, 1, 10), square(2, 50, 4)],
-  judged: [],
-  gone: new Set(),
-  together: new Set(),
-  filter: OPEN_FILTER,
-  hover: null,
-  ...fields,
-});
+const review = (fields = {}) => finished({ proposals: [square(0, 0, 10), square(1, 1, 10), square(2, 50, 4)], ...fields });
 const indices = (/** @type {any} */ of) => visibleProposals(of).map((item) => item.index);
 
 test("an open filter shows everything that is not judged", () => {
@@ -49,11 +37,4 @@ test("only what is shown is kept together", () => {
   const together = new Set([0, 2]);
   assert.deepEqual(gathered(review({ together })), [0, 2]);
   assert.deepEqual(gathered(review({ together, filter: { ...OPEN_FILTER, area: 20 } })), [0]);
-});
-
-test("the smallest proposal is meant", () => {
-  const nested = review({ proposals: [square(0, 0, 10), square(1, 2, 3)] });
-  assert.equal(proposalAt(nested, 3, 1)?.index, 1);
-  assert.equal(proposalAt(nested, 9, 9)?.index, 0);
-  assert.equal(proposalAt(nested, 99, 9), null);
 });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ApiError, createApi } from "../../static/api.js";
-import { createReview } from "../../static/review.js";
-import { page, photo, server, square } from "./parts.js";
+import { ApiError, createApi } from "../../static/data/api.js";
+import { createReview } from "../../static/work/review.js";
+import { annotation, page, photo, server, settle, square } from "./parts.js";
 
 const proposal = { index: 0, mask: square(), score: 1, stability: 1, area: 4, bbox: [0, 0, 2, 2] };
 const START = "POST /images/a/automask";
@@ -14,6 +14,8 @@ const running = { state: "running", done: 0, total: 1, proposals: [] };
 /** A page on image "a" whose jobs answer like this, one after the other. */
 function reviewing(...jobs) {
   const on = page();
+  /** What the server makes of what is kept, one after the other; null where it refuses. */
+  const outcomes = [];
   const { api, calls } = server({
     [START]: () => ({ job_id: "j" }),
     [JOB]: () => {
@@ -23,8 +25,9 @@ function reviewing(...jobs) {
     },
     "DELETE /jobs/j": () => ({}),
   });
-  const review = createReview({ api, outbox: {}, objects: {}, ...on });
-  return { ...on, review, calls };
+  const objects = { commit: async () => outcomes.shift() };
+  const review = createReview({ api, outbox: { idle: async () => {} }, objects, ...on });
+  return { ...on, review, calls, outcomes };
 }
 
 test("a lost connection does not end a review", async () => {
@@ -35,35 +38,38 @@ test("a lost connection does not end a review", async () => {
     return new Response(JSON.stringify(next));
   };
   const on = page();
-  const review = createReview({ api: createApi({ fetch, wait: async () => {} }), outbox: {}, objects: {}, ...on });
+  const review = createReview({ api: createApi({ fetch, wait: async () => {} }), outbox: {}, ...on });
   await review.start();
   assert.equal(on.store.get().review.proposals.length, 1);
   assert.deepEqual(on.said, []);
 });
 
 test("a run goes on while its image is left, and is there on the return", async () => {
-  const { store, review, calls } = reviewing(running, done);
+  const { store, parking, review, calls } = reviewing(running, done);
   const run = review.start();
-  review.park("a");
+  parking.park("a");
   store.set({ image: photo("b") });
   assert.equal(store.get().review, null);
-  review.unpark("b");
+  parking.unpark("b");
   await run;
   assert.equal(store.get().review, null);
   assert.ok(!calls.some(({ method }) => method === "DELETE"));
+  parking.park("b");
   store.set({ image: photo("a") });
-  review.unpark("a");
+  parking.unpark("a");
   assert.equal(store.get().review.state, "done");
   assert.equal(store.get().review.proposals.length, 1);
 });
 
 test("a run that found nothing says so where it looked", async () => {
-  const { store, said, review } = reviewing({ ...done, proposals: [] });
+  const { store, said, parking, review } = reviewing({ ...done, proposals: [] });
   const run = review.start();
-  review.park("a");
+  parking.park("a");
   await run;
+  await settle();
   assert.deepEqual(said, []);
-  review.unpark("a");
+  parking.unpark("a");
+  await settle();
   assert.match(said[0].text, /found nothing/);
   assert.equal(store.get().review, null);
 });
@@ -81,4 +87,27 @@ test("a run closed before it has a number is stopped", async () => {
   review.close();
   await run;
   assert.deepEqual(calls.at(-1).method, "DELETE");
+});
+
+test("proposals that could not be kept can be kept again", async () => {
+  const { store, review, outcomes } = reviewing(done);
+  await review.start();
+  outcomes.push(null);
+  await review.keepAt(1, 1);
+  assert.deepEqual([...store.get().review.gone], []);
+  outcomes.push({ annotations: [annotation("one")] });
+  await review.keepAt(1, 1);
+  assert.deepEqual([...store.get().review.gone], [0]);
+});
+
+test("an undo brings back the proposal whose object it takes away, and no other", async () => {
+  const two = [proposal, { ...proposal, index: 1, mask: square(20), bbox: [20, 0, 2, 2] }];
+  const { store, review, outcomes } = reviewing({ ...done, proposals: two });
+  await review.start();
+  const [one, other] = [annotation("one"), annotation("two")];
+  outcomes.push({ annotations: [one] }, { annotations: [one, other] });
+  await Promise.all([review.keepAt(1, 1), review.keepAt(21, 1)]); // the second is kept before the first is confirmed
+  store.set({ annotations: [one, other] });
+  await review.follow(async () => store.set({ annotations: [one] }));
+  assert.deepEqual([...store.get().review.gone], [0]);
 });

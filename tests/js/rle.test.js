@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { trace } from "../../static/contour.js";
-import { EMPTY, area, contains, decode, encode, equal, stroke, subtract } from "../../static/rle.js";
+import { trace } from "../../static/canvas/contour.js";
+import { EMPTY, area, contains, decode, encode, equal, stroke, subtract } from "../../static/canvas/rle.js";
 
 /** A bitmap from rows of "#" and ".". */
 function bitmap(rows, x = 0, y = 0) {

@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createSession } from "../../static/session.js";
+import { createSession } from "../../static/work/session.js";
 import { deferred, memory, page, photo, server, settle } from "./parts.js";
 
 globalThis.setInterval = /** @type {any} */ (() => 0);
-globalThis.document = /** @type {any} */ ({ hidden: true });
-globalThis.Image = /** @type {any} */ (class {});
+globalThis.document = /** @type {any} */ ({ hidden: true, createElement: () => ({}) });
 
-const still = { park() {}, unpark() {}, show() {}, refresh: async () => {} };
+const still = { show() {}, refresh: async () => {} };
 
 /** A session on the images "a" and "b", with "a" open. */
 function session(answers, parts = {}) {
@@ -22,7 +21,7 @@ function session(answers, parts = {}) {
     ),
     ...answers,
   });
-  const context = { api, outbox: {}, objects: still, prompting: still, review: still, storage: memory(), ...on, ...parts };
+  const context = { api, outbox: {}, objects: still, storage: memory(), ...on, ...parts };
   return { ...on, session: createSession({ photo: { load: async () => {}, clear() {} }, ...context }) };
 }
 
@@ -67,8 +66,8 @@ test("a removed image that cannot be restored is told", async () => {
 
 test("what is in progress is parked with its image, also when no image is left", async () => {
   const parked = [];
-  const review = { ...still, park: (id) => parked.push(id), unpark: (id) => parked.push(`back to ${id}`) };
-  const { session: of } = session({ "DELETE /images/b": () => ({}) }, { review, state: { images: [photo("b")], total: 1 } });
+  const parking = { park: (id) => parked.push(id), unpark: (id) => parked.push(`back to ${id}`) };
+  const { session: of } = session({ "DELETE /images/b": () => ({}) }, { parking, state: { images: [photo("b")], total: 1 } });
   await of.open("b");
   await of.removeImage("b");
   await settle();
@@ -115,7 +114,7 @@ const queueOf = (store) => store.get().images.map((image) => image.id);
 
 test("another project is shown with its labels and the image open last, what is in progress waits", async () => {
   const parked = [];
-  const parts = { storage: memory(), prompting: { ...still, park: (id) => parked.push(id) } };
+  const parts = { storage: memory(), parking: { park: (id) => parked.push(id), unpark() {} } };
   const { store, session: of } = session(projects, parts);
   parts.storage.setItem("annotator.image.2", "c");
   store.set({ queueStatus: "done" });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { area } from "../../static/rle.js";
-import { newStep } from "../../static/state.js";
-import { createTools } from "../../static/tools.js";
+import { area } from "../../static/canvas/rle.js";
+import { newStep } from "../../static/data/draft.js";
+import { createTools } from "../../static/work/tools.js";
 import { annotation, page, square } from "./parts.js";
 
 const box = /** @type {any} */ ({ addEventListener() {} });

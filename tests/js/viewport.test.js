@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createViewport } from "../../static/viewport.js";
+import { createViewport } from "../../static/canvas/viewport.js";
 
 const INSETS = { left: 60, top: 10, right: 20, bottom: 40 };
 
@@ -43,11 +43,11 @@ test("zooming keeps the image point under the pointer", () => {
 
 test("the scale stays between half the fit and the largest", () => {
   const { viewport } = make();
-  const fitted = viewport.view.scale;
+  const fitted = viewport.transform.scale;
   viewport.zoomAt(500, 300, 1e9);
-  assert.equal(viewport.view.scale, 40);
+  assert.equal(viewport.transform.scale, 40);
   viewport.zoomAt(500, 300, 1e-9);
-  assert.equal(viewport.view.scale, Math.min(fitted / 2, 1));
+  assert.equal(viewport.transform.scale, Math.min(fitted / 2, 1));
 });
 
 test("panning never loses the image", () => {
@@ -79,5 +79,5 @@ test("every change is announced", () => {
 });
 
 test("a small image is not blown up beyond reason", () => {
-  assert.equal(make({ width: 4, height: 4 }).viewport.view.scale, 8);
+  assert.equal(make({ width: 4, height: 4 }).viewport.transform.scale, 8);
 });

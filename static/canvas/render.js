@@ -1,0 +1,227 @@
+/** Draws what changed, once per animation frame: the photo when the view moves, the overlay when anything on it changes. */
+
+import { shownMask } from "../data/draft.js";
+import { visibleProposals } from "../data/proposals.js";
+import { distinct, objectColor } from "./colors.js";
+import { createMaskLayer } from "./layer.js";
+import { drawBox, drawBrush, drawCross, drawLasso, drawMask, drawPrompts, useImageSpace } from "./paint.js";
+
+/** @import { Review, Size, State, Store } from "../data/types.d.ts" */
+/** @import { Frame, Shape } from "./layer.js" */
+/** @import { Photo } from "./photo.js" */
+/** @import { Viewport } from "./viewport.js" */
+
+/** The values that the overlay shows. @type {(keyof State)[]} */
+const DRAWN = [
+  "annotations",
+  "labels",
+  "labelId",
+  "selection",
+  "hidden",
+  "draft",
+  "review",
+  "hover",
+  "view",
+  "scratch",
+  "tool",
+  "brush",
+  "photoReady",
+  "detail",
+];
+
+/** The view counts as moving until it has stood still for this long. */
+const SETTLE_MS = 120;
+
+/**
+ * @param {{photoCanvas: HTMLCanvasElement, overlayCanvas: HTMLCanvasElement, photo: Photo, viewport: Viewport, store: Store,
+ *   onPainted: (now: number) => void}} context  `onPainted` is called after each frame
+ */
+export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, store, onPainted }) {
+  const below = /** @type {CanvasRenderingContext2D} */ (photoCanvas.getContext("2d"));
+  const above = /** @type {CanvasRenderingContext2D} */ (overlayCanvas.getContext("2d"));
+  const kept = createMaskLayer();
+  const proposed = createMaskLayer();
+  let ratio = 1;
+  let photoStale = true;
+  let overlayStale = true;
+  let scheduled = false;
+  let movedAt = -SETTLE_MS;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let settling;
+
+  function schedule() {
+    if (scheduled) return;
+    scheduled = true;
+    requestAnimationFrame(frame);
+  }
+
+  function frame() {
+    scheduled = false;
+    if (photoStale) drawPhoto();
+    if (overlayStale) drawOverlay();
+    photoStale = overlayStale = false;
+    requestAnimationFrame(() => onPainted(performance.now()));
+  }
+
+  function drawPhoto() {
+    clearTimeout(settling);
+    if (moving()) settling = setTimeout(settle, SETTLE_MS);
+    below.setTransform(1, 0, 0, 1, 0, 0);
+    below.clearRect(0, 0, photoCanvas.width, photoCanvas.height);
+    photo.draw(below, viewport.transform, ratio, moving());
+  }
+
+  function drawOverlay() {
+    const state = store.get();
+    above.setTransform(1, 0, 0, 1, 0, 0);
+    above.clearRect(0, 0, overlayCanvas.width, overlayCanvas.height);
+    if (!state.photoReady) return;
+    drawKept(state);
+    drawProposals(state);
+    const pixel = 1 / viewport.transform.scale;
+    useImageSpace(above, viewport.transform, ratio);
+    drawChosenProposals(state, pixel);
+    const corrected = state.annotations.findIndex((item) => item.id === state.draft.now?.annotationId);
+    const color =
+      corrected < 0
+        ? objectColor(state, state.labelId, state.annotations.length)
+        : objectColor(state, state.annotations[corrected].label_id, corrected);
+    if (state.hover) drawMask(above, state.hover, { color, fill: 0.22, lines: [["#fff", 1.5]], pixel, dash: [5, 4] });
+    const mask = shownMask(state.draft.now);
+    if (mask) drawMask(above, mask, { ...maskStyle(state, color, true), pixel });
+    above.setTransform(ratio, 0, 0, ratio, 0, 0);
+    drawGestures(state, brushColor(state) ?? color);
+  }
+
+  /** @param {State} state @param {string} color @param {boolean} strong */
+  function maskStyle({ view }, color, strong) {
+    const fill = view.style === "outline" ? 0 : Math.min(1, view.opacity + (strong ? 0.1 : 0));
+    /** @type {Shape["lines"]} */
+    const lines = strong
+      ? [
+          ["#fff", 4],
+          [color, 2],
+        ]
+      : [[color, 1.75]];
+    return { color, fill, lines: view.style === "fill" && !strong ? [] : lines };
+  }
+
+  /** @returns {Frame} */
+  const frameNow = () => ({
+    transform: viewport.transform,
+    size: { width: overlayCanvas.width, height: overlayCanvas.height },
+    ratio,
+  });
+  const moving = () => performance.now() - movedAt < SETTLE_MS;
+
+  /** @param {State} state */
+  function drawKept(state) {
+    const { annotations, labels, selection, hidden, view, draft, review } = state;
+    const corrected = draft.now?.annotationId ?? null;
+    const shapes = () =>
+      annotations.flatMap((item, i) => {
+        const selected = selection.includes(item.id);
+        const invisible = hidden.has(item.id) || item.id === corrected || (view.only && !selected);
+        return invisible
+          ? []
+          : [{ mask: item.mask, area: item.area, ...maskStyle(state, objectColor(state, item.label_id, i), selected) }];
+      });
+    const opacity = view.style === "outline" ? 0 : view.opacity * (review ? 0.5 : 1);
+    kept.show(above, frameNow(), {
+      from: [annotations, labels, selection, hidden, view, corrected],
+      shapes,
+      opacity,
+      moving: moving(),
+    });
+  }
+
+  /** @param {State} state */
+  function drawProposals({ review }) {
+    if (!review) return;
+    const shapes = () =>
+      visibleProposals(review).map(({ mask, area, index }) => {
+        const color = proposalColor(review, index);
+        return { mask, area, color, fill: 1, lines: /** @type {Shape["lines"]} */ ([[color, 1.5]]) };
+      });
+    proposed.show(above, frameNow(), {
+      from: [review.proposals, review.gone, review.filter, review.together],
+      shapes,
+      opacity: 0.4,
+      moving: moving(),
+    });
+  }
+
+  /** @param {State} state @param {number} pixel */
+  function drawChosenProposals({ review }, pixel) {
+    if (!review) return;
+    for (const { index, mask } of visibleProposals(review)) {
+      if (index !== review.hover && !review.together.has(index)) continue;
+      const color = proposalColor(review, index);
+      drawMask(above, mask, {
+        color,
+        fill: 0.4,
+        lines: [
+          ["#fff", 5],
+          [color, 2],
+        ],
+        pixel,
+      });
+    }
+  }
+
+  /** Proposals that are put together have one colour. @param {Review} review @param {number} index */
+  const proposalColor = ({ together }, index) => distinct(together.has(index) ? Math.min(...together) : index);
+
+  /** @param {State} state @returns {string | null} the colour of the kept object under the brush */
+  function brushColor(state) {
+    const at = state.draft.now ? -1 : state.annotations.findIndex((item) => state.selection.includes(item.id));
+    return at < 0 ? null : objectColor(state, state.annotations[at].label_id, at);
+  }
+
+  /** @param {State} state @param {string} color */
+  function drawGestures({ draft, scratch, view, tool, brush, detail }, color) {
+    const { toScreen } = viewport;
+    if (detail) drawBox(above, [detail.x, detail.y, detail.x + detail.width, detail.y + detail.height], toScreen);
+    if (draft.now) drawPrompts(above, draft.now, toScreen);
+    if (scratch.box) drawBox(above, scratch.box, toScreen);
+    if (scratch.lasso) drawLasso(above, scratch.lasso, toScreen);
+    if (tool === "brush" || tool === "eraser") {
+      const [line, at] = [scratch.line ?? [], scratch.pointer ?? null];
+      drawBrush(above, { line, at, radius: brush, color, erase: tool === "eraser", scale: viewport.transform.scale }, toScreen);
+    } else if (view.crosshair && scratch.pointer) drawCross(above, toScreen(scratch.pointer[0], scratch.pointer[1]), 4000);
+    if (scratch.cursor) drawCross(above, toScreen(scratch.cursor[0], scratch.cursor[1]), 16);
+  }
+
+  function staleOverlay() {
+    overlayStale = true;
+    schedule();
+  }
+
+  /** The view stands still: draws everything once more, at its best. */
+  function settle() {
+    photoStale = overlayStale = true;
+    schedule();
+  }
+
+  /** The view or the photo changed. */
+  function invalidate() {
+    movedAt = performance.now();
+    settle();
+  }
+
+  store.watch(DRAWN, staleOverlay);
+
+  return {
+    invalidate,
+    /** @param {Size} size  in CSS pixels */
+    resize({ width, height }) {
+      ratio = devicePixelRatio || 1;
+      for (const canvas of [photoCanvas, overlayCanvas]) {
+        canvas.width = Math.max(1, Math.round(width * ratio));
+        canvas.height = Math.max(1, Math.round(height * ratio));
+      }
+      photoStale = overlayStale = true;
+      frame();
+    },
+  };
+}

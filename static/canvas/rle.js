@@ -1,0 +1,190 @@
+/** Masks as cropped row-major runs, and what can be done with them pixel by pixel. */
+
+/** @import { Bitmap, Box, Mask, Position } from "../data/types.d.ts" */
+
+/** @type {Mask} */
+export const EMPTY = Object.freeze({ x: 0, y: 0, w: 0, h: 0, runs: [] });
+
+/**
+ * @param {Mask} mask
+ * @returns {Bitmap}
+ */
+export function decode(mask) {
+  const data = new Uint8Array(mask.w * mask.h);
+  let at = 0;
+  for (let i = 0; i < mask.runs.length; i++) {
+    const end = at + mask.runs[i];
+    if (i & 1) data.fill(1, at, end);
+    at = end;
+  }
+  return { x: mask.x, y: mask.y, w: mask.w, h: mask.h, data };
+}
+
+/**
+ * The runs of a bitmap, cropped to its tight box.
+ * @param {Bitmap} bitmap
+ * @returns {Mask}
+ */
+export function encode(bitmap) {
+  const box = tightBox(bitmap);
+  if (!box) return EMPTY;
+  const [x0, y0, x1, y1] = box;
+  const runs = [];
+  let value = 0;
+  let length = 0;
+  for (let y = y0; y < y1; y++) {
+    for (let at = y * bitmap.w + x0, end = y * bitmap.w + x1; at < end; at++) {
+      if (bitmap.data[at] !== value) {
+        runs.push(length);
+        value = bitmap.data[at];
+        length = 0;
+      }
+      length++;
+    }
+  }
+  runs.push(length);
+  return { x: bitmap.x + x0, y: bitmap.y + y0, w: x1 - x0, h: y1 - y0, runs };
+}
+
+/**
+ * @param {Bitmap} bitmap
+ * @returns {Box | null} within the bitmap
+ */
+function tightBox({ w, h, data }) {
+  let [x0, y0, x1, y1] = [w, h, 0, 0];
+  for (let y = 0; y < h; y++) {
+    const row = y * w;
+    const first = data.subarray(row, row + w).indexOf(1);
+    if (first < 0) continue;
+    x0 = Math.min(x0, first);
+    x1 = Math.max(x1, data.subarray(row, row + w).lastIndexOf(1) + 1);
+    y0 = Math.min(y0, y);
+    y1 = y + 1;
+  }
+  return x1 > 0 ? [x0, y0, x1, y1] : null;
+}
+
+/**
+ * @param {Mask} mask
+ * @returns {number} pixels set
+ */
+export function area(mask) {
+  let sum = 0;
+  for (let i = 1; i < mask.runs.length; i += 2) sum += mask.runs[i];
+  return sum;
+}
+
+/**
+ * @param {Mask} mask
+ * @param {number} x image coordinates, fractions allowed
+ * @param {number} y
+ * @returns {boolean}
+ */
+export function contains(mask, x, y) {
+  const column = Math.floor(x) - mask.x;
+  const row = Math.floor(y) - mask.y;
+  if (column < 0 || row < 0 || column >= mask.w || row >= mask.h) return false;
+  const wanted = row * mask.w + column;
+  let end = 0;
+  for (let i = 0; i < mask.runs.length; i++) {
+    end += mask.runs[i];
+    if (wanted < end) return (i & 1) === 1;
+  }
+  return false;
+}
+
+/**
+ * @param {Mask} a
+ * @param {Mask} b
+ * @returns {boolean}
+ */
+export function equal(a, b) {
+  if (a === b) return true;
+  if (a.x !== b.x || a.y !== b.y || a.w !== b.w || a.h !== b.h || a.runs.length !== b.runs.length) return false;
+  return a.runs.every((run, i) => run === b.runs[i]);
+}
+
+/**
+ * The bitmap of a mask with room for the given box, clipped to the image.
+ * @param {Mask} mask
+ * @param {Box} box
+ * @param {number} width of the image
+ * @param {number} height
+ * @returns {Bitmap}
+ */
+export function decodeWithRoom(mask, box, width, height) {
+  const [left, top, right, bottom] = mask.w ? [mask.x, mask.y, mask.x + mask.w, mask.y + mask.h] : [width, height, 0, 0];
+  const x = Math.max(0, Math.min(left, Math.floor(box[0])));
+  const y = Math.max(0, Math.min(top, Math.floor(box[1])));
+  const w = Math.max(0, Math.min(width, Math.max(right, Math.ceil(box[2]))) - x);
+  const h = Math.max(0, Math.min(height, Math.max(bottom, Math.ceil(box[3]))) - y);
+  const bitmap = { x, y, w, h, data: new Uint8Array(w * h) };
+  const source = decode(mask);
+  for (let row = 0; row < mask.h; row++) {
+    bitmap.data.set(source.data.subarray(row * mask.w, (row + 1) * mask.w), (mask.y - y + row) * w + mask.x - x);
+  }
+  return bitmap;
+}
+
+/**
+ * Sweeps a disc along a line of points: a pixel changes when its centre lies within the radius of the line.
+ * @param {Mask} mask
+ * @param {Position[]} line  at least one point
+ * @param {number} radius
+ * @param {0 | 1} value 1 paints, 0 erases
+ * @param {number} width of the image
+ * @param {number} height
+ * @returns {Mask}
+ */
+export function stroke(mask, line, radius, value, width, height) {
+  const xs = line.map((p) => p[0]);
+  const ys = line.map((p) => p[1]);
+  /** @type {Box} */
+  const reach = [Math.min(...xs) - radius, Math.min(...ys) - radius, Math.max(...xs) + radius, Math.max(...ys) + radius];
+  const bitmap = decodeWithRoom(mask, value ? reach : [mask.x, mask.y, mask.x, mask.y], width, height);
+  for (let i = 0; i < line.length; i++) capsule(bitmap, line[Math.max(0, i - 1)], line[i], radius, value);
+  return encode(bitmap);
+}
+
+/**
+ * @param {Bitmap} bitmap
+ * @param {Position} a
+ * @param {Position} b
+ * @param {number} radius
+ * @param {0 | 1} value
+ */
+function capsule(bitmap, a, b, radius, value) {
+  const [dx, dy] = [b[0] - a[0], b[1] - a[1]];
+  const length2 = dx * dx + dy * dy;
+  const top = Math.max(bitmap.y, Math.floor(Math.min(a[1], b[1]) - radius));
+  const bottom = Math.min(bitmap.y + bitmap.h, Math.ceil(Math.max(a[1], b[1]) + radius));
+  const left = Math.max(bitmap.x, Math.floor(Math.min(a[0], b[0]) - radius));
+  const right = Math.min(bitmap.x + bitmap.w, Math.ceil(Math.max(a[0], b[0]) + radius));
+  for (let y = top; y < bottom; y++) {
+    for (let x = left; x < right; x++) {
+      const [px, py] = [x + 0.5 - a[0], y + 0.5 - a[1]];
+      const t = length2 ? Math.max(0, Math.min(1, (px * dx + py * dy) / length2)) : 0;
+      const [ex, ey] = [px - t * dx, py - t * dy];
+      if (ex * ex + ey * ey <= radius * radius) bitmap.data[(y - bitmap.y) * bitmap.w + x - bitmap.x] = value;
+    }
+  }
+}
+
+/**
+ * @param {Mask} mask
+ * @param {Mask[]} others
+ * @returns {Mask} the mask without the pixels of the others
+ */
+export function subtract(mask, others) {
+  const bitmap = decode(mask);
+  for (const other of others) {
+    const { data } = decode(other);
+    const [left, right] = [Math.max(mask.x, other.x), Math.min(mask.x + mask.w, other.x + other.w)];
+    for (let y = Math.max(mask.y, other.y); y < Math.min(mask.y + mask.h, other.y + other.h); y++) {
+      for (let x = left; x < right; x++) {
+        if (data[(y - other.y) * other.w + x - other.x]) bitmap.data[(y - mask.y) * mask.w + x - mask.x] = 0;
+      }
+    }
+  }
+  return encode(bitmap);
+}

@@ -1,0 +1,69 @@
+/** What is in progress on each image. It waits while another image is open, and its drafts outlive a reload. */
+
+import { NO_DRAFT } from "./draft.js";
+
+/** @import { Draft, Review, Store } from "./types.d.ts" */
+
+/** @typedef {{draft: Draft, review: Review | null}} Work */
+/** @typedef {ReturnType<typeof createParking>} Parking */
+
+/** @type {Work} */
+const NOTHING = Object.freeze({ draft: NO_DRAFT, review: null });
+const SAVE_MS = 300;
+
+/**
+ * @param {{store: Store, drafts: {load: () => Map<string, Draft>, save: (drafts: Map<string, Draft>) => void}}} context
+ */
+export function createParking({ store, drafts }) {
+  /** Work on images that are not shown, by image id. @type {Map<string, Work>} */
+  const parked = new Map([...drafts.load()].map(([id, draft]) => [id, { ...NOTHING, draft }]));
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let saving;
+
+  function save() {
+    clearTimeout(saving);
+    saving = undefined;
+    const { image, draft } = store.get();
+    const all = new Map([...parked].flatMap(([id, work]) => (work.draft.now ? [[id, work.draft]] : [])));
+    if (image && draft.now) all.set(image.id, draft);
+    drafts.save(all);
+  }
+  const saveSoon = () => (saving ??= setTimeout(save, SAVE_MS));
+
+  store.watch(["draft"], ({ draft }) => {
+    if (draft.now) saveSoon();
+    else save(); // at once: a kept object must not come back as a draft
+  });
+
+  /** @param {string} imageId @returns {Work} wherever it is */
+  function of(imageId) {
+    const { image, photoReady, draft, review } = store.get();
+    const shown = image?.id === imageId && photoReady ? { draft, review } : NOTHING;
+    return parked.get(imageId) ?? shown;
+  }
+
+  return {
+    of,
+    save,
+    /** Changes the work on an image wherever it is. @param {string} imageId @param {Partial<Work>} fields */
+    change(imageId, fields) {
+      const { image, photoReady } = store.get();
+      if (image?.id === imageId && photoReady && !parked.has(imageId)) return store.set(fields);
+      const next = { ...of(imageId), ...fields };
+      if (next.draft.now || next.review) parked.set(imageId, next);
+      else parked.delete(imageId);
+      saveSoon();
+    },
+    /** The image is left. @param {string} imageId */
+    park(imageId) {
+      const { draft, review } = store.get();
+      if (draft.now || review) parked.set(imageId, { draft, review: review && { ...review, hover: null } });
+      store.set({ ...NOTHING, hover: null });
+    },
+    /** The image is shown again. @param {string} imageId */
+    unpark(imageId) {
+      store.set({ ...(parked.get(imageId) ?? NOTHING), hover: null });
+      parked.delete(imageId);
+    },
+  };
+}

@@ -1,0 +1,63 @@
+/** The requests that the page makes, defined once. */
+
+import type {
+  Box,
+  History,
+  Image,
+  ImageDocument,
+  ImageStatus,
+  Job,
+  Label,
+  LabelFields,
+  Project,
+  PromptReply,
+  Sample,
+  ServerStatus,
+  Uploaded,
+} from "./types.d.ts";
+
+export type RequestOptions = {
+  /** An object sent as JSON, or a FormData. */
+  body?: object;
+  signal?: AbortSignal;
+  /**
+   * "busy", the default, waits while the server says that it is busy. "always" also waits for a lost connection to come
+   * back; it is for requests that may arrive twice.
+   */
+  retry?: "busy" | "always" | "never";
+};
+/** Every request of the page and what the server answers to it. Failures are thrown as `ApiError`. */
+export interface Api {
+  get(path: "/status", options?: RequestOptions): Promise<ServerStatus>;
+  get(path: "/projects", options?: RequestOptions): Promise<Project[]>;
+  get(path: "/samples", options?: RequestOptions): Promise<Sample[]>;
+  get(path: `/projects/${number}/labels`, options?: RequestOptions): Promise<Label[]>;
+  get(path: `/projects/${number}/images?${string}`, options?: RequestOptions): Promise<{ images: Image[]; total: number }>;
+  get(path: `/folders?path=${string}`, options?: RequestOptions): Promise<{ images: string[] }>;
+  get(path: `/jobs/${string}`, options?: RequestOptions): Promise<Job>;
+  get(path: `/images/${string}/document`, options?: RequestOptions): Promise<ImageDocument>;
+  get(path: `/images/${string}/history`, options?: RequestOptions): Promise<History>;
+  get(path: `/images/${string}`, options?: RequestOptions): Promise<Image>;
+  post(path: "/projects", body: { name: string }): Promise<Project>;
+  post(path: `/projects/${number}/labels`, body: { name: string }): Promise<Label>;
+  post(path: `/projects/${number}/images`, body: FormData): Promise<Uploaded>;
+  post(path: `/projects/${number}/folder-images`, body: { path: string }): Promise<Image>;
+  post(path: `/projects/${number}/samples`, body: { name: string }): Promise<Image>;
+  post(
+    path: `/projects/${number}/import/coco`,
+    body: FormData,
+    options?: RequestOptions,
+  ): Promise<{ kept: number; problems: string[] }>;
+  post(path: `/images/${string}/open`, body: { upcoming: string[] }): Promise<ImageDocument>;
+  post(path: `/images/${string}/restore`): Promise<Image>;
+  post(path: `/images/${string}/prompt`, body: object, options?: RequestOptions): Promise<PromptReply>;
+  post(path: `/images/${string}/${"undo" | "redo"}`, body: { revision: number }): Promise<ImageDocument>;
+  post(path: `/images/${string}/automask`, body: { region: Box | null }): Promise<{ job_id: string }>;
+  post(path: `/jobs/${string}/resume`): Promise<Job>;
+  patch(path: `/labels/${number}`, body: LabelFields): Promise<Label>;
+  patch(path: `/images/${string}`, body: { status: ImageStatus }): Promise<Image>;
+  put(path: "/model", body: { name: string }): Promise<ServerStatus>;
+  delete(path: `/labels/${number}` | `/images/${string}` | `/jobs/${string}`): Promise<unknown>;
+  send: Send;
+}
+export type Send = (method: string, path: string, options?: RequestOptions) => Promise<unknown>;

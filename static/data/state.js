@@ -1,0 +1,51 @@
+/** The page's state when it starts. `types.d.ts` says what each value means. */
+
+import { NO_DRAFT } from "./draft.js";
+
+/** @import { State, ViewSettings } from "./types.d.ts" */
+
+/** @type {ViewSettings} */
+export const VIEW = Object.freeze({
+  opacity: 0.45,
+  style: "both",
+  colors: "label",
+  only: false,
+  hover: true,
+  crosshair: false,
+  keymap: "standard",
+  specks: 64,
+});
+
+/** @returns {State} */
+export function initialState() {
+  return {
+    status: null,
+    projects: [],
+    projectId: null,
+    images: [],
+    total: 0,
+    queueStatus: "",
+    samples: [],
+    image: null,
+    photoReady: false,
+    annotations: [],
+    history: { revision: 0, undo: null, redo: null },
+    labels: [],
+    labelId: null,
+    selection: [],
+    hidden: new Set(),
+    draft: NO_DRAFT,
+    review: null,
+    hover: null,
+    tool: "add",
+    detail: null,
+    scratch: {},
+    brush: 16,
+    busy: 0,
+    unsent: 0,
+    online: true,
+    timing: null,
+    view: VIEW,
+    booted: false,
+  };
+}

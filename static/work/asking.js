@@ -1,0 +1,67 @@
+/** Prompt requests. Some are made ahead of their click: for the place under the pointer, or when the pointer goes down. */
+
+import { requestId } from "../data/api.js";
+import { viewOf } from "./detail.js";
+
+/** @import { PromptReply, Question, Step, Store } from "../data/types.d.ts" */
+/** @import { Api, RequestOptions } from "../data/routes.d.ts" */
+
+/** @typedef {ReturnType<typeof createAsking>} Asking */
+
+/**
+ * @param {{store: Store, api: Api}} context
+ */
+export function createAsking({ store, api }) {
+  /** Tells the server whose hover requests these are: a newer one replaces the one before. */
+  const client = requestId();
+  /** The last request made ahead of its click. @type {{key: string, reply: Promise<PromptReply>} | null} */
+  let early = null;
+
+  /** @param {Step} step @returns {Question} */
+  const questionOf = (step) => ({
+    points: step.points,
+    box: step.box,
+    refine: step.base,
+    mask: step.start,
+    view: viewOf(store.get()),
+  });
+  const keyOf = (/** @type {string} */ imageId, /** @type {Question} */ question) => imageId + JSON.stringify(question);
+
+  return {
+    /**
+     * Asks ahead of the click that makes this step.
+     * @param {string} imageId
+     * @param {Step} step
+     * @param {"click" | "hover"} kind
+     * @param {RequestOptions} [options]
+     * @returns {Promise<PromptReply>}
+     */
+    ahead(imageId, step, kind, options) {
+      const question = questionOf(step);
+      const key = keyOf(imageId, question);
+      if (early?.key === key) return early.reply;
+      const reply = api.post(`/images/${imageId}/prompt`, { ...question, kind, client }, options);
+      reply.catch(() => {}); // the click asks again
+      early = { key, reply };
+      return reply;
+    },
+    /**
+     * @param {string} imageId
+     * @param {Step} step
+     * @returns {Promise<PromptReply>} the answer to a step, which may have been asked for already
+     */
+    async reply(imageId, step) {
+      const question = questionOf(step);
+      const asked = early?.key === keyOf(imageId, question) ? early.reply : null;
+      early = null;
+      const path = /** @type {const} */ (`/images/${imageId}/prompt`);
+      try {
+        return (await asked?.catch(() => null)) ?? (await api.post(path, question));
+      } catch (error) {
+        const { status } = /** @type {import("../data/api.js").ApiError} */ (error);
+        if (!step.base || status === 0 || status >= 500) throw error;
+        return await api.post(path, { ...question, refine: null }); // the mask says as much
+      }
+    },
+  };
+}

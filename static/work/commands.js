@@ -1,0 +1,137 @@
+/** Every command by name: what a key or a button does. */
+
+/** @import { Store, Tool } from "../data/types.d.ts" */
+/** @import { Viewport } from "../canvas/viewport.js" */
+/** @import { Detail } from "./detail.js" */
+/** @import { Command } from "./keymaps.js" */
+/** @import { Labels } from "./labels.js" */
+/** @import { Objects } from "./objects.js" */
+/** @import { Prompting } from "./prompting.js" */
+/** @import { Reviewing } from "./review.js" */
+/** @import { Session } from "./session.js" */
+/** @import { Tools } from "./tools.js" */
+
+/** @typedef {Record<Command, (event?: Event) => unknown>} Commands */
+
+const ZOOM_STEP = 1.4;
+
+/**
+ * @param {{store: Store, viewport: Viewport, prompting: Prompting, objects: Objects, review: Reviewing, session: Session,
+ *   labels: Labels, tools: Tools, detail: Detail, openHelp: () => void, focusNewLabel: () => void}} parts
+ */
+export function createCommands({
+  store,
+  viewport,
+  prompting,
+  objects,
+  review,
+  session,
+  labels,
+  tools,
+  detail,
+  openHelp,
+  focusNewLabel,
+}) {
+  const state = store.get;
+  const inProgress = () => Boolean(state().draft.now);
+  const zoom = (/** @type {number} */ factor) => viewport.zoomAt(viewport.screen.width / 2, viewport.screen.height / 2, factor);
+  const pick = (/** @type {Tool} */ tool) => store.set({ tool: state().tool === tool ? "add" : tool, hover: null });
+
+  /** @param {number} by */
+  function selectBy(by) {
+    const { annotations, selection } = state();
+    if (!annotations.length) return;
+    const at = annotations.findIndex((item) => item.id === selection.at(-1));
+    const next = at < 0 ? (by > 0 ? 0 : annotations.length - 1) : (at + by + annotations.length) % annotations.length;
+    store.set({ selection: [annotations[next].id] });
+  }
+
+  function drop() {
+    const { selection, tool, scratch } = state();
+    if (scratch.box || scratch.lasso || scratch.line || scratch.corner) {
+      return store.set({ scratch: { ...scratch, box: null, lasso: null, line: null, corner: null } });
+    }
+    if (inProgress()) prompting.drop();
+    else if (state().review?.state === "running") void review.cancel();
+    else if (state().review) review.close();
+    else if (tool !== "add") store.set({ tool: "add" });
+    else if (selection.length) store.set({ selection: [] });
+    else if (scratch.cursor) store.set({ scratch: { ...scratch, cursor: null } });
+  }
+
+  function correct() {
+    const { annotations, selection } = state();
+    const target = annotations.find((item) => item.id === selection.at(-1) && !item.pending);
+    if (target && !inProgress()) prompting.correct(target);
+  }
+
+  /** Looks inside the box just drawn, if there is one, else everywhere. */
+  function autoMask() {
+    const step = state().draft.now;
+    const region = step && step.box && !step.points.length && !step.annotationId ? step.box : null;
+    if (region) prompting.drop();
+    void review.start(region);
+  }
+
+  const timeOf = (/** @type {Event | undefined} */ event) => event?.timeStamp ?? performance.now();
+
+  /** @type {Commands} */
+  const run = {
+    nextCandidate: () => prompting.cycle(1),
+    previousCandidate: () => prompting.cycle(-1),
+    keep: () => (state().review && !inProgress() ? review.acceptAll() : objects.keep()),
+    drop,
+    remove: () => {
+      if (inProgress()) prompting.drop();
+      else if (state().selection.length) void objects.remove(state().selection);
+    },
+    undo: () => (inProgress() ? prompting.undo() : review.undoDrop() || review.follow(objects.undo)),
+    redo: () => (inProgress() || state().draft.future.length ? prompting.redo() : review.follow(objects.redo)),
+    nextImage: () => session.step(1),
+    previousImage: () => session.step(-1),
+    fit: () => viewport.fit(),
+    zoomIn: () => zoom(ZOOM_STEP),
+    zoomOut: () => zoom(1 / ZOOM_STEP),
+    toggleSign: () => store.set({ tool: state().tool === "remove" ? "add" : "remove" }),
+    brush: () => pick("brush"),
+    eraser: () => (state().review ? review.dropHovered() : pick("eraser")),
+    smaller: () => tools.resizeBrush(1 / 1.25),
+    larger: () => tools.resizeBrush(1.25),
+    correct,
+    merge: () => objects.merge(),
+    split: () => objects.split(),
+    subtract: () => tools.subtractSelected(),
+    clean: () => objects.clean(state().view.specks),
+    autoMask,
+    detail: () => detail.toggle(),
+    onlyThis: () => store.set({ view: { ...state().view, only: !state().view.only } }),
+    hideAll: () => {
+      const ids = state().annotations.map((item) => item.id);
+      store.set({ hidden: state().hidden.size ? new Set() : new Set(ids) });
+    },
+    selectNext: () => selectBy(1),
+    selectPrevious: () => selectBy(-1),
+    pointHere: (event) => tools.pointAtCursor(1, timeOf(event)),
+    negativeHere: (event) => tools.pointAtCursor(0, timeOf(event)),
+    cornerHere: (event) => tools.cornerAtCursor(timeOf(event)),
+    newLabel: focusNewLabel,
+    help: openHelp,
+  };
+
+  return {
+    run,
+    /** @param {Command} command @param {KeyboardEvent} event @returns {boolean} whether the key was used */
+    key(command, event) {
+      if (command.endsWith("Candidate") && !inProgress()) return false;
+      run[command](event);
+      return true;
+    },
+    /** @param {string} digit */
+    labelKey(digit) {
+      const label = labels.byKey(digit);
+      if (!label) return;
+      store.set({ labelId: label.id });
+      if (!inProgress()) void objects.relabel(label.id);
+    },
+  };
+}

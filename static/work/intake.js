@@ -1,0 +1,143 @@
+/** How images and objects get in: files, folders, folders of the server, samples, COCO files. */
+
+import { isImage } from "./folders.js";
+
+/** @import { Image, Store, Toast } from "../data/types.d.ts" */
+/** @import { Api } from "../data/routes.d.ts" */
+/** @import { Found } from "./folders.js" */
+/** @import { Labels } from "./labels.js" */
+/** @import { Objects } from "./objects.js" */
+/** @import { Session } from "./session.js" */
+
+/** @typedef {ReturnType<typeof createIntake>} Intake */
+/** Path of a project. @typedef {`/projects/${number}`} ProjectPath */
+
+/**
+ * @param {{store: Store, api: Api, labels: Pick<Labels, "load">, objects: Pick<Objects, "show">,
+ *   session: Pick<Session, "adopt" | "open">, toast: Toast}} context
+ */
+export function createIntake({ store, api, labels, objects, session, toast }) {
+  /** @returns {ProjectPath} of the project shown */
+  const project = () => `/projects/${store.get().projectId ?? 0}`;
+
+  /**
+   * Takes many things one after the other. The queue keeps their order, and the first is opened while the others arrive.
+   * All go to the project that is shown when the first one starts.
+   * @template T
+   * @param {T[]} things
+   * @param {string} doing
+   * @param {(thing: T, into: ProjectPath) => Promise<Image[]>} take  takes one of them; returns the images it became, throws what to say
+   */
+  async function each(things, doing, take) {
+    if (!things.length) return;
+    const progress = toast("", { kind: "progress" });
+    const into = project();
+    let opened = false;
+    /** @type {string[]} */
+    const problems = [];
+    for (const [at, thing] of things.entries()) {
+      progress.update(`${doing} ${at + 1} of ${things.length} …`, at / things.length);
+      const images = await take(thing, into).catch((error) => {
+        problems.push(error.message);
+        return [];
+      });
+      const added = session.adopt(images);
+      if (added.length && !opened) void session.open(added[0].id);
+      opened ||= added.length > 0;
+    }
+    progress.close();
+    if (problems.length === 1) toast(problems[0], { kind: "error" });
+    else if (problems.length)
+      toast([`${problems.length} could not be added:`, ...problems].join("\n"), { kind: "error", stays: true });
+  }
+
+  /** @param {Found} found @param {ProjectPath} into */
+  async function uploadOne({ file, path }, into) {
+    const form = new FormData();
+    form.append("files", file, path);
+    try {
+      return (await api.post(`${into}/images`, form)).images;
+    } catch (error) {
+      throw new Error(named(path, /** @type {Error} */ (error).message));
+    }
+  }
+
+  /** @param {string} path @param {ProjectPath} into */
+  async function addOne(path, into) {
+    try {
+      return [await api.post(`${into}/folder-images`, { path })];
+    } catch (error) {
+      throw new Error(named(path, /** @type {Error} */ (error).message));
+    }
+  }
+
+  /** @param {File} file @param {ProjectPath} into */
+  async function importCoco(file, into) {
+    const form = new FormData();
+    form.append("file", file, file.name);
+    try {
+      const { kept, problems } = await api.post(`${into}/import/coco`, form, { retry: "never" });
+      toast(kept === 1 ? "1 object imported." : `${kept} objects imported.`);
+      if (problems.length) toast(`Left out: ${problems.slice(0, 3).join(" ")}${more(problems.length - 3)}`, { kind: "error" });
+      await showImported();
+    } catch (error) {
+      toast(named(file.name, /** @type {Error} */ (error).message), { kind: "error" });
+    }
+  }
+
+  async function showImported() {
+    const { images, image } = store.get();
+    const [page] = await Promise.all([
+      api.get(`${project()}/images?limit=${Math.max(1, Math.min(1000, images.length))}`),
+      labels.load(),
+    ]);
+    const fresh = new Map(page.images.map((item) => [item.id, item]));
+    store.set({ images: store.get().images.map((item) => fresh.get(item.id) ?? item) });
+    if (image) await objects.show(await api.get(`/images/${image.id}/document`));
+  }
+
+  return {
+    /** Images, or COCO files with objects for images that are here. @param {File[]} files */
+    async take(files) {
+      const isCoco = (/** @type {File} */ file) => file.name.toLowerCase().endsWith(".json");
+      const into = project();
+      const images = files.filter((file) => !isCoco(file)).map((file) => ({ file, path: file.name }));
+      await each(images, "Uploading", uploadOne);
+      for (const file of files.filter(isCoco)) await importCoco(file, into);
+    },
+    /** The images among the files of folders. @param {Found[]} files */
+    async takeFolder(files) {
+      const images = files.filter(({ file }) => isImage(file));
+      const left = files.length - images.length;
+      if (!images.length) toast("There are no images in this folder.");
+      else if (left)
+        toast(left === 1 ? "1 file that is no image was left out." : `${left} files that are no images were left out.`);
+      await each(images, "Uploading", uploadOne);
+    },
+    /** All images in a folder of the server. @param {string} path */
+    async addFolder(path) {
+      try {
+        const { images } = await api.get(`/folders?path=${encodeURIComponent(path)}`);
+        if (!images.length) return void toast(`There are no images in ${path}.`);
+        await each(images, "Adding", addOne);
+      } catch (error) {
+        toast(/** @type {Error} */ (error).message, { kind: "error" });
+      }
+    },
+    /** @param {string} name */
+    async addSample(name) {
+      try {
+        const image = await api.post(`${project()}/samples`, { name });
+        for (const { id } of session.adopt([image])) await session.open(id);
+      } catch (error) {
+        toast(`The sample could not be added: ${/** @type {Error} */ (error).message}`, { kind: "error" });
+      }
+    },
+  };
+}
+
+/** @param {number} count */
+const more = (count) => (count > 0 ? ` And ${count} more.` : "");
+
+/** @param {string} name @param {string} sentence @returns {string} the sentence, with the file's name in it */
+const named = (name, sentence) => (sentence.includes(name) ? sentence : `${name}: ${sentence}`);

@@ -1,0 +1,154 @@
+/** Which key does what, in the keymaps that people know from other tools. */
+
+/** @typedef {keyof typeof COMMON} Command */
+
+/** The keys that all keymaps share. A keymap may use one of them for something else. */
+const COMMON = {
+  nextCandidate: ["Tab"],
+  previousCandidate: ["Shift+Tab"],
+  keep: ["Enter", "N"],
+  drop: ["Escape"],
+  remove: ["Delete", "Backspace"],
+  undo: ["Ctrl+Z"],
+  redo: ["Ctrl+Shift+Z", "Ctrl+Y"],
+  nextImage: ["D", "PageDown"],
+  previousImage: ["A", "PageUp"],
+  fit: ["F", "0"],
+  zoomIn: ["+", "="],
+  zoomOut: ["-"],
+  toggleSign: ["T"],
+  brush: ["B"],
+  eraser: ["X"],
+  smaller: ["["],
+  larger: ["]"],
+  correct: ["E"],
+  merge: ["M"],
+  subtract: ["Shift+M"],
+  split: ["S"],
+  clean: ["G"],
+  autoMask: ["Q"],
+  detail: ["Z"],
+  onlyThis: ["O"],
+  hideAll: ["H"],
+  selectNext: ["."],
+  selectPrevious: [","],
+  pointHere: ["P"],
+  negativeHere: ["Shift+P"],
+  cornerHere: ["R"],
+  newLabel: ["L"],
+  help: ["?"],
+};
+
+/** @type {Record<string, {title: string, keys: Record<Command, string[]>}>} */
+export const KEYMAPS = {
+  standard: { title: "Standard", keys: COMMON },
+  cvat: {
+    title: "CVAT",
+    keys: { ...COMMON, nextImage: ["F", "PageDown"], previousImage: ["D", "PageUp"], fit: ["0"], selectNext: [".", "A"] },
+  },
+  labelme: {
+    title: "labelme / X-AnyLabeling",
+    keys: {
+      ...COMMON,
+      keep: ["Enter", "F", "N"],
+      fit: ["Ctrl+F", "0"],
+      toggleSign: ["T", "Q"],
+      autoMask: ["I"],
+      correct: ["E", "Ctrl+J"],
+    },
+  },
+};
+
+/** The lines of the key sheet, in groups. @type {[title: string, lines: [Command | "cursor", string][]][]} */
+export const SHEET = [
+  [
+    "Object in progress",
+    [
+      ["nextCandidate", "next candidate mask"],
+      ["previousCandidate", "previous candidate"],
+      ["keep", "keep it under the chosen label"],
+      ["drop", "drop it"],
+      ["undo", "take back a prompt, else the last change"],
+      ["redo", "do it again"],
+      ["toggleSign", "switch clicks between + and −"],
+    ],
+  ],
+  [
+    "Kept objects",
+    [
+      ["selectNext", "select the next object"],
+      ["selectPrevious", "select the one before"],
+      ["remove", "delete the selected"],
+      ["correct", "pick it up again"],
+      ["merge", "merge the selected"],
+      ["subtract", "subtract the others from the first selected, or the selected from the object in progress"],
+      ["split", "split into its parts"],
+      ["clean", "fill small holes, drop specks"],
+      ["brush", "brush"],
+      ["eraser", "eraser; in auto-mask: drop the proposal"],
+      ["smaller", "smaller brush"],
+      ["larger", "larger brush"],
+    ],
+  ],
+  [
+    "Image and view",
+    [
+      ["previousImage", "image before"],
+      ["nextImage", "next image"],
+      ["fit", "fit to the window"],
+      ["zoomIn", "zoom in"],
+      ["zoomOut", "zoom out"],
+      ["autoMask", "auto-mask; inside a box if one is drawn"],
+      ["detail", "fine detail: prompts see only what is on the screen, at full resolution"],
+      ["onlyThis", "show only the selected"],
+      ["hideAll", "hide or show all objects"],
+      ["newLabel", "new label"],
+    ],
+  ],
+  [
+    "Without a mouse",
+    [
+      ["cursor", "move the cross (Shift: faster)"],
+      ["pointHere", "point on the object at the cross"],
+      ["negativeHere", "point beside the object"],
+      ["cornerHere", "one corner of a box, then the other"],
+    ],
+  ],
+];
+
+/**
+ * @param {Pick<KeyboardEvent, "key"> & Partial<Pick<KeyboardEvent, "ctrlKey" | "metaKey" | "shiftKey" | "altKey">>} event
+ * @returns {string} such as "Ctrl+Shift+Z". Cmd counts as Ctrl. Shift is left out where it makes another character: "?"
+ */
+export function comboOf({ key, ctrlKey, metaKey, shiftKey, altKey }) {
+  const letter = /^\p{L}$/u.test(key);
+  const named = key.length > 1;
+  const parts = [];
+  if (ctrlKey || metaKey) parts.push("Ctrl");
+  if (altKey) parts.push("Alt");
+  if (shiftKey && (letter || named)) parts.push("Shift");
+  parts.push(letter ? key.toUpperCase() : key);
+  return parts.join("+");
+}
+
+/**
+ * @param {string} keymap
+ * @param {string} combo
+ * @returns {Command | null}
+ */
+export function commandFor(keymap, combo) {
+  const { keys } = KEYMAPS[keymap] ?? KEYMAPS.standard;
+  const commands = /** @type {Command[]} */ (Object.keys(keys));
+  return commands.find((command) => keys[command].includes(combo)) ?? null;
+}
+
+/**
+ * @param {string} keymap
+ * @param {Command | "cursor"} command
+ * @returns {string[]} its keys, as shown to people
+ */
+export function keysOf(keymap, command) {
+  if (command === "cursor") return ["Arrows"];
+  const { keys } = KEYMAPS[keymap] ?? KEYMAPS.standard;
+  return keys[command].map((combo) => combo.replace("Escape", "Esc").replace("Delete", "Del").replace("-", "−"));
+}

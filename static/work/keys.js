@@ -1,0 +1,42 @@
+/** Listens to the keyboard: keys are commands, except where a field or a control needs them itself. */
+
+import { comboOf, commandFor } from "./keymaps.js";
+
+/** @import { Command } from "./keymaps.js" */
+
+/** @type {Record<string, [number, number]>} */
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+/** Fields that need every key, and panels that are open above the page. */
+const TAKES_ALL = "input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable], dialog, .popover";
+/** Keys that a focused control handles itself. */
+const OF_CONTROLS = new Set(["Enter", " ", "Home", "End", "PageUp", "PageDown", ...Object.keys(ARROWS)]);
+
+/** @param {Element} target  outside the canvas @param {string} key @returns {boolean} whether the target needs the key itself */
+function takes(target, key) {
+  if (key === "Tab" || target.closest(TAKES_ALL)) return true;
+  return OF_CONTROLS.has(key) && Boolean(target.closest("button, a, input"));
+}
+
+/**
+ * Listens on the whole page, so that keys work wherever the last click was.
+ * @param {HTMLElement} box  the canvas
+ * @param {{keymap: () => string, run: (command: Command, event: KeyboardEvent) => boolean, label: (key: string) => void,
+ *   arrow: (dx: number, dy: number, leap: boolean) => void}} handlers  `run` tells whether the key was used
+ */
+export function listenToKeys(box, { keymap, run, label, arrow }) {
+  document.addEventListener("keydown", (event) => {
+    const target = /** @type {Element} */ (event.target);
+    if (!box.isConnected || event.defaultPrevented || (target !== box && takes(target, event.key))) return;
+    const combo = comboOf(event);
+    const step = ARROWS[event.key];
+    let used = true;
+    if (step && !event.ctrlKey && !event.metaKey && !event.altKey) arrow(step[0], step[1], event.shiftKey);
+    else if (/^[1-9]$/.test(combo)) label(combo);
+    else {
+      const command = commandFor(keymap(), combo);
+      used = command !== null && run(command, event);
+    }
+    if (used) event.preventDefault();
+  });
+}

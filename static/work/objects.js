@@ -1,0 +1,237 @@
+/** What a person does with kept objects: keep, correct, delete, relabel, merge, split, clean, undo and redo. */
+
+import { area, equal } from "../canvas/rle.js";
+import { requestId } from "../data/api.js";
+import { NO_DRAFT, draftOf, shownMask, undoStep } from "../data/draft.js";
+import { createDocument } from "./document.js";
+
+/** @import { Annotation, BoundingBox, CorrectionReply, Draft, Image, KeepReply, Mask, Prompts, Step, Store, Toast } from "../data/types.d.ts" */
+/** @import { Api } from "../data/routes.d.ts" */
+/** @import { Outbox } from "../data/outbox.js" */
+/** @import { Labels } from "./labels.js" */
+/** @import { Prompting } from "./prompting.js" */
+
+/** @typedef {ReturnType<typeof createObjects>} Objects */
+
+/**
+ * @param {{store: Store, api: Api, outbox: Outbox, labels: Pick<Labels, "chosen" | "load">, toast: Toast,
+ *   prompting: Pick<Prompting, "answered" | "giveBack">}} context
+ */
+export function createObjects({ store, api, outbox, labels, toast, prompting }) {
+  const document = createDocument({ store, api, outbox, labels, toast });
+  const { commit } = document;
+  /** Undo and redo go one after the other, however fast the keys are pressed. */
+  let lastStep = Promise.resolve();
+  /** Objects being kept, from the key press on: their masks may still be on their way. @type {Set<Promise<boolean>>} */
+  const keeping = new Set();
+  const isOpen = (/** @type {Image} */ image) => store.get().image?.id === image.id;
+
+  /** @param {Image} image @param {Step} step @param {Mask} mask @param {number} labelId */
+  function keepNew(image, step, mask, labelId) {
+    const fields = {
+      label_id: labelId,
+      mask,
+      score: step.edited ? null : (step.reply?.candidates[step.index].score ?? null),
+      source: /** @type {Annotation["source"]} */ (step.edited ? "edit" : "prompt"),
+      prompts: { points: step.points, box: step.box },
+    };
+    const pending = { ...fields, ...measured(mask), id: `pending-${requestId()}`, image_id: image.id, pending: true };
+    return commit(image.id, {
+      method: "POST",
+      path: "/annotations",
+      body: fields,
+      failed: "The object could not be kept",
+      edit: (list) => [...list, pending],
+      outcome:
+        (/** @type {KeepReply} */ { annotation }) =>
+        (list) => [...list, { ...annotation, mask }],
+    });
+  }
+
+  /**
+   * @param {Image} image
+   * @param {Annotation} before
+   * @param {{mask: Mask, prompts?: Prompts}} fields
+   * @param {string} failed
+   * @param {boolean} [overtaken]  whether another tab's mask gives way, as far as this page knows
+   */
+  async function correct(image, { id, mask: expected }, fields, failed, overtaken = false) {
+    const { mask } = fields;
+    const changed = (/** @type {Partial<Annotation>} */ values) => (/** @type {Annotation[]} */ list) =>
+      list.map((item) => (item.id === id ? { ...item, ...values, mask } : item));
+    const reply = await commit(image.id, {
+      method: "PATCH",
+      path: `/annotations/${id}`,
+      body: fields,
+      failed,
+      edit: changed({ ...fields, ...measured(mask) }),
+      outcome: (/** @type {CorrectionReply} */ { annotation }) => changed(annotation),
+    });
+    if (reply && (overtaken || (reply.replaced && !equal(reply.replaced, expected))))
+      toast("Another tab changed this object meanwhile: Ctrl+Z brings its mask back.");
+    return reply;
+  }
+
+  /** @returns {Promise<boolean>} whether the object in progress is kept; if not, it is in progress again where that is possible */
+  async function keepDraft() {
+    const { image, draft, annotations } = store.get();
+    const { now } = draft;
+    if (!image || !now) return true;
+    const goBack = (/** @type {Draft} */ to) => {
+      prompting.giveBack(image, to);
+      return false;
+    };
+    const corrected = annotations.find((item) => item.id === now.annotationId);
+    const label = corrected ? null : labels.chosen();
+    store.set({ draft: NO_DRAFT, hover: null });
+    const step = await prompting.answered(now);
+    if (!step) return goBack({ ...undoStep(draft), future: [] });
+    const mask = shownMask(step);
+    if (!mask?.w) {
+      toast("The mask is empty: add a point on the object.");
+      return goBack({ ...draft, now: step });
+    }
+    let kept = null;
+    if (corrected) {
+      if (isOpen(image)) store.set({ selection: [corrected.id] });
+      const overtaken = document.isForeign(corrected) && !isSame(corrected.mask, step.origin);
+      if (equal(mask, corrected.mask) || (overtaken && isSame(mask, step.origin))) return true;
+      const fields = { mask, prompts: { points: step.points, box: step.box } };
+      kept = await correct(image, corrected, fields, "The correction was not kept", overtaken);
+    } else {
+      const labelId = await label;
+      if (labelId !== null) kept = await keepNew(image, step, mask, labelId);
+    }
+    return kept ? true : goBack(draftOf(step));
+  }
+
+  /** @returns {Promise<boolean>} when the server has everything: whether everything was kept */
+  async function settled() {
+    const kept = await Promise.all(keeping);
+    await outbox.idle();
+    return kept.every(Boolean);
+  }
+
+  /** @param {"undo" | "redo"} direction */
+  function undoRedo(direction) {
+    const { image } = store.get();
+    if (image) lastStep = lastStep.then(() => step(direction, image));
+    return lastStep;
+  }
+
+  /** @param {"undo" | "redo"} direction @param {Image} image  the one that was open when the key was pressed */
+  async function step(direction, image) {
+    if (!(await settled())) return; // what the person meant to take back does not exist
+    if (!isOpen(image)) return void toast(`${image.name} was left before its changes were saved: nothing was ${direction}ne.`);
+    const history = document.historyOf(image.id);
+    const word = history?.[direction];
+    if (!history || !word) return void toast(`There is nothing to ${direction}.`);
+    store.set({ busy: store.get().busy + 1 });
+    try {
+      void document.show(await api.post(`/images/${image.id}/${direction}`, { revision: history.revision }));
+      toast(`${direction === "undo" ? "Undone" : "Redone"}: ${word}`, { quiet: true });
+    } catch (error) {
+      toast(`Could not ${direction}: ${/** @type {Error} */ (error).message}`, { kind: "error" });
+      await document.fetchAgain(image.id).catch(() => {});
+    } finally {
+      store.set({ busy: store.get().busy - 1 });
+    }
+  }
+
+  /** @param {string[]} ids @returns {Annotation[]} those objects; none, with a toast, while one of them is not saved yet */
+  function saved(ids) {
+    const wanted = store.get().annotations.filter((item) => ids.includes(item.id));
+    if (!wanted.some((item) => item.pending)) return wanted;
+    toast("This object is still on its way to the server: try again in a moment.");
+    return [];
+  }
+
+  /**
+   * Changes the selected objects in a way that only the server knows the outcome of.
+   * @param {"merge" | "split" | "clean"} what
+   * @param {string} failed
+   * @param {object} [options]
+   */
+  async function changeSelected(what, failed, options = {}) {
+    const { image, selection } = store.get();
+    const ids = saved(selection).map((item) => item.id);
+    if (!image || !ids.length) return null;
+    return commit(image.id, { method: "POST", path: `/annotations/${what}`, body: { ids, ...options }, failed });
+  }
+
+  return {
+    show: document.show,
+    refresh: document.refresh,
+    commit,
+    settled,
+    /** Keeps the object in progress, or the correction of a kept one. The next click begins the next object. */
+    async keep() {
+      const kept = keepDraft();
+      keeping.add(kept);
+      await kept.finally(() => keeping.delete(kept));
+    },
+    /** @param {string[]} ids */
+    async remove(ids) {
+      const { image } = store.get();
+      const gone = new Set(saved(ids).map((item) => item.id));
+      if (!image || !gone.size) return;
+      const reply = await commit(image.id, {
+        method: "POST",
+        path: "/annotations/delete",
+        body: { ids: [...gone] },
+        failed: "Nothing was deleted",
+        edit: (list) => list.filter((item) => !gone.has(item.id)),
+      });
+      if (!reply) return;
+      const { revision } = reply.history;
+      const undo = () => {
+        if (!isOpen(image)) return toast(`This was on ${image.name}: open it again, and Ctrl+Z takes it back.`);
+        if (document.historyOf(image.id)?.revision === revision) return undoRedo("undo");
+        return toast("There were changes after it: Ctrl+Z takes them back one by one.");
+      };
+      toast(gone.size > 1 ? `${gone.size} objects deleted.` : "Object deleted.", { quiet: true, action: ["Undo", undo] });
+    },
+    /** @param {number} labelId */
+    async relabel(labelId) {
+      const { image, selection } = store.get();
+      if (!image || !selection.length) return;
+      const ids = saved(selection).flatMap((item) => (item.label_id === labelId ? [] : [item.id]));
+      if (!ids.length) return;
+      await commit(image.id, {
+        method: "POST",
+        path: "/annotations/relabel",
+        body: { ids, label_id: labelId },
+        failed: "The label was not changed",
+        edit: (list) => list.map((item) => (ids.includes(item.id) ? { ...item, label_id: labelId } : item)),
+      });
+    },
+    /** @param {string} id @param {Mask} mask */
+    async editMask(id, mask) {
+      const { image } = store.get();
+      const [item] = saved([id]);
+      if (image && item) await correct(image, item, { mask }, "The edit was not kept");
+    },
+    async merge() {
+      if (store.get().selection.length < 2)
+        return void toast("Select two or more objects first: Shift+click in the list, Ctrl+click on the image.");
+      await changeSelected("merge", "The objects could not be merged");
+    },
+    async split() {
+      await changeSelected("split", "Nothing was split");
+    },
+    /** @param {number} pixels  the size of the largest holes to fill and specks to drop */
+    async clean(pixels) {
+      const { revision } = store.get().history;
+      const reply = await changeSelected("clean", "Nothing was cleaned", { fill_holes: pixels, drop_specks: pixels });
+      if (reply?.history.revision === revision) toast(`There are no holes or specks of up to ${pixels} pixels.`, { quiet: true });
+    },
+    undo: () => undoRedo("undo"),
+    redo: () => undoRedo("redo"),
+  };
+}
+
+/** @param {Mask} mask @param {Mask | null} other */
+const isSame = (mask, other) => other !== null && equal(mask, other);
+
+/** @param {Mask} mask @returns {{area: number, bbox: BoundingBox}} */
+const measured = (mask) => ({ area: area(mask), bbox: [mask.x, mask.y, mask.w, mask.h] });

@@ -1,0 +1,267 @@
+/** Which project is shown, and which of its images is open. */
+
+import { remember } from "../data/storage.js";
+import { createQueue, shownQueue } from "./queue.js";
+
+/** @import { Image, ImageStatus, Outcome, State, Store, Toast } from "../data/types.d.ts" */
+/** @import { Api } from "../data/routes.d.ts" */
+/** @import { Outbox } from "../data/outbox.js" */
+/** @import { Parking } from "../data/parking.js" */
+/** @import { Photo } from "../canvas/photo.js" */
+/** @import { Labels } from "./labels.js" */
+/** @import { Objects } from "./objects.js" */
+
+/** @typedef {ReturnType<typeof createSession>} Session */
+
+const PREFETCH = 3;
+const LAST_PROJECT = "annotator.project";
+const LAST_OPEN = "annotator.image.";
+const LAST_LABEL = "annotator.label.";
+const POLL_EMBEDDING_MS = 500;
+const POLL_HISTORY_MS = 4000;
+const RECONNECT_MS = 1500;
+
+/**
+ * @param {{store: Store, api: Api, outbox: Pick<Outbox, "resume">, labels: Pick<Labels, "load">, parking: Parking, toast: Toast,
+ *   objects: Pick<Objects, "show" | "refresh">, photo: Pick<Photo, "load" | "clear">, storage: Storage}} context
+ */
+export function createSession({ store, api, outbox, labels, parking, objects, photo, toast, storage }) {
+  const queue = createQueue({ store, api });
+  const { adopt, update, loadMore } = queue;
+  /** Counts images that were opened or closed: whoever waited looks whether the page has moved on. */
+  let opening = 0;
+  let reconnecting = false;
+
+  /** Leaves the open image for another one, or for none. @param {Image | null} next @returns {number} the new turn */
+  function leaveFor(next) {
+    const { image } = store.get();
+    if (image) parking.park(image.id);
+    store.set({ image: next, photoReady: false, annotations: [], selection: [], hidden: new Set(), timing: null });
+    return ++opening;
+  }
+
+  function close() {
+    leaveFor(null);
+    photo.clear();
+  }
+
+  /** The image is there: what was in progress on it comes back. @param {string} id */
+  function arrive(id) {
+    store.set({ photoReady: true });
+    parking.unpark(id);
+    void watchEmbedding(id);
+  }
+
+  /** Shows the image before, after one that could not be opened. @param {State} before @param {number} ticket */
+  async function goBack({ image, annotations }, ticket) {
+    if (!image) return photo.clear();
+    store.set({ image, annotations });
+    await photo.load(image.url).catch(() => {}); // its pixels are in the browser's cache
+    if (ticket === opening) arrive(image.id);
+  }
+
+  /** @param {string} id */
+  async function open(id) {
+    const before = store.get();
+    if (before.image?.id === id) return;
+    const known = before.images.find((image) => image.id === id) ?? null;
+    const ticket = leaveFor(known);
+    try {
+      const opened = api.post(`/images/${id}/open`, { upcoming: upcoming(id) });
+      const drawn = known ? photo.load(known.url) : opened.then((document) => photo.load(document.image.url));
+      drawn.catch(() => {});
+      const document = await opened;
+      if (ticket !== opening) return;
+      store.set({ image: document.image });
+      await objects.show(document);
+      await drawn;
+      if (ticket !== opening) return;
+      remember(storage, LAST_OPEN + store.get().projectId, id);
+      arrive(id);
+      warmNext(id);
+    } catch (error) {
+      if (ticket !== opening) return;
+      store.set({ image: null });
+      toast(`The image could not be opened: ${/** @type {Error} */ (error).message}`, { kind: "error" });
+      await goBack(before, ticket);
+    }
+  }
+
+  /** The images the server should encode next. @param {string} id @returns {string[]} */
+  function upcoming(id) {
+    const images = shownQueue(store.get());
+    const at = images.findIndex((image) => image.id === id);
+    return at < 0 ? [] : images.slice(at + 1, at + 1 + PREFETCH).map((image) => image.id);
+  }
+
+  /** Fetches the pixels of the next image into the browser's cache. @param {string} id */
+  function warmNext(id) {
+    const images = shownQueue(store.get());
+    const next = images[images.findIndex((image) => image.id === id) + 1];
+    if (next) document.createElement("img").src = next.url;
+  }
+
+  /** @param {string} id */
+  async function watchEmbedding(id) {
+    for (let { image } = store.get(); image?.id === id && image.embedding !== "ready"; { image } = store.get()) {
+      await new Promise((resolve) => setTimeout(resolve, POLL_EMBEDDING_MS));
+      const fresh = await api.get(`/images/${id}`, { retry: "never" }).catch(() => null);
+      if (fresh) update(id, { embedding: fresh.embedding });
+    }
+  }
+
+  async function reconnect() {
+    if (reconnecting) return;
+    reconnecting = true;
+    while (!store.get().online) {
+      await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+      const status = await api.get("/status", { retry: "never" }).catch(() => null);
+      if (status) store.set({ online: true, status });
+    }
+    reconnecting = false;
+    if (!store.get().booted) await boot();
+    else await objects.refresh().catch(() => {});
+  }
+
+  async function boot() {
+    try {
+      const [status, projects, samples] = await Promise.all([api.get("/status"), api.get("/projects"), api.get("/samples")]);
+      store.set({ status, projects, samples });
+      tellResumed(await outbox.resume());
+      const last = Number(storage.getItem(LAST_PROJECT));
+      await showProject(projects.some((project) => project.id === last) ? last : status.project_id);
+    } catch (error) {
+      tellUnlessOffline("The page could not be prepared", error);
+    }
+  }
+
+  /** @param {string} failed @param {unknown} error  the banner already says when the connection is lost */
+  function tellUnlessOffline(failed, error) {
+    const { status, message } = /** @type {import("../data/api.js").ApiError} */ (error);
+    if (status) toast(`${failed}: ${message}`, { kind: "error" });
+  }
+
+  /** Shows its labels, its queue, and the image that was open in it last. @param {number} id */
+  async function showProject(id) {
+    close();
+    const ticket = opening;
+    queue.restart();
+    store.set({ booted: false, projectId: id, labels: [], labelId: null });
+    remember(storage, LAST_PROJECT, String(id));
+    const label = Number(storage.getItem(LAST_LABEL + id)); // before another one is chosen for now
+    await Promise.all([labels.load(), loadMore()]);
+    if (store.get().labels.some((one) => one.id === label)) store.set({ labelId: label });
+    const last = storage.getItem(LAST_OPEN + id);
+    const image = (last && (await queue.find(last))) || store.get().images.at(-1);
+    if (store.get().projectId !== id) return;
+    store.set({ booted: true });
+    if (image && ticket === opening) await open(image.id);
+  }
+
+  /** @param {number} id */
+  async function switchProject(id) {
+    if (store.get().booted && store.get().projectId === id) return;
+    try {
+      await showProject(id);
+    } catch (error) {
+      tellUnlessOffline("The project could not be opened", error);
+    }
+  }
+
+  /** @param {Outcome} outcome  of the changes an earlier page could not deliver */
+  function tellResumed({ delivered, refused, waiting }) {
+    if (delivered) toast("Changes that had not reached the server were delivered now.");
+    if (refused.length) toast(`Earlier changes were refused (${refused.length}): ${refused[0]}`, { kind: "error" });
+    if (waiting.length) toast(`Earlier changes wait for the next reload (${waiting.length}): ${waiting[0]}`, { kind: "error" });
+  }
+
+  store.watch(["labelId"], ({ labelId, projectId }) => {
+    if (labelId !== null) remember(storage, LAST_LABEL + projectId, String(labelId));
+  });
+
+  setInterval(() => {
+    if (!document.hidden && store.get().online && store.get().booted) objects.refresh().catch(() => {});
+  }, POLL_HISTORY_MS);
+
+  return {
+    boot,
+    open,
+    adopt,
+    loadMore,
+    filter: queue.filter,
+    switchProject,
+    /** Fetches the projects again: another tab may have made one. */
+    async refreshProjects() {
+      const projects = await api.get("/projects", { retry: "never" }).catch(() => null);
+      if (projects && projects.length !== store.get().projects.length) store.set({ projects });
+    },
+    /** @param {string} name @returns {Promise<boolean>} whether there is such a project now; if so, it is shown */
+    async addProject(name) {
+      try {
+        const project = await api.post("/projects", { name });
+        store.set({ projects: [...store.get().projects, project] });
+        await switchProject(project.id);
+        return true;
+      } catch (error) {
+        toast(`The project was not added: ${/** @type {Error} */ (error).message}`, { kind: "error" });
+        return false;
+      }
+    },
+    /** @param {boolean} online */
+    connection(online) {
+      if (online !== store.get().online) store.set({ online });
+      if (!online) void reconnect();
+    },
+    /** @param {number} by  1 is the next image, -1 the one before */
+    async step(by) {
+      const { image } = store.get();
+      const next = () => {
+        const shown = shownQueue(store.get());
+        return shown[shown.findIndex((item) => item.id === image?.id) + by];
+      };
+      if (by > 0 && !next()) await loadMore().catch(() => {});
+      const found = next();
+      if (found) await open(found.id);
+      else toast(by > 0 ? "This is the last image." : "This is the first image.", { quiet: true });
+    },
+    /** @param {ImageStatus} status */
+    async setStatus(status) {
+      const { image } = store.get();
+      if (!image) return;
+      try {
+        update(image.id, await api.patch(`/images/${image.id}`, { status }));
+      } catch (error) {
+        toast(`The status was not changed: ${/** @type {Error} */ (error).message}`, { kind: "error" });
+      }
+    },
+    /** @param {string} id */
+    async removeImage(id) {
+      try {
+        await api.delete(`/images/${id}`);
+      } catch (error) {
+        return void toast(`The image could not be removed: ${/** @type {Error} */ (error).message}`, { kind: "error" });
+      }
+      const { image, images } = store.get();
+      const index = shownQueue(store.get()).findIndex((item) => item.id === id);
+      const place = images.findIndex((item) => item.id === id);
+      const { annotations: count = 0 } = images[place] ?? {};
+      queue.drop(id);
+      if (image?.id === id) {
+        const left = shownQueue({ ...store.get(), image: null });
+        const neighbour = left[Math.min(index, left.length - 1)] ?? store.get().images[0];
+        if (neighbour) await open(neighbour.id);
+        else close();
+      }
+      const restore = async () => {
+        try {
+          const [restored] = adopt([await api.post(`/images/${id}/restore`)], place);
+          if (restored) await open(id);
+        } catch (error) {
+          toast(`The image could not be restored: ${/** @type {Error} */ (error).message}`, { kind: "error" });
+        }
+      };
+      const what = count ? `Image removed, with ${count === 1 ? "1 object" : `${count} objects`}.` : "Image removed.";
+      toast(what, { action: ["Undo", restore] });
+    },
+  };
+}

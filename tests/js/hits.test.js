@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { indicesInside, nearestPoint, objectAt, onEdge, proposalAt } from "../../static/canvas/hits.js";
+import { newStep } from "../../static/data/draft.js";
+import { annotation, review, square } from "./parts.js";
+
+const proposal = (index, x, size) => ({
+  index,
+  mask: square(x, size),
+  score: 1,
+  stability: 1,
+  area: size * size,
+  bbox: [x, 0, size, size],
+});
+
+test("the smallest proposal is meant", () => {
+  const nested = review({ proposals: [proposal(0, 0, 10), proposal(1, 2, 3)] });
+  assert.equal(proposalAt(nested, 3, 1)?.index, 1);
+  assert.equal(proposalAt(nested, 9, 9)?.index, 0);
+  assert.equal(proposalAt(nested, 99, 9), null);
+});
+
+test("the smallest object is meant, but none that is hidden or not saved yet", () => {
+  const annotations = [
+    annotation("big", { mask: square(0, 10), area: 100 }),
+    annotation("small", { mask: square(2, 3), area: 9 }),
+    annotation("new", { mask: square(2, 2), area: 4, pending: true }),
+  ];
+  assert.equal(objectAt({ annotations, hidden: new Set() }, 3, 1)?.id, "small");
+  assert.equal(objectAt({ annotations, hidden: new Set(["small"]) }, 3, 1)?.id, "big");
+  assert.equal(objectAt({ annotations, hidden: new Set() }, 50, 1), null);
+});
+
+test("a line takes the proposals whose middle it goes around", () => {
+  const two = review({ proposals: [proposal(0, 0, 4), proposal(1, 20, 4)] });
+  const line = [
+    [-1, -1],
+    [10, -1],
+    [10, 10],
+    [-1, 10],
+  ];
+  assert.deepEqual(indicesInside(two, line), [0]);
+});
+
+test("a box is met at its edge, not in its middle", () => {
+  assert.equal(onEdge([10, 10, 50, 50], 11, 30, 3), true);
+  assert.equal(onEdge([10, 10, 50, 50], 30, 30, 3), false);
+  assert.equal(onEdge([10, 10, 50, 50], 5, 30, 3), false);
+});
+
+test("the nearest prompt within reach is found", () => {
+  const step = newStep({
+    points: [
+      [0, 0, 1],
+      [10, 0, 0],
+    ],
+  });
+  assert.equal(nearestPoint(step, 8, 0, 5), 1);
+  assert.equal(nearestPoint(step, 5, 50, 5), -1);
+  assert.equal(nearestPoint(null, 0, 0, 5), -1);
+});

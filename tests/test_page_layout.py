@@ -1,0 +1,32 @@
+"""The layout of the page's modules: imports only go downward, and files stay small."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+STATIC = Path(__file__).resolve().parent.parent / "static"
+# From the top to the bottom; a module may import what stands below it, and what stands beside it in its folder.
+FLOORS = ["main.js", "panels", "work", "canvas", "data"]
+MODULES = sorted(STATIC.rglob("*.js"))
+
+
+def floor_of(path: Path) -> int:
+    return FLOORS.index(path.relative_to(STATIC).parts[0])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(STATIC)))
+def test_modules_of_the_page_import_only_downward(path: Path) -> None:
+    text = path.read_text()
+    for name in re.findall(r"""\b(?:from|import)\b\s*\(?["']([./].+?)["']""", text):
+        target = (path.parent / name).resolve()
+        assert target.is_file(), name
+        assert floor_of(target) >= floor_of(path), name
+    assert len(text.splitlines()) <= 300
+
+
+@pytest.mark.parametrize("path", sorted((STATIC / "data").glob("*.js")), ids=lambda path: path.name)
+def test_the_data_of_the_page_knows_no_dom(path: Path) -> None:
+    assert not re.search(r"\b(document|window|HTML\w*Element)\b[.;,)\]]", path.read_text())
