@@ -19,6 +19,10 @@ def allowed(tmp_path: Path) -> Path:
     (root / "trip").mkdir(parents=True)
     shutil.copy(SAMPLES / "skimage_coffee.jpg", root / "b.JPG")
     shutil.copy(SAMPLES / "skimage_coffee.jpg", root / "trip" / "a.jpeg")
+    (root / "c.jfif").write_bytes(b"listed by its name")
+    for hidden in (".hidden.jpg", "._b.JPG", ".ipynb_checkpoints/b.jpg", "__MACOSX/b.jpg", "trip/@eaDir/a.jpeg"):
+        (root / hidden).parent.mkdir(exist_ok=True)
+        (root / hidden).write_bytes(b"a copy that a system made")
     (root / "notes.txt").write_text("not an image")
     (tmp_path / "secret.jpg").write_bytes(b"secret")
     (root / "link.jpg").symlink_to(tmp_path / "secret.jpg")
@@ -28,8 +32,17 @@ def allowed(tmp_path: Path) -> Path:
 
 def test_images_of_a_folder_and_those_below_it_are_listed(allowed: Path) -> None:
     listed = folders.images_in(str(allowed), [allowed])
-    assert [str(Path(each).relative_to(allowed)) for each in listed] == ["b.JPG", "link.jpg", "trip/a.jpeg"]
+    assert [str(Path(each).relative_to(allowed)) for each in listed] == ["b.JPG", "c.jfif", "link.jpg", "trip/a.jpeg"]
     assert folders.images_in(str(allowed / "trip"), [allowed]) == [str(allowed / "trip" / "a.jpeg")]
+
+
+def test_an_image_is_called_by_its_path_below_the_allowed_folder(allowed: Path) -> None:
+    assert folders.relative_name(str(allowed / "trip" / "a.jpeg"), [allowed]) == "trip/a.jpeg"
+    assert folders.relative_name(str(allowed / "trip" / ".." / "b.JPG"), [allowed]) == "b.JPG"
+    (allowed / "alias.jpg").symlink_to(allowed / "trip" / "a.jpeg")
+    assert folders.relative_name(str(allowed / "alias.jpg"), [allowed]) == "alias.jpg"
+    (allowed.parent / "way").symlink_to(allowed)
+    assert folders.relative_name(str(allowed.parent / "way" / "trip" / "a.jpeg"), [allowed]) == "trip/a.jpeg"
 
 
 def test_a_name_that_is_no_text_is_left_out(allowed: Path) -> None:
@@ -59,6 +72,8 @@ def test_nothing_outside_the_allowed_folders_is_read_or_listed(allowed: Path, pa
         folders.read_image(path, [allowed], 100)
     with pytest.raises(NotFound):
         folders.images_in(path, [allowed])
+    with pytest.raises(NotFound):
+        folders.relative_name(path, [allowed])
 
 
 def test_without_allowed_folders_there_is_nothing(allowed: Path) -> None:

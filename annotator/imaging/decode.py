@@ -1,48 +1,48 @@
-"""From untrusted bytes to upright RGB pixels, and to what a browser can show. Pillow only.
+"""From untrusted bytes to upright RGB pixels, and to what a browser can show.
 
 The bytes decide the type, not the name. Limits on bytes, pixels and frames are checked from the header, before any
-pixel is decoded.
+pixel is decoded; the memory of all decodes together is limited by `BUDGET`. Pixels are converted a few rows at a time
+and written where they belong in the upright image, so an image is held twice at most: by Pillow and as an array.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
+import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from annotator.errors import InvalidImage
+from annotator.errors import AnnotatorError, Busy, InvalidImage
+from annotator.imaging.budget import DecodeBudget, return_free_memory
+from annotator.imaging.sources import Source, open_source
 from annotator.types import UInt8Array
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
-# What every browser shows as it is, given 8-bit pixels and no rotation.
-_BROWSER_FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
-_EXIF_ORIENTATION = 0x0112
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
+BUDGET = DecodeBudget(1 << 30)
+"""One image of the default limit, 128 megapixels, needs about all of it."""
 _THUMBNAIL = 160
-_MAX_NAME = 200
-
-# Pillow's own bomb check only warns below twice its limit; ours replaces it.
-Image.MAX_IMAGE_PIXELS = None
+_ROWS_PIXELS = 1 << 20
+_TRIM_FROM = 64 << 20
 
 
-def relative_name(name: str) -> str:
-    """What an upload is called: its path with forward slashes, nothing that leads out, at most 200 characters."""
-    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..") and ":" not in part]
-    return "/".join(parts)[-_MAX_NAME:].lstrip("/") or "image"
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DecodedImage:
-    """`pixels` is uint8 [H, W, 3], upright. `display` are bytes a browser shows upright, of type `display_type`."""
+    """`pixels` is uint8 [H, W, 3], upright. `display` are bytes a browser shows upright, of type `display_type`.
+
+    `stretched` says that the file has more than 8 bits a sample and was spread over 8, see `stretch.py`.
+    """
 
     pixels: UInt8Array
     orientation: int
     display: bytes
     display_type: str
+    stretched: bool = False
 
     @property
     def height(self) -> int:
@@ -54,77 +54,104 @@ class DecodedImage:
         """Columns of the upright image."""
         return int(self.pixels.shape[1])
 
-    @property
+    @cached_property
     def pixel_key(self) -> str:
         """sha256 of the size and the upright pixels: the same picture in two files has one key."""
-        size = f"{self.width}x{self.height}:".encode()
-        return hashlib.sha256(size + self.pixels.tobytes()).hexdigest()
+        digest = hashlib.sha256(f"{self.width}x{self.height}:".encode())
+        digest.update(self.pixels.data)
+        return digest.hexdigest()
 
 
 def decode(data: bytes, name: str, max_pixels: int) -> DecodedImage:
-    """Decode `data`; `name` is only used in messages. Raises InvalidImage with one sentence for the user."""
-    if not data:
-        raise InvalidImage(f"{name} is empty.")
+    """Decode `data`; `name` is only used in messages.
+
+    Raises InvalidImage with one sentence for the user, or Busy where too much is being decoded already.
+    """
+    with _one_sentence(name):
+        source = open_source(data, name, max_pixels)
+        with _budget(source):
+            pixels, stretched = _pixels(source)
+            if source.plain is not None and source.orientation == 1:
+                return DecodedImage(pixels, 1, source.plain, source.plain_type, stretched)
+            display, display_type = _encode(pixels, source.lossy)
+            return DecodedImage(pixels, source.orientation, display, display_type, stretched)
+
+
+def decode_pixels(data: bytes, name: str, max_pixels: int) -> UInt8Array:
+    """Only the pixels of `decode`: this saves encoding them again where a browser needs other bytes."""
+    with _one_sentence(name):
+        source = open_source(data, name, max_pixels)
+        with _budget(source):
+            return _pixels(source)[0]
+
+
+@contextmanager
+def _one_sentence(name: str) -> Iterator[None]:
+    """Turn whatever decoding raises into an error for the user."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # e.g. malformed EXIF: harmless, and not the user's business
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                return _decode_opened(image, data, name, max_pixels)
+        yield
+    except AnnotatorError:
+        raise
     except UnidentifiedImageError:
         raise InvalidImage(f"{name} is not an image we can read (JPEG, PNG, WebP, TIFF, BMP or GIF).") from None
-    except InvalidImage:
-        raise
-    except (OSError, SyntaxError, ValueError, ArithmeticError, MemoryError, EOFError) as error:
-        # Pillow reports damage by all of these; the text is technical, so it is only appended.
-        raise InvalidImage(f"{name} is damaged or cut short ({str(error).rstrip('.')[:120]}).") from None
+    except MemoryError:
+        raise Busy(f"{name} is too large just now; try again when the server has more memory.", 30) from None
+    except Exception as error:
+        # Pillow reports damage by exceptions of every class; their text is technical, so it is only appended.
+        reason = " ".join(str(error).split()).rstrip(".")[:120]
+        raise InvalidImage(f"{name} is damaged or cut short ({reason or type(error).__name__}).") from None
 
 
-def _decode_opened(image: Image.Image, data: bytes, name: str, max_pixels: int) -> DecodedImage:
-    if image.width * image.height > max_pixels:
-        raise InvalidImage(
-            f"{name} has {image.width} x {image.height} pixels; the limit is {max_pixels // 1_000_000} megapixels."
-        )
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1:
-        raise InvalidImage(f"{name} has {frames} frames; upload a single picture.")
-    browser_type = _BROWSER_FORMATS.get(image.format or "")
-    showable = browser_type is not None and image.mode in ("RGB", "L")
-    orientation = int(image.getexif().get(_EXIF_ORIENTATION, 1) or 1)
-    if not 1 <= orientation <= 8:
-        orientation = 1
-    image.load()
-    upright = _to_rgb(ImageOps.exif_transpose(image))
-    pixels = np.asarray(upright, dtype=np.uint8)
-    if showable and orientation == 1 and browser_type is not None:
-        return DecodedImage(pixels, orientation, data, browser_type)
-    lossless = image.format != "JPEG"
+@contextmanager
+def _budget(source: Source) -> Iterator[None]:
+    with BUDGET.hold(source.cost):
+        try:
+            yield
+        finally:
+            if source.cost >= _TRIM_FROM:
+                return_free_memory()
+
+
+def _pixels(source: Source) -> tuple[UInt8Array, bool]:
+    """The upright pixels, and whether they were stretched."""
+    turned = source.orientation >= 5
+    shape = (source.width, source.height, 3) if turned else (source.height, source.width, 3)
+    pixels = np.empty(shape, np.uint8)
+    stored = _as_stored(pixels, source.orientation)
+    step = max(1, _ROWS_PIXELS // source.width)
+    with source.load() as (rows, stretched):
+        for y in range(0, source.height, step):
+            stop = min(y + step, source.height)
+            stored[y:stop] = rows(y, stop)
+    return pixels, stretched
+
+
+def _as_stored(upright: UInt8Array, orientation: int) -> UInt8Array:
+    """A view of the upright image [H, W, 3] in which rows and columns lie as in the file, by EXIF's definition."""
+    view = upright.swapaxes(0, 1) if orientation >= 5 else upright
+    flip_rows, flip_columns = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
+    if orientation >= 5:
+        flip_rows, flip_columns = flip_columns, flip_rows
+    return view[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
+
+
+def _encode(pixels: UInt8Array, lossy: bool) -> tuple[bytes, str]:
+    """A file that every browser shows, and its type: JPEG for photos that were JPEGs, else lossless."""
     buffer = io.BytesIO()
-    if lossless:
-        upright.save(buffer, "PNG", compress_level=3)
+    image = Image.fromarray(pixels)
+    if lossy:
+        image.save(buffer, "JPEG", quality=95, subsampling=0)
     else:
-        upright.save(buffer, "JPEG", quality=95, subsampling=0)
-    return DecodedImage(pixels, orientation, buffer.getvalue(), "image/png" if lossless else "image/jpeg")
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Any Pillow mode to RGB: 16-bit and float images are stretched to their own range, alpha goes on white."""
-    if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, dtype=np.float32)
-        values = np.where(np.isfinite(values), values, 0)
-        low, high = float(values.min()), float(values.max())
-        scaled = (values - low) * (255.0 / (high - low)) if high > low else np.zeros_like(values)
-        return Image.fromarray(scaled.round().astype(np.uint8)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
+        image.save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue(), "image/jpeg" if lossy else "image/png"
 
 
 def thumbnail(pixels: UInt8Array) -> bytes:
-    """A JPEG of at most 160 x 160 pixels."""
-    image = Image.fromarray(pixels)
-    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    """A JPEG of at most 160 x 160 pixels. Takes next to no memory."""
+    height, width = pixels.shape[:2]
+    scale = min(1.0, _THUMBNAIL / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=82)
+    Image.fromarray(small).save(buffer, "JPEG", quality=82)
     return buffer.getvalue()

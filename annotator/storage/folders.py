@@ -10,21 +10,38 @@ from annotator.errors import InvalidImage, NotFound
 from annotator.imaging.decode import SUFFIXES
 
 MAX_LISTED = 10_000
+_SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir"})
 
 
 def images_in(folder: str, roots: Sequence[Path]) -> list[str]:
-    """Paths of the image files in a folder and those below it, sorted. Raises NotFound, InvalidImage if too many."""
+    """Paths of the image files in a folder and those below it, sorted. Raises NotFound, InvalidImage if too many.
+
+    Hidden files and folders, and copies that systems make for themselves, are left out.
+    """
     inside = _allowed(folder, roots)
     if not os.path.isdir(inside):
         raise NotFound(f"There is no folder {folder}.")
     found: list[str] = []
     for directory, below, names in os.walk(inside):
-        below.sort()
+        below[:] = sorted(name for name in below if not name.startswith(".") and name not in _SYSTEM_FOLDERS)
         paths = (os.path.join(directory, name) for name in sorted(names))
         found.extend(path for path in paths if _is_image(path))
         if len(found) > MAX_LISTED:
             raise InvalidImage(f"There are more than {MAX_LISTED} images in {folder}; add its folders one by one.")
     return found
+
+
+def relative_name(path: str, roots: Sequence[Path]) -> str:
+    """A file's path below its allowed folder, so that files of one name in different folders stay apart.
+
+    Raises NotFound if it is not allowed.
+    """
+    real = _allowed(path, roots)
+    for candidate in (Path(os.path.normpath(path)), real):  # what the user sees, where links lead elsewhere
+        for root in roots:
+            if candidate.is_relative_to(root):
+                return candidate.relative_to(root).as_posix()
+    raise AssertionError("the path with links followed is in an allowed folder")
 
 
 def read_image(path: str, roots: Sequence[Path], max_bytes: int) -> bytes:
@@ -38,12 +55,13 @@ def read_image(path: str, roots: Sequence[Path], max_bytes: int) -> bytes:
 
 
 def _is_image(path: str) -> bool:
-    """By its suffix. Paths that are no valid text cannot be told to a browser and are left out."""
+    """By its suffix. Hidden files are left out, and paths that are no valid text and cannot be told to a browser."""
     try:
         path.encode()
     except UnicodeEncodeError:
         return False
-    return Path(path).suffix.lower() in SUFFIXES
+    name = os.path.basename(path)
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def _allowed(path: str, roots: Sequence[Path]) -> Path:

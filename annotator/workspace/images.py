@@ -6,12 +6,12 @@ import threading
 import uuid
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 from cachetools import LRUCache
 
 from annotator.errors import InvalidImage, NotFound
-from annotator.imaging.decode import decode, relative_name
+from annotator.imaging.decode import decode, decode_pixels
+from annotator.imaging.names import relative_name
 from annotator.serving.segmenter import ImageSource
 from annotator.settings import ASSETS_DIR, MIB, Settings
 from annotator.storage import folders
@@ -65,7 +65,7 @@ class Images:
     def add_from_server(self, project: Project, path: str) -> ImageRecord:
         """Add a copy of an image file in one of the allowed folders; the same file twice is one image."""
         data = folders.read_image(path, self.folders, self._settings.max_upload_bytes)
-        key, name = content_key(data), Path(path).name
+        key, name = content_key(data), folders.relative_name(path, self.folders)
         for record in self._store.images_named(project.id, name):
             if record.content_key == key:
                 return record
@@ -94,9 +94,9 @@ class Images:
             cached = self._decoded.get(record.content_key)
         if cached is not None:
             return cached
-        decoded = decode(self.files.original(record.content_key), record.name, self._settings.max_pixels)
-        self._remember(record.content_key, decoded.pixels)
-        return decoded.pixels
+        pixels = decode_pixels(self.files.original(record.content_key), record.name, self._settings.max_pixels)
+        self._remember(record.content_key, pixels)
+        return pixels
 
     def source(self, record: ImageRecord, view: View | None = None) -> ImageSource:
         """What the segmenter needs of the image, or of the part of it that `view` shows."""

@@ -9,6 +9,7 @@ from fastapi import APIRouter, File, Query, Response, UploadFile
 
 from annotator import types
 from annotator.errors import AnnotatorError, InvalidImage, NotFound
+from annotator.imaging.names import upload_name
 from annotator.settings import ASSETS_DIR
 from annotator.storage.folders import images_in
 from annotator.web.auth import User
@@ -62,7 +63,7 @@ def upload(files: Annotated[list[UploadFile], File()], project: OwnProject, spac
     taken: list[Image] = []
     refused: list[UploadError] = []
     for file in files:
-        name = file.filename or "image"
+        name = upload_name(file.filename or "")
         try:
             data = file.file.read(space.settings.max_upload_bytes + 1)
             taken.append(image_reply(space, space.images.add(project, name, data), 0))
