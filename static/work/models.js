@@ -8,32 +8,30 @@
 const POLL_MS = 500;
 const COMPILE_POLL_MS = 3000;
 
+const pause = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
 /**
  * @param {{store: Store, api: Api, toast: Toast}} context
  */
 export function createModels({ store, api, toast }) {
   /** @param {string} name */
   async function choose(name) {
-    let finished = false;
     const progress = toast(`Loading ${name} …`, { kind: "progress" });
-    const watch = async () => {
-      while (!finished) {
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-        const status = await api.get("/status", { retry: "never" }).catch(() => null);
-        const loading = status?.model.loading;
-        if (loading && !finished)
-          progress.update(`Loading ${loading.name} … ${Math.round(loading.fraction * 100)} %`, loading.fraction);
-      }
-    };
-    void watch();
     try {
-      const status = await api.put("/model", { name });
+      let status = await api.put("/model", { name });
+      while (status.model.loading) {
+        const { loading } = status.model;
+        progress.update(`Loading ${loading.name} … ${Math.round(loading.fraction * 100)} %`, loading.fraction);
+        await pause(POLL_MS);
+        status = await api.get("/status", { retry: "always" });
+      }
       store.set({ status });
-      toast(`Now using ${status.model.name}.`);
+      if (status.model.name !== name) throw new Error(status.model.error ?? `${name} could not be loaded.`);
+      toast(`Now using ${name}.`);
+      void followCompiling();
     } catch (error) {
       toast(`The model was not changed: ${/** @type {Error} */ (error).message}`, { kind: "error" });
     } finally {
-      finished = true;
       progress.close();
     }
   }
@@ -41,7 +39,7 @@ export function createModels({ store, api, toast }) {
   /** Keeps the status fresh while the model is compiled in the background. */
   async function followCompiling() {
     while (store.get().status?.model.compiling) {
-      await new Promise((resolve) => setTimeout(resolve, COMPILE_POLL_MS));
+      await pause(COMPILE_POLL_MS);
       const status = await api.get("/status", { retry: "never" }).catch(() => null);
       if (status) store.set({ status });
     }
