@@ -99,6 +99,9 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[_Host, ...], NoDecode, _split(",")] = ("127.0.0.1", "localhost", "::1")
     """Host names this server answers to, separated by commas; * for any. Keeps out pages that rebind their own name."""
 
+    allowed_origins: Annotated[tuple[_Host, ...], NoDecode, _split(",")] = ()
+    """Origins of the page where a proxy changes the host name, such as https://labels.example.org, with commas."""
+
     @classmethod
     def from_environment(cls, **options: object) -> Settings:
         """The settings in the environment, `options` first. Raises InvalidSetting naming the variable or option."""

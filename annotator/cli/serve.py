@@ -23,6 +23,7 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
     """Serve until stopped. Raises AnnotatorError if the port cannot be used."""
     import uvicorn
 
+    from annotator.web.protocol import PatientProtocol
     from annotator.web.server import make_app
 
     _check_port(settings.host, settings.port)  # before the model loads
@@ -30,7 +31,7 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
         settings = settings.model_copy(update={"allowed_hosts": ("*",)})  # the operator opened it to the network
     app = make_app(settings)
     print(f"Open http://{settings.host}:{settings.port} in a browser. Data is kept in {settings.data_dir}.", flush=True)
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning")
+    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", http=PatientProtocol)
 
 
 def _check_port(host: str, port: int) -> None:

@@ -15,7 +15,7 @@ from annotator.workspace import workspace as use_cases
 from annotator.workspace.workspace import Workspace
 
 
-def workspace_of(request: Request) -> Workspace:
+async def workspace_of(request: Request) -> Workspace:
     """The workspace this server was made for."""
     workspace: Workspace = request.app.state.workspace
     return workspace

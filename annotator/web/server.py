@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+import fastapi_swagger
+from fastapi import FastAPI, Response
+from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
-from starlette.exceptions import HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from annotator import __version__, errors
 from annotator.serving.local import LocalSegmenter
-from annotator.settings import MIB, STATIC_DIR, Settings
+from annotator.settings import STATIC_DIR, Settings
 from annotator.storage.store import Store
-from annotator.web.auth import is_foreign_origin, is_known_host
+from annotator.web.errors import explain_errors
+from annotator.web.guard import Guard
 from annotator.web.routes.api import router
 from annotator.workspace.workspace import Workspace
-
-log = logging.getLogger(__name__)
-
-STATUS_CODES: dict[type[errors.AnnotatorError], int] = {
-    errors.InvalidImage: 422,
-    errors.InvalidPrompt: 422,
-    errors.InvalidMask: 422,
-    errors.TooIntricate: 422,
-    errors.InvalidRequest: 422,
-    errors.NotJson: 422,
-    errors.NotFound: 404,
-    errors.Conflict: 409,
-    errors.Cancelled: 409,
-    errors.Busy: 503,
-    errors.ModelUnavailable: 503,
-    errors.DatabaseUnavailable: 503,
-    errors.FileUnavailable: 503,
-    errors.StorageFull: 507,
-    errors.CorruptData: 500,
-}
-_MAX_FILES_PER_UPLOAD = 16  # of the largest size allowed; any number of small ones
 
 
 class FreshFiles(StaticFiles):
@@ -73,24 +53,22 @@ def create_app(workspace: Workspace, settings: Settings, page: bool = True) -> F
         yield
         workspace.segmenter.close()
 
-    app = FastAPI(title="Annotator", version=__version__, description="Click-to-segment annotation.", lifespan=lifespan)
+    app = FastAPI(
+        title="Annotator",
+        version=__version__,
+        description="Click-to-segment annotation.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.workspace = workspace
     app.include_router(router)
     app.mount("/page", FreshFiles(directory=STATIC_DIR), name="page")  # Gradio has /static and /assets of its own
-    _explain_errors(app)
-    max_body = _MAX_FILES_PER_UPLOAD * settings.max_upload_bytes
-
-    @app.middleware("http")
-    async def guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        if not is_known_host(request, settings.allowed_hosts):
-            return _error(403, "This server does not answer to that name; see ANNOTATOR_ALLOWED_HOSTS.")
-        if is_foreign_origin(request):
-            return _error(403, "This request came from another site's page and was refused.")
-        length = request.headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > max_body:
-            return _error(413, f"One upload may take {max_body // MIB} MiB; send fewer files at a time.")
-        return await call_next(request)
-
+    _add_docs(app)
+    explain_errors(app)
+    app.add_middleware(Guard, settings=settings)
+    # Keeps out pages that rebind their own name to this machine.
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts), www_redirect=False)
     if not page:
         return app
     import gradio as gr
@@ -101,27 +79,16 @@ def create_app(workspace: Workspace, settings: Settings, page: bool = True) -> F
     return mounted
 
 
-def _error(status: int, text: str, field: str | None = None, headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"error": text, "field": field}, status, headers)
+def _add_docs(app: FastAPI) -> None:
+    """The description of the routes, with scripts that need no connection to a content network."""
+    app.mount("/docs/assets", StaticFiles(directory=Path(fastapi_swagger.__file__).parent / "resources"), name="docs")
 
-
-def _explain_errors(app: FastAPI) -> None:
-    @app.exception_handler(errors.AnnotatorError)
-    async def expected(_: Request, error: errors.AnnotatorError) -> JSONResponse:
-        headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.Busy) else None
-        return _error(STATUS_CODES.get(type(error), 400), str(error), getattr(error, "field", None), headers)
-
-    @app.exception_handler(RequestValidationError)
-    async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][1:]) or "body"
-        return _error(422, f"{where}: {first['msg']}.", where)
-
-    @app.exception_handler(HTTPException)
-    async def refused(_: Request, error: HTTPException) -> JSONResponse:
-        return _error(error.status_code, str(error.detail))
-
-    @app.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
-        return _error(500, "Something went wrong on the server; nothing was changed. Its log has the details.")
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return get_swagger_ui_html(
+            openapi_url="openapi.json",
+            title="Annotator: routes",
+            swagger_js_url="docs/assets/swagger-ui-bundle.js",
+            swagger_css_url="docs/assets/swagger-ui.css",
+            swagger_favicon_url="docs/assets/favicon-32x32.png",
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -40,6 +41,8 @@ from annotator.workspace.images import SAMPLES
 
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 
+log = logging.getLogger(__name__)
+
 router = APIRouter(tags=["images"])
 
 
@@ -61,17 +64,22 @@ def project_images(
 def upload(files: Annotated[list[UploadFile], File()], project: OwnProject, space: Space) -> Uploaded:
     """Take many files; each one that cannot be taken is named with its reason."""
     taken: list[Image] = []
-    refused: list[UploadError] = []
+    refused: list[tuple[str, AnnotatorError]] = []
     for file in files:
         name = upload_name(file.filename or "")
         try:
             data = file.file.read(space.settings.max_upload_bytes + 1)
             taken.append(image_reply(space, space.images.add(project, name, data), 0))
         except AnnotatorError as error:
-            refused.append(UploadError(name=name, error=str(error)))
+            refused.append((name, error))
+        except Exception:
+            log.exception("An upload could not be processed.")
+            refused.append((name, InvalidImage(f"{name} could not be processed; the server's log has the details.")))
+    if len(refused) == 1 and not taken:
+        raise refused[0][1]
     if not taken:
-        raise InvalidImage(" ".join(each.error for each in refused[:5]) or "No file was sent.")
-    return Uploaded(images=taken, errors=refused)
+        raise InvalidImage(" ".join(str(error) for _, error in refused[:5]) or "No file was sent.")
+    return Uploaded(images=taken, errors=[UploadError(name=name, error=str(error)) for name, error in refused])
 
 
 @router.get("/folders")

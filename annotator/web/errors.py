@@ -1,0 +1,48 @@
+"""Errors as HTTP answers."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from annotator import errors
+from annotator.web.guard import error_response
+
+STATUS_CODES: dict[type[errors.AnnotatorError], int] = {
+    errors.InvalidImage: 422,
+    errors.InvalidPrompt: 422,
+    errors.InvalidMask: 422,
+    errors.TooIntricate: 422,
+    errors.InvalidRequest: 422,
+    errors.NotJson: 422,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Cancelled: 409,
+    errors.Busy: 503,
+    errors.ModelUnavailable: 503,
+    errors.DatabaseUnavailable: 503,
+    errors.FileUnavailable: 503,
+    errors.StorageFull: 507,
+    errors.CorruptData: 500,
+}
+
+
+def explain_errors(app: FastAPI) -> None:
+    """Answer every expected failure with its one sentence. Unexpected ones are the guard's."""
+
+    @app.exception_handler(errors.AnnotatorError)
+    async def expected(_: Request, error: errors.AnnotatorError) -> JSONResponse:
+        headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.Busy) else None
+        return error_response(STATUS_CODES.get(type(error), 400), str(error), getattr(error, "field", None), headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:]) or "body"
+        return error_response(422, f"{where}: {first['msg']}.", where)
+
+    @app.exception_handler(HTTPException)
+    async def refused(_: Request, error: HTTPException) -> JSONResponse:
+        return error_response(error.status_code, str(error.detail))

@@ -1,0 +1,122 @@
+"""What happens to every request before a route sees it: limits, foreign pages, unexpected errors, security headers."""
+
+from __future__ import annotations
+
+import logging
+import re
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from annotator.settings import MIB, Settings
+
+log = logging.getLogger(__name__)
+
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_MAX_FILES_PER_UPLOAD = 16  # of the largest size allowed; any number of small ones
+_MAX_JSON_BYTES = 64 * MIB
+"""A mask may have four million runs."""
+
+_OURS = re.compile(r"/(api|page|docs)(/.*)?|/openapi\.json")
+_GRADIO = re.compile(r"/(|config|theme\.css|manifest\.json|favicon\.ico|(assets|static|svelte)/.*)")
+"""What the page loads of Gradio. Its other routes take files, run events or fetch addresses."""
+
+# Gradio's page has inline scripts and evaluates the component's `js_on_load`.
+_CONTENT_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
+    "form-action 'self'; frame-ancestors 'self'"
+)
+_SECURITY_HEADERS = {
+    "Content-Security-Policy": _CONTENT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Referrer-Policy": "same-origin",
+}
+
+
+def error_response(
+    status: int, text: str, field: str | None = None, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """Every failure looks like this: one sentence, and the offending input if there is one."""
+    return JSONResponse({"error": text, "field": field}, status, headers)
+
+
+class Guard:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._max_upload = _MAX_FILES_PER_UPLOAD * int(settings.max_upload_bytes)
+        self._origins = settings.allowed_origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request here, or let the application do it."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":  # nothing of the page uses WebSockets
+                await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        limit = self._max_upload if headers.get("content-type", "").startswith("multipart/") else _MAX_JSON_BYTES
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                sent = MutableHeaders(scope=message)
+                for name, value in _SECURITY_HEADERS.items():
+                    sent.setdefault(name, value)
+            await send(message)
+
+        if (refusal := self._refusal(scope, headers, limit)) is not None:
+            await refusal(scope, receive, send_with_headers)
+            return
+        try:
+            await self._app(scope, _limited(receive, limit), send_with_headers)
+        except Exception:
+            # Caught here, the connection stays open for the client's next request.
+            log.exception("%s %s failed.", scope["method"], scope["path"])
+            if started:
+                raise
+            text = "Something went wrong on the server. Its log has the details."
+            await error_response(500, text)(scope, receive, send_with_headers)
+
+    def _refusal(self, scope: Scope, headers: Headers, limit: int) -> JSONResponse | None:
+        path, is_safe = scope["path"], scope["method"] in _SAFE_METHODS
+        if not (_OURS.fullmatch(path) or (is_safe and _GRADIO.fullmatch(path))):
+            return error_response(404, "There is nothing here.")
+        if self._is_foreign(scope["method"], headers):
+            return error_response(403, "This request came from another site's page and was refused.")
+        length = headers.get("content-length", "0")
+        return None if length.isdigit() and int(length) <= limit else error_response(413, _too_large(limit))
+
+    def _is_foreign(self, method: str, headers: Headers) -> bool:
+        """True for a state-changing request that a page of another site sent through the user's browser."""
+        origin = headers.get("origin")
+        if method in _SAFE_METHODS or origin is None or origin in self._origins:
+            return False
+        return urlsplit(origin).netloc != headers.get("host")
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    """Counts what arrives, for bodies that do not tell their length."""
+    received = 0
+
+    async def receive_limited() -> Message:
+        nonlocal received
+        message = await receive()
+        if message["type"] == "http.request":
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise HTTPException(413, _too_large(limit))
+        return message
+
+    return receive_limited
+
+
+def _too_large(limit: int) -> str:
+    return f"One request may take {limit // MIB} MiB; send fewer files at a time."

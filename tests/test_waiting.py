@@ -1,0 +1,50 @@
+"""Waiting for the segmenter: the answer arrives, or the client goes and the work is dropped."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+from fastapi import Request
+
+from annotator.errors import Busy, Cancelled
+from annotator.web.waiting import result_of
+
+
+def request_of(*messages: dict[str, Any]) -> Request:
+    """A request whose client sends these messages and then stays silent."""
+    left = list(messages)
+
+    async def receive() -> dict[str, Any]:
+        if left:
+            return left.pop(0)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    return Request({"type": "http"}, receive)
+
+
+def test_the_answer_is_returned() -> None:
+    future: Future[int] = Future()
+
+    async def run() -> int:
+        asyncio.get_running_loop().call_later(0.01, future.set_result, 42)
+        return await result_of(request_of({"type": "http.request"}), future)
+
+    assert asyncio.run(run()) == 42
+
+
+def test_the_segmenters_error_is_raised() -> None:
+    future: Future[int] = Future()
+    future.set_exception(Busy("later"))
+    with pytest.raises(Busy):
+        asyncio.run(result_of(request_of(), future))
+
+
+def test_the_work_of_a_client_that_went_away_is_cancelled() -> None:
+    future: Future[int] = Future()
+    with pytest.raises(Cancelled):
+        asyncio.run(result_of(request_of({"type": "http.request"}, {"type": "http.disconnect"}), future))
+    assert future.cancelled()
