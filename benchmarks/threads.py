@@ -1,0 +1,154 @@
+"""Which OpenMP settings suit a CPU: clicks, encodes and automatic masks, on a quiet machine and beside a busy process.
+
+    python -m benchmarks.threads --packages ~/.cache/annotator/models/packages --rounds 5
+
+Each setting is a process of its own, since OpenMP reads its environment when torch is loaded. All processes are loaded
+first; then they take turns, so that a disturbance of the machine meets all of them. Prints a table: p50 / p90 in
+milliseconds, and the CPU time of one task as a multiple of its p50.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+
+SETTINGS: dict[str, dict[str, str]] = {
+    "as it is": {},
+    "passive": {"OMP_WAIT_POLICY": "passive"},
+    "spin 1000": {"GOMP_SPINCOUNT": "1000"},
+    "spin 10000": {"GOMP_SPINCOUNT": "10000"},
+    "1 thread": {"OMP_NUM_THREADS": "1"},
+}
+"""Variables of GNU's OpenMP, which torch's CPU wheels contain."""
+REPEATS = {"click": 10, "encode": 3, "automask": 1}
+_GRID = 8
+
+
+def serve(model: str, packages: Path | None) -> None:
+    """The measured process: for each task named on stdin, one line with its wall and CPU seconds, `REPEATS` times."""
+    import torch
+    from PIL import Image
+
+    from annotator.sam import zoo
+    from annotator.sam.automask import AutomaskSettings, automask
+    from annotator.sam.candidates import find_candidates
+    from annotator.sam.compile import load_packages
+    from annotator.sam.predictor import Predictor
+    from annotator.settings import ASSETS_DIR, Settings
+    from annotator.types import Point, Prompt
+
+    spec, device = zoo.spec_of(model), torch.device("cpu")
+    path = zoo.checkpoint_path(spec, Settings().models_dir)
+    if packages is None:
+        predictor = Predictor.eager(model, path)
+    else:
+        predictor = load_packages(packages, model, zoo.checkpoint_key(spec, path), device, torch.float32)
+    photo = Image.open(ASSETS_DIR / "samples" / "skimage_coffee.jpg").resize((1500, 1000))
+    pixels = np.asarray(photo.convert("RGB"))
+    (embedding,) = predictor.encode([pixels])
+    rng = np.random.default_rng(0)
+    settings = AutomaskSettings.of(spec, _GRID)
+
+    def click() -> None:
+        prompt = Prompt((Point(rng.uniform(150, 1350), rng.uniform(100, 900), 1),))
+        find_candidates(predictor, embedding, prompt)
+
+    tasks: dict[str, Callable[[], object]] = {
+        "click": click,
+        "encode": lambda: predictor.encode([pixels]),
+        "automask": lambda: automask(predictor, embedding, settings),
+    }
+    for task in tasks.values():
+        task()  # warm up
+    print("ready", flush=True)
+    for line in sys.stdin:
+        name = line.strip()
+        spans = []
+        for _ in range(REPEATS[name]):
+            wall, cpu = time.perf_counter(), time.process_time()
+            tasks[name]()
+            spans.append((time.perf_counter() - wall, time.process_time() - cpu))
+        print(json.dumps(spans), flush=True)
+
+
+@contextmanager
+def busy_processes(count: int) -> Any:
+    """So many processes that each keep a core busy."""
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def main() -> None:
+    """Print the tables; JSON last."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="nano")
+    parser.add_argument("--packages", type=Path, help="compiled packages to run from (default: eager)")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=SETTINGS)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve(options.model, options.packages)
+        return
+    command = [sys.executable, "-m", "benchmarks.threads", "--serve", "--model", options.model]
+    if options.packages is not None:
+        command += ["--packages", str(options.packages)]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    workers = {
+        name: subprocess.Popen(
+            command, env=clean | SETTINGS[name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for name in options.settings
+    }
+    for worker in workers.values():
+        assert cast(IO[str], worker.stdout).readline() == "ready\n", "a process could not be started"
+    spans: defaultdict[tuple[str, str, str], list[tuple[float, float]]] = defaultdict(list)
+    for _ in range(options.rounds):
+        for situation, count in (("quiet", 0), ("busy", 1)):
+            with busy_processes(count):
+                for task in REPEATS:
+                    for name, worker in workers.items():
+                        print(task, file=worker.stdin, flush=True)
+                        spans[situation, task, name] += json.loads(cast(IO[str], worker.stdout).readline())
+    for worker in workers.values():
+        worker.communicate()
+    report(spans, options.settings)
+
+
+def report(spans: dict[tuple[str, str, str], list[tuple[float, float]]], names: list[str]) -> None:
+    """Print the tables, then the figures as JSON."""
+    figures: dict[str, Any] = {"cpu": platform.machine(), "cores": os.cpu_count()}
+    for situation in ("quiet", "busy"):
+        print(f"\n{situation:12}" + "".join(f"{task + ' ms':>22}{'cpu':>6}" for task in REPEATS))
+        for name in names:
+            row = f"{name:12}"
+            for task in REPEATS:
+                wall, cpu = np.array(spans[situation, task, name]).T * 1e3
+                p50, p90 = np.percentile(wall, (50, 90))
+                load = float(np.median(cpu)) / p50
+                row += f"{p50:13.1f} / {p90:6.1f}{load:6.2f}"
+                key = f"{situation} {task} {name}"
+                figures[key] = {"n": len(wall), "p50": round(p50, 1), "p90": round(p90, 1), "cpu": round(load, 2)}
+            print(row)
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
