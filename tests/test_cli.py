@@ -24,7 +24,7 @@ from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.settings import Settings
 from annotator.storage.files import ImageFiles, content_key
 from annotator.storage.store import Store
-from annotator.types import ImageRecord
+from annotator.types import Annotation, Change, ImageRecord
 
 SAMPLES = Path(__file__).resolve().parent.parent / "assets" / "samples"
 CAT = str(SAMPLES / "skimage_chelsea.jpg")
@@ -257,3 +257,49 @@ def test_purge_removes_deleted_images_for_good_and_no_others(
     assert files.original(content_key(data)) == data  # another image still has it
     with pytest.raises(NotFound):
         files.original(content_key(data + b"x"))
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Store:
+    """A data folder with the project 'birds', which has one image with one object, and two projects called 'cats'."""
+    store = Store(Settings(data_dir=tmp_path).store_url)
+    birds, *_ = (store.create_project(name, "local") for name in ("birds", "cats", "cats"))
+    label = store.add_label(birds.id, "wing")
+    store.add_image(ImageRecord("image", birds.id, "a/b.jpg", "c" * 64, "p" * 64, 30, 20))
+    mask = np.zeros((20, 30), np.bool_)
+    mask[3:9, 4:20] = True
+    new = Annotation("object", "image", label.id, rle.encode(mask), int(mask.sum()), (4, 3, 16, 6), 0.5)
+    store.commit("image", "keep", [Change(None, new)])
+    return store
+
+
+@pytest.mark.parametrize("project", ["birds", "1"])
+def test_export_writes_a_project_as_coco_while_the_database_is_in_use(
+    kept: Store, project: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.json"
+    assert main(["export", project, "-o", str(out), "--data-dir", str(tmp_path)]) == 0
+    exported = COCO(str(out))
+    (entry,) = exported.dataset["annotations"]
+    assert coco_mask.decode(entry["segmentation"]).sum() == entry["area"] == 96
+    assert [each["file_name"] for each in exported.dataset["images"]] == ["a/b.jpg"]
+    assert [each["name"] for each in exported.dataset["categories"]] == ["wing"]
+    assert kept.annotation_counts(1) == {"image": 1}
+
+
+@pytest.mark.parametrize(
+    ("project", "says"), [("dogs", "1 (birds), 2 (cats), 3 (cats)"), ("cats", "2 (cats), 3 (cats)")]
+)
+def test_a_project_that_is_not_clear_is_one_line_with_the_choice(
+    kept: Store, project: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", project, "-o", str(tmp_path / "out.json"), "--data-dir", str(tmp_path)]) == 2
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_export_makes_no_data_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = tmp_path / "missing"
+    assert main(["export", "birds", "-o", str(tmp_path / "out.json"), "--data-dir", str(missing)]) == 2
+    assert "no data folder" in capsys.readouterr().err
+    assert not missing.exists()

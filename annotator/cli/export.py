@@ -1,0 +1,61 @@
+"""`annotator export`: a project's objects as a COCO file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from annotator.cli.options import add_command
+from annotator.cli.results import check_output, write_json
+from annotator.errors import NotFound
+from annotator.settings import Settings
+
+if TYPE_CHECKING:
+    from annotator.cli.options import Subparsers
+    from annotator.storage.store import Store
+    from annotator.types import Project
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command."""
+    text = "Export a project as a COCO file. The server may be running."
+    parser = add_command(subparsers, "export", run, text, ["data_dir", "database_url"])
+    parser.add_argument("project", metavar="PROJECT", help="name or id")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.json")
+
+
+def run(options: argparse.Namespace, settings: Settings) -> None:
+    """Write the file. Every mask is decoded back and compared first. Raises NotFound for an unknown project."""
+    from annotator.storage.store import Store
+    from annotator.workspace.annotations import Annotations
+    from annotator.workspace.exchange import Exchange
+    from annotator.workspace.images import Images
+
+    check_output(options.output)
+    if not settings.database_url and not settings.data_dir.is_dir():
+        raise NotFound(f"There is no data folder {settings.data_dir}.")
+    store = Store(settings.store_url)
+    try:
+        project = _find(store, options.project)
+        document = Exchange(store, Images(settings, store), Annotations(store)).export_coco(project)
+    finally:
+        store.close()
+    write_json(options.output, document)
+    counts = f"{len(document['annotations'])} objects of {len(document['images'])} images"
+    print(f"{project.name}: {counts} -> {options.output}", file=sys.stderr)
+
+
+def _find(store: Store, wanted: str) -> Project:
+    """The project of this name or, if there is none, of this id."""
+    from annotator.web.auth import LOCAL_USER
+
+    projects = store.projects(LOCAL_USER)
+    found = [each for each in projects if each.name == wanted] or [each for each in projects if str(each.id) == wanted]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(f"{each.id} ({each.name})" for each in found or projects) or "none"
+    if found:
+        raise NotFound(f"There are {len(found)} projects called {wanted!r}; choose one by its id: {known}.")
+    raise NotFound(f"There is no project {wanted!r}. The projects are: {known}.")
