@@ -190,6 +190,20 @@ def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.startswith(f"annotator: Port {port} on 127.0.0.1 cannot be used")
 
 
+def test_a_server_on_the_network_answers_to_its_own_names_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made: list[Settings] = []
+    monkeypatch.setattr("annotator.web.server.make_app", made.append)
+    monkeypatch.setattr("uvicorn.run", lambda *_, **__: None)
+    arguments = ["serve", "--port", "0", "--data-dir", str(tmp_path)]
+    for more in ([], ["--host", "0.0.0.0"], ["--host", "0.0.0.0", "--allowed-hosts", "photos.example"]):
+        assert main([*arguments, *more]) == 0
+    here, network, named = (set(settings.allowed_hosts) for settings in made)
+    assert here == {"127.0.0.1", "localhost", "::1"}
+    assert {"localhost", socket.gethostname().lower()} <= network
+    assert "*" not in network
+    assert named == {"photos.example"}
+
+
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """Two bright discs on a dark ground, with known regions, an ignored band and one region too small to count."""
@@ -298,8 +312,12 @@ def test_a_project_that_is_not_clear_is_one_line_with_the_choice(
     assert not (tmp_path / "out.json").exists()
 
 
-def test_export_makes_no_data_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", ["export", "purge"])
+def test_a_missing_data_folder_is_said_and_not_made(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     missing = tmp_path / "missing"
-    assert main(["export", "birds", "-o", str(tmp_path / "out.json"), "--data-dir", str(missing)]) == 2
+    more = ["birds", "-o", str(tmp_path / "out.json")] if command == "export" else []
+    assert main([command, *more, "--data-dir", str(missing)]) == 2
     assert "no data folder" in capsys.readouterr().err
     assert not missing.exists()

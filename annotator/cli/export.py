@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from annotator.cli.data import open_store
 from annotator.cli.options import add_command
 from annotator.cli.results import check_output, write_json
 from annotator.errors import NotFound
@@ -28,20 +29,14 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace, settings: Settings) -> None:
     """Write the file. Every mask is decoded back and compared first. Raises NotFound for an unknown project."""
-    from annotator.storage.store import Store
     from annotator.workspace.annotations import Annotations
     from annotator.workspace.exchange import Exchange
     from annotator.workspace.images import Images
 
     check_output(options.output)
-    if not settings.database_url and not settings.data_dir.is_dir():
-        raise NotFound(f"There is no data folder {settings.data_dir}.")
-    store = Store(settings.store_url)
-    try:
+    with open_store(settings) as store:
         project = _find(store, options.project)
         document = Exchange(store, Images(settings, store), Annotations(store)).export_coco(project)
-    finally:
-        store.close()
     write_json(options.output, document)
     counts = f"{len(document['annotations'])} objects of {len(document['images'])} images"
     print(f"{project.name}: {counts} -> {options.output}", file=sys.stderr)
