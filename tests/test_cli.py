@@ -63,6 +63,7 @@ def folder(tmp_path: Path) -> Path:
     Image.open(SAMPLES / "skimage_coffee.jpg").save(folder / "deeper" / "coffee.jpg")
     (folder / "broken.jpg").write_bytes(b"text")
     (folder / "notes.txt").write_text("not an image, and not mentioned")
+    (folder / "._cat.png").write_bytes(b"hidden, and not mentioned")
     return folder
 
 
@@ -77,6 +78,7 @@ def test_automask_takes_folders_and_names_what_it_skips(
     said = capsys.readouterr().err
     assert "skipped: broken.jpg" in said
     assert "notes.txt" not in said
+    assert "._cat" not in said
     assert {path.name for path in folder.parent.iterdir()} == {"photos", "out.json"}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.errors import AnnotatorError, InvalidImage
+from annotator.errors import AnnotatorError, Busy, InvalidImage
 from annotator.settings import Settings
 
 if TYPE_CHECKING:
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def image_paths(paths: Sequence[Path]) -> list[Path]:
     """Files as given, folders searched for images; each file once. Raises InvalidImage if there are none."""
-    from annotator.imaging.decode import SUFFIXES
+    from annotator.storage.folders import find_images
 
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found.extend(sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES))
+            found.extend(map(Path, find_images(path)))
         else:
             found.append(path)
     if not found:
@@ -43,8 +43,8 @@ def read_image(path: Path, settings: Settings) -> DecodedImage:
 def for_each_image(paths: Sequence[Path], settings: Settings, work: Callable[[Path, DecodedImage], None]) -> int:
     """Do `work` on each image, under a progress bar. Returns how many were skipped.
 
-    A file that cannot be read, or whose work fails in whatever way, is named and skipped. Only an AnnotatorError other
-    than InvalidImage, such as a full disk, ends the loop.
+    A file that cannot be read, or whose work fails in whatever way, is named and skipped. Other errors that are
+    expected, such as a full disk, end the loop: raises AnnotatorError.
     """
     from tqdm import tqdm
 
@@ -52,7 +52,7 @@ def for_each_image(paths: Sequence[Path], settings: Settings, work: Callable[[Pa
     for path in tqdm(paths, unit="image", disable=None):
         try:
             work(path, read_image(path, settings))
-        except InvalidImage as error:
+        except (InvalidImage, Busy) as error:  # Busy: too large to decode
             reason = str(error)
         except AnnotatorError:
             raise
