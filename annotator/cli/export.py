@@ -1,16 +1,17 @@
-"""`annotator export`: a project's objects as a COCO file."""
+"""`annotator export`: a project's objects as a file of another tool."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator.cli.data import open_store
 from annotator.cli.options import add_command
-from annotator.cli.results import check_output, write_json
-from annotator.errors import NotFound
+from annotator.cli.results import check_output
+from annotator.errors import AnnotatorError, NotFound
 from annotator.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,24 +22,31 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
-    text = "Export a project as a COCO file. The server may be running."
+    text = "Export a project, by default as a COCO file. The server may be running."
     parser = add_command(subparsers, "export", run, text, ["data_dir", "database_url"])
     parser.add_argument("project", metavar="PROJECT", help="name or id")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.json")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--format", default="coco", metavar="NAME", help="Default: coco.")
 
 
 def run(options: argparse.Namespace, settings: Settings) -> None:
-    """Write the file. Every mask is decoded back and compared first. Raises NotFound for an unknown project."""
+    """Write the file. Raises NotFound for an unknown project or format."""
+    from annotator.formats.registry import find_format
     from annotator.workspace.annotations import Annotations
     from annotator.workspace.exchange import Exchange
     from annotator.workspace.images import Images
 
     check_output(options.output)
+    chosen = find_format(options.format)
     with open_store(settings) as store:
         project = _find(store, options.project)
-        document = Exchange(store, Images(settings, store), Annotations(store)).export_coco(project)
-    write_json(options.output, document)
-    counts = f"{len(document['annotations'])} objects of {len(document['images'])} images"
+        content = BytesIO()
+        dataset = Exchange(store, Images(settings, store), Annotations(store)).export(project, content, chosen)
+    try:
+        options.output.write_bytes(content.getvalue())
+    except OSError as error:
+        raise AnnotatorError(f"{options.output} cannot be written ({error.strerror}).") from None
+    counts = f"{len(dataset.annotations)} objects of {len(dataset.images)} images"
     print(f"{project.name}: {counts} -> {options.output}", file=sys.stderr)
 
 

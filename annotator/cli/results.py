@@ -43,11 +43,7 @@ def write_coco(path: Path, images: Iterable[MaskedImage]) -> None:
         for number, (mask, score) in enumerate(image.masks):
             if area := rle.area(mask):
                 annotations.append(Annotation(f"{index}/{number}", str(index), 1, mask, area, rle.bbox(mask), score))
-    write_json(path, coco.build(records, [Label(1, 0, "object", "#000000")], annotations))
-
-
-def write_json(path: Path, document: object) -> None:
-    """Write a file of JSON. Raises AnnotatorError."""
+    document = coco.build(records, [Label(1, 0, "object", "#000000")], annotations)
     try:
         path.write_text(json.dumps(document))
     except OSError as error:
