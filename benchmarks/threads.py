@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -145,7 +145,8 @@ def report(
     spans: dict[tuple[str, str, str], list[tuple[float, float]]], situations: list[str], names: list[str]
 ) -> None:
     """Print the tables, then the figures as JSON."""
-    figures: dict[str, Any] = {"cpu": platform.machine(), "cores": os.cpu_count()}
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
+    figures: dict[str, Any] = {"torch": version("torch"), "cores": os.cpu_count(), "commit": commit}
     for situation in situations:
         print(f"\n{situation:18}" + "".join(f"{task + ' ms':>22}{'cpu':>6}" for task in REPEATS))
         for name in names:
