@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +185,14 @@ def test_models_lists_every_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["nano", "tiny", "small", "base_plus", "large"]
+
+
+def test_only_our_own_words_are_logged(tmp_path: Path) -> None:
+    Store(Settings(data_dir=tmp_path).store_url).close()
+    arguments = ["-m", "annotator", "purge", "--data-dir", str(tmp_path)]
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout == "0 deleted images removed for good.\n"
 
 
 def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

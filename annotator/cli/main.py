@@ -22,7 +22,8 @@ COMMANDS = (serve, segment, automask, export, embed, models, compile, purge, eva
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 2 after an expected failure, 130 after Ctrl+C."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("annotator").setLevel(logging.INFO)
     run: Callable[[argparse.Namespace, Settings], None] = options.run
     try:
         run(options, Settings.from_environment(**given_settings(options)))

@@ -1,7 +1,7 @@
 """How many threads of the CPU a piece of work uses.
 
-Threads that wait for work sleep: `annotator/__init__.py` sets OMP_WAIT_POLICY. OpenMP would let them spin, which is fast
-on a quiet machine only. p50 of nano on 2 cores, quiet and beside one busy process, by benchmarks/threads.py:
+Threads that wait for work sleep: `annotator/__init__.py` sets OMP_WAIT_POLICY. By default they spin, which is fast on a
+quiet machine only. p50 of nano on 2 cores, quiet and beside one busy process, by benchmarks/threads.py:
 
     click            12.9 and 13.1 ms    OpenMP's own: 12.2 and 26.1
     automatic masks  450 and 713 ms      OpenMP's own: 354 and 1000
