@@ -8,25 +8,33 @@ MISSING := $(if $(shell command -v chromium 2>/dev/null),,chromium) \
 	$(if $(shell command -v node 2>/dev/null),,nodejs) $(if $(shell command -v npm 2>/dev/null),,npm) \
 	$(if $(wildcard /usr/lib/postgresql/*/bin/initdb)$(shell command -v initdb 2>/dev/null),,postgresql)
 
-.PHONY: run test lint format clean system
+.PHONY: run help test lint format clean system
 
+run: ## serve the page on http://127.0.0.1:$(PORT)
 run: $(VENV)/installed
 	$(BIN)/annotator serve --port $(PORT)
 
+help: ## say what can be made
+	@grep -hE '^[a-z]+: ## ' $(MAKEFILE_LIST) | sed 's/\$$(PORT)/$(PORT)/' | awk -F': ## ' '{ printf "  %-8s %s\n", $$1, $$2 }'
+
+test: ## run all checks and tests, as CI does
 test: $(VENV)/installed-dev system lint
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 	node --test tests/js
 
+lint: ## check style and types, of Python and of the page
 lint: $(VENV)/installed-dev node_modules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	node_modules/.bin/tsc
 
+format: ## repair what ruff can repair
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+clean: ## remove everything that make made
 clean:
 	rm -rf $(VENV) node_modules build *.egg-info
 

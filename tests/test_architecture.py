@@ -66,7 +66,7 @@ def ours(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)
 def test_imports_go_only_downward(path: Path) -> None:
     if path.name == "__init__.py":
-        assert not imports(path)
+        assert imports(path) <= {"os"}
         return
     room = module_name(path).split(".")[0]
     rooms = {each.split(".")[0] for each in ours(path)}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +14,19 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
+from annotator.cli import automask, embed, segment
 from annotator.cli.main import main
+from annotator.cli.results import MaskedImage, PartialResults
 from annotator.errors import NotFound
 from annotator.imaging.decode import DecodedImage, decode
+from annotator.masks import rle
+from annotator.sam.automask import AutomaskSettings, Proposal
+from annotator.sam.automask import automask as propose
+from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.settings import Settings
 from annotator.storage.files import ImageFiles, content_key
 from annotator.storage.store import Store
-from annotator.types import ImageRecord
+from annotator.types import Annotation, Change, ImageRecord
 
 SAMPLES = Path(__file__).resolve().parent.parent / "assets" / "samples"
 CAT = str(SAMPLES / "skimage_chelsea.jpg")
@@ -34,28 +42,98 @@ def test_segment_writes_coco_that_pycocotools_loads(tmp_path: Path) -> None:
     assert 0 <= entry["score"] <= 1
 
 
-def test_segment_takes_a_box(tmp_path: Path) -> None:
+@pytest.fixture
+def loaded(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> Predictor:
+    """The commands take the bundled model that is loaded already."""
+    for module in (segment, automask, embed):
+        monkeypatch.setattr(module, "load_predictor", lambda settings: predictor)
+    return predictor
+
+
+def test_segment_takes_a_box(tmp_path: Path, loaded: Predictor) -> None:
     out = tmp_path / "out.json"
-    assert main(["segment", CAT, "--box", "100,20,400,290", "--model", "nano", "-o", str(out)]) == 0
+    assert main(["segment", CAT, "--box", "100,20,400,290", "-o", str(out)]) == 0
     assert json.loads(out.read_text())["images"][0]["width"] == 451
 
 
-def test_automask_takes_folders_and_names_what_it_skips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two photos, one of them in a folder below, a broken file and a text."""
     folder = tmp_path / "photos"
     (folder / "deeper").mkdir(parents=True)
     Image.open(CAT).save(folder / "cat.png")
     Image.open(SAMPLES / "skimage_coffee.jpg").save(folder / "deeper" / "coffee.jpg")
     (folder / "broken.jpg").write_bytes(b"text")
     (folder / "notes.txt").write_text("not an image, and not mentioned")
+    (folder / "._cat.png").write_bytes(b"hidden, and not mentioned")
+    return folder
+
+
+def test_automask_takes_folders_and_names_what_it_skips(
+    folder: Path, loaded: Predictor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = folder.parent / "out.json"
+    twice = [str(folder), str(folder / "cat.png")]
+    assert main(["automask", *twice, "--points-per-side", "4", "-o", str(out)]) == 0
+    files = [image["file_name"] for image in COCO(str(out)).dataset["images"]]
+    assert files == [str(folder / "cat.png"), str(folder / "deeper" / "coffee.jpg")]
+    said = capsys.readouterr().err
+    assert "skipped: broken.jpg" in said
+    assert "notes.txt" not in said
+    assert "._cat" not in said
+    assert {path.name for path in folder.parent.iterdir()} == {"photos", "out.json"}
+
+
+def test_an_interrupted_automask_keeps_what_it_has_and_goes_on(
+    folder: Path, loaded: Predictor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    widths: list[int] = []
+
+    def automask_or_stop(predictor: Predictor, embedding: ImageEmbedding, chosen: AutomaskSettings) -> list[Proposal]:
+        widths.append(embedding.width)
+        if len(widths) == 2:
+            raise KeyboardInterrupt
+        return propose(predictor, embedding, chosen)
+
+    monkeypatch.setattr("annotator.sam.automask.automask", automask_or_stop)
+    out, part = folder.parent / "out.json", folder.parent / "out.json.part"
+    command = ["automask", str(folder), "--points-per-side", "4", "-o", str(out)]
+    assert main(command) == 130
+    assert "Masks of 1 images are kept" in capsys.readouterr().err
+    assert part.exists()
+    assert not out.exists()
+    with part.open("ab") as file:
+        file.write(b'{"file": "cut o')  # what kill -9 may leave
+    assert main(command) == 0
+    assert widths == [451, 600, 600], "the first image is not segmented again"
+    assert [image["width"] for image in COCO(str(out)).dataset["images"]] == [451, 600]
+    assert not part.exists()
+
+
+def test_automask_does_not_mix_the_results_of_two_runs(
+    folder: Path, loaded: Predictor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = folder.parent / "out.json"
+    PartialResults(out, {"model": "tiny"}).add(MaskedImage("x.jpg", 2, 3, []))
+    before = (folder.parent / "out.json.part").read_bytes()
+    assert main(["automask", str(folder), "-o", str(out)]) == 2
+    assert "another model or other options" in capsys.readouterr().err
+    assert (folder.parent / "out.json.part").read_bytes() == before
+
+
+def test_partial_results_are_read_back_as_they_were(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
-    assert main(["automask", str(folder), "--points-per-side", "8", "--model", "nano", "-o", str(out)]) == 0
-    loaded = COCO(str(out))
-    assert len(loaded.dataset["images"]) == 2
-    assert "skipped: broken.jpg" in capsys.readouterr().err
+    mask = np.zeros((20, 30), np.bool_)
+    mask[3:9, 4:20] = True
+    image = MaskedImage("photo ü.jpg", 20, 30, [(rle.encode(mask), 0.25), (rle.encode(~mask), 1.0)])
+    first = PartialResults(out, {"model": "nano"})
+    first.add(image)
+    first.close()
+    assert PartialResults(out, {"model": "nano"}).images == {image.file: image}
 
 
 def test_one_image_that_breaks_the_decoder_does_not_end_the_run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, loaded: Predictor, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def decode_or_break(data: bytes, name: str, max_pixels: int) -> DecodedImage:
         if name == "skimage_coffee.jpg":
@@ -63,11 +141,22 @@ def test_one_image_that_breaks_the_decoder_does_not_end_the_run(
         return decode(data, name, max_pixels)
 
     monkeypatch.setattr("annotator.imaging.decode.decode", decode_or_break)
-    assert main(["embed", str(SAMPLES), "--model", "nano", "--data-dir", str(tmp_path)]) == 0
+    assert main(["embed", str(SAMPLES), "--data-dir", str(tmp_path)]) == 0
     said = capsys.readouterr().err
-    assert "skipped: " in said
-    assert "skimage_coffee.jpg cannot be read (RuntimeError: odd)" in said
+    assert f"skipped: {SAMPLES / 'skimage_coffee.jpg'} (RuntimeError: odd)" in said
     assert "3 encoded, 0 were there already, 1 skipped" in said
+
+
+@pytest.mark.parametrize("command", ["segment", "automask"])
+def test_an_output_that_cannot_be_written_is_one_line_before_the_work(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for output, says in ((tmp_path / "no" / "out.json", "there is no folder"), (tmp_path, "it is a folder")):
+        point = ["--point", "1,1"] if command == "segment" else []
+        assert main([command, CAT, *point, "--model", "not even looked at", "-o", str(output)]) == 2
+        said = capsys.readouterr().err
+        assert "cannot be written" in said
+        assert says in said
 
 
 @pytest.mark.parametrize(
@@ -80,7 +169,7 @@ def test_one_image_that_breaks_the_decoder_does_not_end_the_run(
         (["segment", CAT, "--point", "1,1", "--model", "huge"], "no model"),
         (["segment", CAT, "--point", "1,1", "--device", "cuda:99"], "no device cuda:99"),
         (["segment", CAT, "--point", "1,1", "--device", "gpu"], "--device is 'gpu'"),
-        (["automask", "nowhere"], "could be read"),
+        (["automask", "nowhere"], "could be segmented"),
     ],
 )
 def test_failures_are_one_line_and_exit_code_2(
@@ -92,15 +181,18 @@ def test_failures_are_one_line_and_exit_code_2(
     assert says in last
 
 
-def test_an_unwritable_output_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["segment", CAT, "--point", "1,1", "--model", "nano", "-o", str(tmp_path / "no" / "out.json")]) == 2
-    assert "cannot be written" in capsys.readouterr().err
-
-
 def test_models_lists_every_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["nano", "tiny", "small", "base_plus", "large"]
+
+
+def test_only_our_own_words_are_logged(tmp_path: Path) -> None:
+    Store(Settings(data_dir=tmp_path).store_url).close()
+    arguments = ["-m", "annotator", "purge", "--data-dir", str(tmp_path)]
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout == "0 deleted images removed for good.\n"
 
 
 def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,6 +200,20 @@ def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         port = taken.getsockname()[1]
         assert main(["serve", "--port", str(port)]) == 2
     assert capsys.readouterr().err.startswith(f"annotator: Port {port} on 127.0.0.1 cannot be used")
+
+
+def test_a_server_on_the_network_answers_to_its_own_names_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made: list[Settings] = []
+    monkeypatch.setattr("annotator.web.server.make_app", made.append)
+    monkeypatch.setattr("uvicorn.run", lambda *_, **__: None)
+    arguments = ["serve", "--port", "0", "--data-dir", str(tmp_path)]
+    for more in ([], ["--host", "0.0.0.0"], ["--host", "0.0.0.0", "--allowed-hosts", "photos.example"]):
+        assert main([*arguments, *more]) == 0
+    here, network, named = (set(settings.allowed_hosts) for settings in made)
+    assert here == {"127.0.0.1", "localhost", "::1"}
+    assert {"localhost", socket.gethostname().lower()} <= network
+    assert "*" not in network
+    assert named == {"photos.example"}
 
 
 @pytest.fixture
@@ -147,8 +253,10 @@ def test_eval_of_an_empty_folder_is_one_line(tmp_path: Path, capsys: pytest.Capt
     assert "no images" in capsys.readouterr().err
 
 
-def test_embed_makes_the_servers_first_click_need_no_encode(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["embed", str(SAMPLES), "--model", "nano", "--data-dir", str(tmp_path)]
+def test_embed_makes_the_servers_first_click_need_no_encode(
+    tmp_path: Path, loaded: Predictor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["embed", str(SAMPLES), "--data-dir", str(tmp_path)]
     assert main(arguments) == 0
     assert "4 encoded, 0 were there" in capsys.readouterr().err
     assert len(list((tmp_path / "embeddings").glob("*.safetensors"))) == 4
@@ -175,3 +283,53 @@ def test_purge_removes_deleted_images_for_good_and_no_others(
     assert files.original(content_key(data)) == data  # another image still has it
     with pytest.raises(NotFound):
         files.original(content_key(data + b"x"))
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Store:
+    """A data folder with the project 'birds', which has one image with one object, and two projects called 'cats'."""
+    store = Store(Settings(data_dir=tmp_path).store_url)
+    birds, *_ = (store.create_project(name, "local") for name in ("birds", "cats", "cats"))
+    label = store.add_label(birds.id, "wing")
+    store.add_image(ImageRecord("image", birds.id, "a/b.jpg", "c" * 64, "p" * 64, 30, 20))
+    mask = np.zeros((20, 30), np.bool_)
+    mask[3:9, 4:20] = True
+    new = Annotation("object", "image", label.id, rle.encode(mask), int(mask.sum()), (4, 3, 16, 6), 0.5)
+    store.commit("image", "keep", [Change(None, new)])
+    return store
+
+
+@pytest.mark.parametrize("project", ["birds", "1"])
+def test_export_writes_a_project_as_coco_while_the_database_is_in_use(
+    kept: Store, project: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.json"
+    assert main(["export", project, "-o", str(out), "--data-dir", str(tmp_path)]) == 0
+    exported = COCO(str(out))
+    (entry,) = exported.dataset["annotations"]
+    assert coco_mask.decode(entry["segmentation"]).sum() == entry["area"] == 96
+    assert [each["file_name"] for each in exported.dataset["images"]] == ["a/b.jpg"]
+    assert [each["name"] for each in exported.dataset["categories"]] == ["wing"]
+    assert kept.annotation_counts(1) == {"image": 1}
+
+
+@pytest.mark.parametrize(
+    ("project", "says"), [("dogs", "1 (birds), 2 (cats), 3 (cats)"), ("cats", "2 (cats), 3 (cats)")]
+)
+def test_a_project_that_is_not_clear_is_one_line_with_the_choice(
+    kept: Store, project: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", project, "-o", str(tmp_path / "out.json"), "--data-dir", str(tmp_path)]) == 2
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "out.json").exists()
+
+
+@pytest.mark.parametrize("command", ["export", "purge"])
+def test_a_missing_data_folder_is_said_and_not_made(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / "missing"
+    more = ["birds", "-o", str(tmp_path / "out.json")] if command == "export" else []
+    assert main([command, *more, "--data-dir", str(missing)]) == 2
+    assert "no data folder" in capsys.readouterr().err
+    assert not missing.exists()

@@ -105,10 +105,10 @@ def test_an_embedding_is_handed_out_on_the_fastest_tiers_device_even_if_it_does_
     for budget in (ONE - 1, 10 * ONE):
         cache = EmbeddingCache([MemoryTier(budget, device), MemoryTier(10 * ONE, CPU)], DiskTier(100 * ONE, tmp_path))
         cache.put("a", embedding(1))
+        cache.close()
         found = cache.get("a")
         assert found is not None
         assert {each.device for each in (found.image_embed, found.feat_s0, found.feat_s1)} == {device}
-        cache.close()
 
 
 class SlowDisk(DiskTier):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from annotator.cli.options import given_settings
 from annotator.errors import InvalidSetting
 from annotator.settings import MIB, Settings
 
+ROOT = Path(__file__).resolve().parent.parent
 VALUES = {
     "host": ("0.0.0.0", "0.0.0.0"),
     "port": ("8080", 8080),
@@ -32,6 +35,7 @@ VALUES = {
     "max_queue": ("7", 7),
     "image_folders": (f"~/photos{os.pathsep}{os.pathsep}/no", (Path.home().resolve() / "photos", Path("/no"))),
     "allowed_hosts": ("a, B,", ("a", "b")),
+    "allowed_origins": ("https://A.example.org, http://b:1", ("https://a.example.org", "http://b:1")),
 }
 """A text for every field, and what it means."""
 
@@ -113,13 +117,21 @@ def test_a_wrong_value_is_one_sentence_naming_the_variable_or_option(
     assert says in line
 
 
+def test_a_wrong_variable_is_one_sentence_from_app_py_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANNOTATOR_COMPILE", "maybe")
+    done = subprocess.run([sys.executable, "app.py"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("annotator: ANNOTATOR_COMPILE is 'maybe'")
+
+
 def test_an_argument_that_is_named_like_a_setting_is_none() -> None:
     options = Namespace(model="tiny", setting_dtype=None, setting_device="cpu")
     assert given_settings(options) == {"device": "cpu"}
 
 
 def test_the_readme_names_every_variable() -> None:
-    readme = Path(__file__).resolve().parent.parent.joinpath("README.md").read_text()
+    readme = (ROOT / "README.md").read_text()
     assert set(re.findall(r"ANNOTATOR_[A-Z_]+", readme)) == {
         f"ANNOTATOR_{each.upper()}" for each in Settings.model_fields
     }

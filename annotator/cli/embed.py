@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.cli.files import image_paths, readable_images
+from annotator.cli.files import for_each_image, image_paths
 from annotator.cli.models import load_predictor
 from annotator.cli.options import MODEL, add_command
 from annotator.settings import Settings
 
 if TYPE_CHECKING:
     from annotator.cli.options import Subparsers
+    from annotator.imaging.decode import DecodedImage
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -30,13 +31,17 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
     paths = image_paths(options.paths)
     tier = DiskTier(settings.embedding_disk_bytes, settings.data_dir / "embeddings")
     predictor = load_predictor(settings)
-    encoded = known = 0
-    for _, image in readable_images(paths, settings):
+    known = 0
+
+    def encode(_: Path, image: DecodedImage) -> None:
+        nonlocal known
         key = embedding_key(image.pixel_key, predictor.key, predictor.dtype)
         if key in tier:
             known += 1
-            continue
+            return
         (embedding,) = predictor.encode([image.pixels])
         tier.put(key, embedding)
-        encoded += 1
-    print(f"{encoded} encoded, {known} were there already, {len(paths) - encoded - known} skipped.", file=sys.stderr)
+
+    skipped = for_each_image(paths, settings, encode)
+    encoded = len(paths) - known - skipped
+    print(f"{encoded} encoded, {known} were there already, {skipped} skipped.", file=sys.stderr)

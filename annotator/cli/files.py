@@ -1,45 +1,32 @@
-"""Images in, COCO out: what the commands on image files share."""
+"""The image files a command works on."""
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.errors import AnnotatorError, InvalidImage
+from annotator.errors import AnnotatorError, Busy, InvalidImage
 from annotator.settings import Settings
-from annotator.types import RLE, Annotation, ImageRecord, Label
 
 if TYPE_CHECKING:
     from annotator.imaging.decode import DecodedImage
 
 
-@dataclass(frozen=True, slots=True)
-class MaskedImage:
-    """The masks of one image file, each with its score. `height` and `width` are those of the upright image."""
-
-    path: Path
-    height: int
-    width: int
-    masks: list[tuple[RLE, float]]
-
-
 def image_paths(paths: Sequence[Path]) -> list[Path]:
-    """Files as given, folders searched for images. Raises InvalidImage if there are none."""
-    from annotator.imaging.decode import SUFFIXES
+    """Files as given, folders searched for images; each file once. Raises InvalidImage if there are none."""
+    from annotator.storage.folders import find_images
 
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found.extend(sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES))
+            found.extend(map(Path, find_images(path)))
         else:
             found.append(path)
     if not found:
         raise InvalidImage("There are no images under the given paths.")
-    return found
+    return list(dict.fromkeys(found))
 
 
 def read_image(path: Path, settings: Settings) -> DecodedImage:
@@ -53,38 +40,26 @@ def read_image(path: Path, settings: Settings) -> DecodedImage:
     return decode(data, path.name, settings.max_pixels)
 
 
-def readable_images(paths: Sequence[Path], settings: Settings) -> Iterator[tuple[Path, DecodedImage]]:
-    """The images that can be read, under a progress bar. Names and skips the others, whatever is wrong with them."""
+def for_each_image(paths: Sequence[Path], settings: Settings, work: Callable[[Path, DecodedImage], None]) -> int:
+    """Do `work` on each image, under a progress bar. Returns how many were skipped.
+
+    A file that cannot be read, or whose work fails in whatever way, is named and skipped. Other errors that are
+    expected, such as a full disk, end the loop: raises AnnotatorError.
+    """
     from tqdm import tqdm
 
+    skipped = 0
     for path in tqdm(paths, unit="image", disable=None):
         try:
-            image = read_image(path, settings)
-        except InvalidImage as error:
-            tqdm.write(f"skipped: {error}", file=sys.stderr)
+            work(path, read_image(path, settings))
+        except (InvalidImage, Busy) as error:  # Busy: too large to decode
+            reason = str(error)
+        except AnnotatorError:
+            raise
         except Exception as error:  # one odd file must not end the work on thousands of others
-            tqdm.write(f"skipped: {path} cannot be read ({type(error).__name__}: {error}).", file=sys.stderr)
+            reason = f"{path} ({type(error).__name__}: {error})"
         else:
-            yield path, image
-
-
-def write_coco(path: Path, images: Sequence[MaskedImage]) -> None:
-    """Write a COCO file with one category, 'object'. Raises AnnotatorError if the file cannot be written."""
-    from annotator.formats import coco
-    from annotator.masks import rle
-
-    records = [
-        ImageRecord(str(index), 0, str(image.path), "", "", image.width, image.height)
-        for index, image in enumerate(images)
-    ]
-    annotations = [
-        Annotation(f"{index}/{number}", str(index), 1, mask, rle.area(mask), rle.bbox(mask), score)
-        for index, image in enumerate(images)
-        for number, (mask, score) in enumerate(image.masks)
-        if rle.area(mask)
-    ]
-    content = coco.build(records, [Label(1, 0, "object", "#000000")], annotations)
-    try:
-        path.write_text(json.dumps(content))
-    except OSError as error:
-        raise AnnotatorError(f"{path} cannot be written ({error.strerror}).") from None
+            continue
+        skipped += 1
+        tqdm.write(f"skipped: {reason}", file=sys.stderr)
+    return skipped

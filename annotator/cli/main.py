@@ -11,18 +11,19 @@ import sys
 from collections.abc import Callable, Sequence
 
 from annotator import __version__
-from annotator.cli import automask, compile, embed, eval_command, models, purge, segment, serve
+from annotator.cli import automask, compile, embed, eval_command, export, models, purge, segment, serve
 from annotator.cli.options import given_settings
 from annotator.errors import AnnotatorError
 from annotator.settings import Settings
 
-COMMANDS = (serve, segment, automask, embed, models, compile, purge, eval_command)
+COMMANDS = (serve, segment, automask, export, embed, models, compile, purge, eval_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 2 after an expected failure, 130 after Ctrl+C."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("annotator").setLevel(logging.INFO)
     run: Callable[[argparse.Namespace, Settings], None] = options.run
     try:
         run(options, Settings.from_environment(**given_settings(options)))

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.cli.files import MaskedImage, read_image, write_coco
+from annotator.cli.files import read_image
 from annotator.cli.models import load_predictor
 from annotator.cli.options import MODEL, add_command
+from annotator.cli.results import MaskedImage, check_output, write_coco
 from annotator.errors import InvalidPrompt
 from annotator.settings import Settings
 from annotator.types import Box, Point, Prompt
@@ -35,13 +36,14 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
 
     if not options.point and options.box is None:
         raise InvalidPrompt("Say what to segment: --point X,Y or --box X0,Y0,X1,Y1.", "point")
+    check_output(options.output)
     image = read_image(options.image, settings)
     prompt = Prompt(tuple(options.point), options.box)
     check_prompt(prompt, image.height, image.width)
     predictor = load_predictor(settings)
     (embedding,) = predictor.encode([image.pixels])
     (best,) = find_candidates(predictor, embedding, prompt, keep=1).masks
-    write_coco(options.output, [MaskedImage(options.image, image.height, image.width, [(best.mask, best.score)])])
+    write_coco(options.output, [MaskedImage(str(options.image), image.height, image.width, [(best.mask, best.score)])])
     print(f"{rle.area(best.mask)} pixels, score {best.score:.2f} -> {options.output}", file=sys.stderr)
 
 

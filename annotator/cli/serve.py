@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from annotator.cli.options import add_command
@@ -28,10 +29,22 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
 
     _check_port(settings.host, settings.port)  # before the model loads
     if settings.host not in settings.allowed_hosts and "allowed_hosts" not in settings.model_fields_set:
-        settings = settings.model_copy(update={"allowed_hosts": ("*",)})  # the operator opened it to the network
+        names = (*settings.allowed_hosts, settings.host, *_own_names())
+        settings = settings.model_copy(update={"allowed_hosts": names})
+        print(f"Answering to {', '.join(names)}. ANNOTATOR_ALLOWED_HOSTS can name others.", flush=True)
     app = make_app(settings)
-    print(f"Open http://{settings.host}:{settings.port} in a browser. Data is kept in {settings.data_dir}.", flush=True)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    print(f"Open http://{host}:{settings.port} in a browser. Data is kept in {settings.data_dir}.", flush=True)
     uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", http=PatientProtocol)
+
+
+def _own_names() -> list[str]:
+    """What other machines may call this one: its name and its address on the network."""
+    names = [socket.gethostname().lower(), socket.getfqdn().lower()]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        probe.connect(("192.0.2.1", 9))  # an address for documentation; nothing is sent
+        names.append(probe.getsockname()[0])
+    return list(dict.fromkeys(names))
 
 
 def _check_port(host: str, port: int) -> None:

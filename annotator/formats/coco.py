@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import PureWindowsPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from annotator.errors import CorruptData, InvalidMask
+from annotator.formats.registry import Dataset, Format
 from annotator.masks import geometry, rle
 from annotator.types import RLE, Annotation, ImageRecord, Label
 
@@ -76,6 +78,13 @@ def _written(annotation: Annotation, image: ImageRecord) -> dict[str, Any]:
         raise CorruptData(f"{where}: its mask, area and box do not agree.")
     score = {} if annotation.score is None else {"score": annotation.score}
     return {"segmentation": segmentation, "area": area, "bbox": list(bbox), **score}
+
+
+def _write(dataset: Dataset, stream: BinaryIO) -> None:
+    stream.write(json.dumps(build(dataset.images, dataset.labels, dataset.annotations)).encode())
+
+
+FORMAT = Format("coco", "COCO with RLE masks", "application/json", ".json", losses="", write=_write)
 
 
 class _Unusable(Exception):

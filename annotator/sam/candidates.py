@@ -12,6 +12,7 @@ from torch import Tensor
 from annotator.sam.postprocess import fetch_masks, masks_to_rle, stability
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.stopwatch import Stopwatch
+from annotator.sam.threads import one_thread
 from annotator.types import Candidate, FloatArray, Prompt
 
 OFFICIAL_CHUNK = 64
@@ -34,6 +35,7 @@ class Candidates:
     postprocess_ms: float
 
 
+@one_thread()
 def find_candidates(
     predictor: Predictor,
     embedding: ImageEmbedding,

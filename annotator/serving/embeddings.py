@@ -1,8 +1,8 @@
 """Where image embeddings are kept: device memory, host memory, disk. Each tier evicts least-recently-used entries.
 
 An embedding is looked up from the fastest tier down and copied into the tiers above on a hit. After a restart the first
-click on a known image therefore reads a file and does not encode. Files are written by a thread of their own, so that
-an answer never waits for the disk.
+click on a known image therefore reads a file and does not encode. A thread writes the files, so that an answer never
+waits for the disk.
 """
 
 from __future__ import annotations
@@ -28,9 +28,8 @@ log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 2
 _FIELDS = ("image_embed", "feat_s0", "feat_s1")
-_MAX_UNWRITTEN = 8
-"""Embeddings that may wait to be written to disk."""
-_CPU = torch.device("cpu")
+_MAX_UNCOPIED = 8
+"""Embeddings that may wait to be copied to the slower tiers."""
 
 
 def embedding_key(pixel_key: str, model_key: str, dtype: torch.dtype) -> str:
@@ -139,54 +138,60 @@ class DiskTier:
 
 
 class EmbeddingCache:
-    """The tiers together; safe to use from several threads. `close` waits until everything is on disk."""
+    """The tiers together; safe to use from several threads.
+
+    A new embedding is in the fastest tier at once. A thread copies it to the others, and `close` waits for that.
+    """
 
     def __init__(self, memory: list[MemoryTier], disk: DiskTier) -> None:
         """`memory` from fastest to slowest; embeddings are handed out on the device of the first."""
         self._memory, self._disk = memory, disk
-        self._tiers: list[MemoryTier | DiskTier] = [*memory, disk]
-        self._lock = threading.Lock()
-        self._unwritten: queue.Queue[tuple[str, ImageEmbedding] | None] = queue.Queue(_MAX_UNWRITTEN)
-        self._writer = threading.Thread(target=self._write, name="embeddings-to-disk", daemon=True)
-        self._writer.start()
+        self._lock = threading.Lock()  # of the memory tiers; no file is read or written under it
+        self._uncopied: queue.Queue[tuple[str, ImageEmbedding] | None] = queue.Queue(_MAX_UNCOPIED)
+        self._copier = threading.Thread(target=self._copy, name="copy-embeddings", daemon=True)
+        self._copier.start()
 
     def get(self, key: str) -> ImageEmbedding | None:
         """The embedding on the fastest tier's device, or None."""
         with self._lock:
-            for depth, tier in enumerate(self._tiers):
-                embedding = tier.get(key)
-                if embedding is not None:
-                    return self._keep(key, embedding, self._memory[:depth])
+            found = next((each for tier in self._memory if (each := tier.get(key)) is not None), None)
+        if found is None:
+            found = self._disk.get(key)
+        if found is None:
             return None
+        with self._lock:
+            for tier in self._memory:
+                tier.put(key, found)
+            return self._memory[0].get(key) or _to_device(found, self._memory[0].device)
 
     def put(self, key: str, embedding: ImageEmbedding) -> None:
-        """Store in every tier. If the disk is far behind, the embedding stays in memory only."""
+        """Store in every tier. If the disk is far behind, the embedding stays in the fastest tier only."""
         with self._lock:
-            self._keep(key, embedding, self._memory)
-        with suppress(queue.Full):  # copied to the host here: another thread must not touch the device
-            self._unwritten.put_nowait((key, _to_device(embedding, _CPU)))
+            self._memory[0].put(key, embedding)
+        with suppress(queue.Full):
+            self._uncopied.put_nowait((key, embedding))
 
     def close(self) -> None:
-        """Write what waits to be written. Nothing may be put afterwards."""
-        self._unwritten.put(None)
-        self._writer.join()
+        """Finish copying. Nothing may be put afterwards."""
+        self._uncopied.put(None)
+        self._copier.join()
 
     def __contains__(self, key: str) -> bool:
         with self._lock:
-            return any(key in tier for tier in self._tiers)
+            if any(key in tier for tier in self._memory):
+                return True
+        return key in self._disk
 
-    def _keep(self, key: str, embedding: ImageEmbedding, tiers: list[MemoryTier]) -> ImageEmbedding:
-        """Put the embedding into these tiers; returns it on the fastest tier's device."""
-        for tier in tiers:
-            tier.put(key, embedding)
-        return self._memory[0].get(key) or _to_device(embedding, self._memory[0].device)
-
-    def _write(self) -> None:
-        while (waiting := self._unwritten.get()) is not None:
+    def _copy(self) -> None:
+        while (waiting := self._uncopied.get()) is not None:
             try:
-                self._disk.put(*waiting)
+                key, embedding = waiting[0], _to_device(waiting[1], torch.device("cpu"))
+                with self._lock:
+                    for tier in self._memory[1:]:
+                        tier.put(key, embedding)
+                self._disk.put(key, embedding)
             except Exception:  # the thread must live on
-                log.exception("An embedding could not be stored on disk.")
+                log.exception("An embedding could not be copied to the slower tiers.")
 
 
 def _to_device(embedding: ImageEmbedding, device: torch.device) -> ImageEmbedding:

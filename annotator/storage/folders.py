@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from annotator.errors import InvalidImage, NotFound
@@ -14,21 +15,25 @@ _SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir"})
 
 
 def images_in(folder: str, roots: Sequence[Path]) -> list[str]:
-    """Paths of the image files in a folder and those below it, sorted. Raises NotFound, InvalidImage if too many.
-
-    Hidden files and folders, and copies that systems make for themselves, are left out.
-    """
+    """Paths of the image files in a folder and those below it. Raises NotFound, InvalidImage if there are too many."""
     inside = _allowed(folder, roots)
     if not os.path.isdir(inside):
         raise NotFound(f"There is no folder {folder}.")
-    found: list[str] = []
-    for directory, below, names in os.walk(inside):
+    found = list(islice(find_images(inside), MAX_LISTED + 1))
+    if len(found) > MAX_LISTED:
+        raise InvalidImage(f"There are more than {MAX_LISTED} images in {folder}; add its folders one by one.")
+    return found
+
+
+def find_images(folder: Path) -> Iterator[str]:
+    """Paths of the image files in a folder and those below it, by suffix, folder by folder in the order of names.
+
+    Hidden files and folders, and copies that systems make for themselves, are left out.
+    """
+    for directory, below, names in os.walk(folder):
         below[:] = sorted(name for name in below if not name.startswith(".") and name not in _SYSTEM_FOLDERS)
         paths = (os.path.join(directory, name) for name in sorted(names))
-        found.extend(path for path in paths if _is_image(path))
-        if len(found) > MAX_LISTED:
-            raise InvalidImage(f"There are more than {MAX_LISTED} images in {folder}; add its folders one by one.")
-    return found
+        yield from (path for path in paths if _is_image(path))
 
 
 def relative_name(path: str, roots: Sequence[Path]) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import uuid
 from collections import defaultdict
-from typing import Any
+from typing import BinaryIO
 
 from annotator.errors import NotFound, NotJson
 from annotator.formats import coco
+from annotator.formats.registry import Dataset, Format
 from annotator.storage.store import Store
 from annotator.types import Change, Project
 from annotator.workspace.annotations import Annotations, NewObject
@@ -16,7 +17,7 @@ from annotator.workspace.images import Images
 
 
 class Exchange:
-    """COCO in and out."""
+    """COCO files in, files of any format out."""
 
     def __init__(self, store: Store, images: Images, annotations: Annotations) -> None:
         self._store, self._images, self._annotations = store, images, annotations
@@ -42,9 +43,14 @@ class Exchange:
             self._store.commit(image_id, "import objects", changes)
         return sum(map(len, found.values())), problems
 
-    def export_coco(self, project: Project, image_id: str | None = None) -> dict[str, Any]:
-        """A COCO dictionary of the project, or of one image; every mask is decoded back and compared first."""
-        # Objects first: what is added to the project meanwhile then only adds images and labels without objects.
+    def export(self, project: Project, stream: BinaryIO, format: Format, image_id: str | None = None) -> Dataset:
+        """Write the project, or one image of it, and return what was written. Raises NotFound for a foreign image."""
+        dataset = self._dataset(project, image_id)
+        format.write(dataset, stream)
+        return dataset
+
+    def _dataset(self, project: Project, image_id: str | None) -> Dataset:
+        # Annotations first: what is added to the project meanwhile then only adds images and labels without any.
         if image_id is None:
             annotations = list(self._store.iter_annotations(project.id))
             records = list(self._images.all(project))
@@ -53,4 +59,4 @@ class Exchange:
             records = [self._store.image(image_id)]
             if records[0].project_id != project.id:
                 raise NotFound("There is no such image in this project.")
-        return coco.build(records, self._store.labels(project.id), annotations)
+        return Dataset(records, self._store.labels(project.id), annotations)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Annotated
 
-from fastapi import APIRouter, File, UploadFile
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, File, Response, UploadFile
 
 from annotator.errors import InvalidRequest
+from annotator.formats.registry import find_format
 from annotator.web.deps import OwnProject, Space
 from annotator.web.schemas.projects import Imported
 
@@ -26,8 +27,10 @@ def import_coco(file: Annotated[UploadFile, File()], project: OwnProject, space:
     return Imported(kept=kept, problems=problems[:_MAX_PROBLEMS])
 
 
-@router.get("/projects/{project_id}/export/coco")
-def export_coco(project: OwnProject, space: Space, image_id: str | None = None) -> JSONResponse:
-    """All kept objects as COCO RLE, as a file to download."""
-    headers = {"Content-Disposition": 'attachment; filename="annotations.json"'}
-    return JSONResponse(space.exchange.export_coco(project, image_id), headers=headers)
+@router.get("/projects/{project_id}/export/{name}", response_class=Response)
+def export(project: OwnProject, space: Space, name: str, image_id: str | None = None) -> Response:
+    """All kept objects, as a file to download in the format of this name, such as `coco`."""
+    chosen, content = find_format(name), BytesIO()
+    space.exchange.export(project, content, chosen, image_id)
+    headers = {"Content-Disposition": f'attachment; filename="annotations{chosen.suffix}"'}
+    return Response(content.getvalue(), media_type=chosen.media_type, headers=headers)

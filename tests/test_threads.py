@@ -1,0 +1,78 @@
+"""Threads that wait for work sleep, whatever starts the program, and a click uses one thread."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from annotator.sam.candidates import find_candidates
+from annotator.sam.predictor import ImageEmbedding, MaskLogits, Predictor, PromptBatch
+from annotator.sam.threads import one_thread
+from annotator.types import Point, Prompt
+
+ROOT = Path(__file__).resolve().parent.parent
+STARTS = {
+    "annotator serve": ["-c", "import sys; from annotator.cli.main import main; sys.exit(main())", "serve"],
+    "python -m annotator": ["-m", "annotator", "serve"],
+    "python app.py": ["app.py"],
+    "uvicorn app:app": ["-m", "uvicorn", "app:app"],
+    "a program that imports annotator": ["-c", "import annotator.sam.predictor"],
+}
+
+
+def openmp_settings(arguments: list[str], tmp_path: Path, **variables: str) -> str:
+    """What torch's OpenMP says when it is loaded. The data folder is a file, so that no server starts."""
+    no_folder = tmp_path / "file"
+    no_folder.touch()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    environment |= {"ANNOTATOR_DATA_DIR": str(no_folder), "OMP_DISPLAY_ENV": "true", **variables}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120).stderr
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_waiting_threads_sleep_whatever_starts_the_program(start: str, tmp_path: Path) -> None:
+    said = openmp_settings(STARTS[start], tmp_path)
+    assert re.search(r"OMP_WAIT_POLICY *= *'passive'", said, re.IGNORECASE)
+    assert "Traceback" not in said
+
+
+def test_what_the_user_set_stays(tmp_path: Path) -> None:
+    said = openmp_settings(STARTS["python -m annotator"], tmp_path, OMP_WAIT_POLICY="active")
+    assert re.search(r"OMP_WAIT_POLICY *= *'active'", said, re.IGNORECASE)
+
+
+def test_a_click_uses_one_thread_and_leaves_the_number_as_it_was(
+    predictor: Predictor, cat: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (embedding,) = predictor.encode([cat])
+    used: list[int] = []
+    decode = Predictor.decode
+
+    def spy(self: Predictor, embeddings: list[ImageEmbedding], prompts: PromptBatch) -> MaskLogits:
+        used.append(torch.get_num_threads())
+        return decode(self, embeddings, prompts)
+
+    monkeypatch.setattr(Predictor, "decode", spy)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        find_candidates(predictor, embedding, Prompt((Point(100, 100, 1),)))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert used == [1]
+
+
+def test_the_number_of_threads_comes_back_after_an_error() -> None:
+    before = torch.get_num_threads()
+    with pytest.raises(RuntimeError), one_thread():
+        raise RuntimeError
+    assert torch.get_num_threads() == before
