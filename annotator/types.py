@@ -23,6 +23,9 @@ Source = Literal["prompt", "auto", "import", "edit"]
 MAX_POINTS = 64
 """Points of one prompt; a box counts as two."""
 
+MAX_NAME = 200
+"""Most characters of a project's or a label's name."""
+
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels, x0 < x1 and y0 < y1."""
 
@@ -170,3 +173,12 @@ class History:
     revision: int
     undo: str | None
     redo: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """All there is to show of one image."""
+
+    image: ImageRecord
+    annotations: list[Annotation]
+    history: History

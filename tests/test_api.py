@@ -633,24 +633,6 @@ def test_an_image_with_objects_is_in_progress_until_it_is_done(
     assert client.get(url).json()["status"] == "done"
 
 
-def test_a_document_read_during_a_change_looks_old_never_new(
-    client: TestClient, image: dict[str, Any], label: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read = Store.annotations
-
-    def late(store: Store, image_id: str) -> Any:
-        found = read(store, image_id)
-        monkeypatch.setattr(Store, "annotations", read)
-        keep(client, image, label, {"x": 0, "y": 0, "w": 1, "h": 1, "runs": [0, 1]})
-        return found
-
-    url = f"/api/images/{image['id']}"
-    monkeypatch.setattr(Store, "annotations", late)
-    torn = client.get(f"{url}/document").json()
-    assert torn["annotations"] == [] and torn["history"]["revision"] == 0
-    assert client.get(f"{url}/history").json()["revision"] == 1
-
-
 def test_a_mask_changed_by_hand_has_no_score(client: TestClient, image: dict[str, Any], label: int) -> None:
     square = {"x": 1, "y": 2, "w": 3, "h": 4, "runs": [0, 12]}
     made = keep(client, image, label, square, score=0.9).json()["annotation"]

@@ -25,6 +25,7 @@ from annotator.sam.automask import automask as propose
 from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.settings import Settings
 from annotator.storage.files import ImageFiles, content_key
+from annotator.storage.library import ImageLibrary
 from annotator.storage.store import Store
 from annotator.types import Annotation, Change, ImageRecord
 
@@ -273,8 +274,8 @@ def test_purge_removes_deleted_images_for_good_and_no_others(
     data = Path(CAT).read_bytes()
     decoded = decode(data, "cat.jpg", settings.max_pixels)
     for image_id, content in (("gone", data), ("twin", data), ("lost", data + b"x")):
-        key = files.add(content, decoded)
-        store.add_image(ImageRecord(image_id, project.id, "cat.jpg", key, decoded.pixel_key, 451, 300))
+        record = ImageRecord(image_id, project.id, "cat.jpg", content_key(content), decoded.pixel_key, 451, 300)
+        ImageLibrary(store, files).add(record, content, decoded)
     store.delete_image("gone")
     store.delete_image("lost")
     store.close()

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from journal_writer import Model, keep, outcome, random_changes, small_mask, state_of
+from sqlalchemy import event
 
 from annotator.errors import AnnotatorError, Conflict, NotFound
 from annotator.masks import rle
@@ -246,6 +247,40 @@ def test_a_label_that_undo_brings_back_has_no_key(store: Store) -> None:
     assert [label.key for label in store.labels(project_id)] == ["1", None, "3", "2"]
 
 
+def test_what_an_image_has_already_is_not_added_again(store: Store) -> None:
+    objects = [keep("i", name, 1, x).after for name, x in (("a", 3), ("b", 9), ("again", 3))]
+    assert store.add_missing("i", "import objects", [each for each in objects if each]) == 2
+    assert ids(store) == ["a", "b"] and store.history("i").undo == "import objects"
+    once_more = [keep("i", name, label, x).after for name, label, x in (("c", 1, 3), ("d", 2, 3), ("e", 1, 12))]
+    assert store.add_missing("i", "import objects", [each for each in once_more if each]) == 2
+    assert ids(store) == ["a", "b", "d", "e"]
+    revision = store.history("i").revision
+    assert store.add_missing("i", "import objects", [each for each in once_more if each]) == 0
+    assert store.history("i").revision == revision
+    store.merge_labels(2, 1)
+    split = keep("i", "f", 1, 3).after
+    assert split is not None and store.add_missing("i", "import objects", [split]) == 0
+
+
+def test_a_repeated_import_adds_nothing(store: Store) -> None:
+    (one, two) = (keep("i", name, 1, x).after for name, x in (("a", 3), ("b", 9)))
+    assert one is not None and two is not None
+    assert store.add_missing("i", "import objects", [one], "request") == 1
+    assert store.add_missing("i", "import objects", [two], "request") == 0
+
+
+def test_two_imports_of_one_file_at_once_add_it_once(store: Store, store_url: str) -> None:
+    other = Store(store_url)
+
+    def load(number: int) -> int:
+        objects = [keep("i", f"{number}-{x}", 1, x).after for x in range(5)]
+        return (store, other)[number % 2].add_missing("i", "import objects", [each for each in objects if each])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(load, range(4))) == [0, 0, 0, 5]
+    other.close()
+
+
 def test_random_histories_equal_the_model(store: Store) -> None:
     rng, model = random.Random(1), Model()
     for _ in range(80):
@@ -321,6 +356,28 @@ def test_no_object_is_left_with_a_label_deleted_at_the_same_time(store: Store, s
     other.close()
 
 
+@pytest.mark.parametrize("moment", range(4))
+def test_a_document_read_during_a_change_is_whole_or_looks_old(store: Store, store_url: str, moment: int) -> None:
+    other, statements = Store(store_url), 0
+
+    def interfere(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        nonlocal statements
+        if statement.startswith(("PRAGMA", "BEGIN")):
+            return
+        if statements == moment:
+            other.commit("i", "keep", [keep("i", "a", 1)])
+        statements += 1
+
+    store.history("i")  # connected from now on
+    event.listen(store._engine, "before_cursor_execute", interfere)
+    document = store.document("i")
+    event.remove(store._engine, "before_cursor_execute", interfere)
+    assert statements > moment and other.history("i").revision == 1
+    if document.history.revision == 1:
+        assert document == other.document("i")
+    other.close()
+
+
 def test_all_annotations_of_a_project_are_iterated_in_order(store: Store) -> None:
     record = store.image("i")
     for number in range(7):
@@ -330,7 +387,7 @@ def test_all_annotations_of_a_project_are_iterated_in_order(store: Store) -> Non
     everything = list(store.iter_annotations(record.project_id))
     assert [each.id for each in everything] == [f"{number}-{each}" for number in range(7) for each in range(100)]
     assert everything[150] == store.annotation("image 8", "1-50")
-    assert sum(store.annotation_counts(record.project_id).values()) == 700
+    assert sum(store.annotation_counts([each.id for each in store.iter_images(record.project_id)]).values()) == 700
     started = store.iter_annotations(record.project_id)
     next(started)
     store.commit("i", "keep", [keep("i", "while iterating", 1)])

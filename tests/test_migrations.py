@@ -98,7 +98,7 @@ def test_an_old_database_opens_with_its_objects_and_its_history(old_url: str) ->
     assert store.projects("ann") == [Project(1, "birds", "ann")]
     assert [(label.name, label.key) for label in store.labels(1)] == [("cat", "1"), ("dog", "2"), ("cow", "4")]
     assert [image.id for image in store.images(1)[1]] == ["a", "b"] and store.image("b").status == "done"
-    assert store.image("removed", deleted=True).orientation == 6
+    assert store.image("removed", removed=True).orientation == 6
     assert [(each.id, each.label_id) for each in store.annotations("a")] == [("first", 2), ("second", 2)]
     assert store.history("a") == History(5, "relabel object", "delete object")
     assert store.redo("a").redo is None and [each.id for each in store.annotations("a")] == ["first"]

@@ -12,10 +12,12 @@ import pytest
 from journal_writer import keep, small_mask
 from sqlalchemy import event
 
-from annotator.errors import Conflict, InvalidMask, InvalidRequest, NotFound, StorageFull
-from annotator.storage import label_rows as labels
+from annotator.errors import Conflict, InvalidMask, InvalidRequest, NotFound, StorageFull, TooIntricate
+from annotator.masks import rle
+from annotator.storage import image_store
+from annotator.storage.label_rows import PALETTE
 from annotator.storage.store import Store
-from annotator.types import Change, ImageRecord, Project
+from annotator.types import Annotation, Change, ImageRecord, Project
 
 pytest_plugins = ["postgres"]
 
@@ -55,7 +57,79 @@ def test_projects_belong_to_their_owner(store: Store) -> None:
     assert store.project(first.id) == first == Project(first.id, "birds", "ann")
 
 
-@pytest.mark.parametrize("name", ["", "  ", "x" * 201, "a\nb", "a\x00b", "\ud800"])
+def test_a_project_is_renamed(store: Store, project: Project) -> None:
+    renamed = store.rename_project(project.id, " sea\nbirds ")
+    assert renamed == replace(project, name="sea birds") == store.project(project.id)
+    with pytest.raises(InvalidRequest):
+        store.rename_project(project.id, "")
+    assert store.project(project.id) == renamed
+
+
+def test_things_of_others_are_not_found(store: Store, project: Project) -> None:
+    label, image = store.add_label(project.id, "cat"), add_image(store, project, "i")
+    assert store.project(project.id, "ann") == project
+    assert store.label(label.id, "ann") == label == store.label(label.id)
+    assert store.image("i", "ann") == image and store.images_by_id(["i"], "ann") == [image]
+    for method, key in ((store.project, project.id), (store.label, label.id), (store.image, "i")):
+        with pytest.raises(NotFound):
+            method(key, "bob")
+    assert store.images_by_id(["i"], "bob") == []
+    store.delete_image("i")
+    assert store.image("i", "ann", removed=True) == image
+    with pytest.raises(NotFound):
+        store.image("i", "bob", removed=True)
+
+
+def test_a_removed_project_is_hidden_with_all_it_has_until_it_is_restored(store: Store, project: Project) -> None:
+    label, image = store.add_label(project.id, "cat"), add_image(store, project, "i")
+    add_image(store, project, "gone")
+    store.commit("i", "keep", [keep("i", "a", label.id)])
+    store.delete_image("gone")
+    before = store.document("i")
+    assert store.remove_project(project.id) == project
+    assert store.projects("ann") == [] and store.projects("ann", removed=True) == [project]
+    assert store.project(project.id, "ann", removed=True) == project
+    for hidden in (store.project, store.remove_project, lambda number: store.rename_project(number, "cats")):
+        with pytest.raises(NotFound):
+            hidden(project.id)
+    for hidden in (lambda: store.label(label.id), lambda: store.add_label(project.id, "dog")):
+        with pytest.raises(NotFound):
+            hidden()
+    for each in [*by_image(store), store.document]:
+        with pytest.raises(NotFound):
+            each("i")
+    with pytest.raises(NotFound):
+        store.restore_image("gone")
+    assert store.images(project.id) == (0, []) == store.images(project.id, removed=True)
+    assert list(store.iter_images(project.id)) == [] and list(store.iter_annotations(project.id)) == []
+    with pytest.raises(NotFound):
+        add_image(store, project, "new")
+    assert store.restore_project(project.id) == project
+    with pytest.raises(NotFound):
+        store.restore_project(project.id)
+    assert store.document("i") == before and before.image == replace(image, status="in_progress")
+    assert store.images(project.id, removed=True)[0] == 1
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_purging_a_removed_project_leaves_the_others(store: Store, project: Project, everywhere: bool) -> None:
+    other = store.create_project("other", "ann")
+    for index, each in enumerate((project, other)):
+        label = store.add_label(each.id, "cat")
+        merged = store.add_label(each.id, "kitten")
+        add_image(store, each, f"i{index}")
+        store.commit(f"i{index}", "keep", [keep(f"i{index}", "a", merged.id)])
+        store.merge_labels(merged.id, label.id)
+    store.remove_project(project.id)
+    assert [image.id for image in store.purge(None if everywhere else project.id)] == ["i0"]
+    assert store.projects("ann", removed=True) == [] and store.labels(project.id) == []
+    with pytest.raises(NotFound):
+        store.restore_project(project.id)
+    assert store.projects("ann") == [other] and len(store.annotations("i1")) == 1
+    assert store.purge() == []
+
+
+@pytest.mark.parametrize("name", ["", " \n\u00a0", "\u200d", "x" * 201, "a\x00b", "a\x1bb", "\ud800"])
 def test_unusable_names_are_refused(store: Store, project: Project, name: str) -> None:
     with pytest.raises(InvalidRequest):
         store.create_project(name, "ann")
@@ -92,8 +166,8 @@ def test_what_no_database_can_hold_is_malformed(store: Store, project: Project) 
 def test_labels_get_distinct_colours_and_the_digits_in_turn(store: Store, project: Project) -> None:
     made = [store.add_label(project.id, f"label {number}") for number in range(18)]
     assert [label.key for label in made] == [*"123456789", *[None] * 9]
-    assert [label.color for label in made[:16]] == list(labels.PALETTE)
-    assert len(set(labels.PALETTE)) == 16
+    assert [label.color for label in made[:16]] == list(PALETTE)
+    assert len(set(PALETTE)) == 16
     assert store.labels(project.id) == made
 
 
@@ -177,6 +251,21 @@ def test_a_deleted_label_comes_back_when_added_again(store: Store, project: Proj
     assert store.labels(project.id) == [again, dog]
 
 
+def test_a_label_is_found_or_added_by_its_name_in_any_spelling(store: Store, project: Project) -> None:
+    added = store.ensure_label(project.id, "caf\u00e9\u00a0table", "furniture")
+    assert (added.name, added.supercategory, added.key) == ("caf\u00e9 table", "furniture", "1")
+    assert store.ensure_label(project.id, " cafe\u0301  table\n", "other") == added
+    with pytest.raises(Conflict):
+        store.add_label(project.id, "cafe\u0301 table")
+    store.delete_label(added.id)
+    assert store.ensure_label(project.id, "caf\u00e9 table").id == added.id
+    persian = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
+    assert store.ensure_label(project.id, persian).name == persian == store.labels(project.id)[1].name
+    assert store.ensure_label(project.id, "chair", "a\x00b").supercategory == ""
+    with pytest.raises(InvalidRequest):
+        store.ensure_label(project.id, "a\x00b")
+
+
 def test_labels_added_at_once_get_keys_of_their_own(store: Store, project: Project) -> None:
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda number: store.add_label(project.id, f"label {number}"), range(8)))
@@ -211,6 +300,62 @@ def test_images_are_listed_in_pages_by_status(store: Store, project: Project) ->
     assert store.images(project.id, offset=50) == (10, [])
 
 
+def test_no_image_is_missed_though_others_are_deleted_meanwhile(store: Store, project: Project) -> None:
+    names = [f"image {10 - number}" for number in range(10)]
+    for name in names:
+        add_image(store, project, name)
+    _, page = store.images(project.id, limit=4)
+    store.delete_image(names[1])
+    store.delete_image(names[3])
+    total, rest = store.images(project.id, limit=4, after=page[-1].id)
+    assert total == 8 and [record.id for record in rest] == names[4:8]
+    assert [record.id for record in store.images(project.id, after=rest[-1].id)[1]] == names[8:]
+    assert store.images(project.id, after=names[-1]) == (8, [])
+    with pytest.raises(NotFound):
+        store.images(project.id, after="unknown")
+
+
+def test_all_images_of_a_project_are_iterated_though_some_are_deleted_meanwhile(
+    store: Store, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_store, "_CHUNK", 3)
+    names = [f"image {10 - number}" for number in range(10)]
+    for name in names:
+        add_image(store, project, name)
+    add_image(store, store.create_project("other", "ann"), "elsewhere")
+    found = []
+    for record in store.iter_images(project.id):
+        found.append(record.id)
+        store.delete_image(record.id)
+    assert found == names
+
+
+def test_images_are_found_by_id_in_the_order_asked_for(store: Store, project: Project) -> None:
+    for name in "abc":
+        add_image(store, project, name)
+    store.delete_image("b")
+    assert [record.id for record in store.images_by_id(["c", "b", "none", "a", "c"])] == ["c", "a"]
+    assert store.images_by_id([]) == []
+
+
+def test_images_are_found_by_name_and_by_content(store: Store, project: Project) -> None:
+    first, second = add_image(store, project, "i", "same"), add_image(store, project, "j", "same")
+    add_image(store, store.create_project("other", "ann"), "k", "same")
+    assert store.images_with_content(project.id, "same") == [first, second]
+    assert store.images_named(project.id, "j.jpg") == [second] and store.images_named(project.id, "none") == []
+    store.delete_image("i")
+    assert store.images_with_content(project.id, "same") == [second]
+
+
+def test_an_image_whose_confirmation_fails_is_not_added(store: Store, project: Project) -> None:
+    def fail() -> None:
+        raise Conflict("no")
+
+    with pytest.raises(Conflict, match=r"^no$"):
+        store.add_image(ImageRecord("i", project.id, "i.jpg", "c", "p", 40, 30), confirm=fail)
+    assert store.images(project.id) == (0, [])
+
+
 def test_a_deleted_image_is_hidden_until_it_is_restored(store: Store, project: Project) -> None:
     label = store.add_label(project.id, "cat")
     record = add_image(store, project, "i")
@@ -218,8 +363,9 @@ def test_a_deleted_image_is_hidden_until_it_is_restored(store: Store, project: P
     store.commit("i", "keep", [keep("i", "a", label.id)])
     store.delete_image("i")
     assert store.images(project.id)[0] == 1 and list(store.iter_annotations(project.id)) == []
-    assert store.annotation_counts(project.id) == {"j": 0}
-    assert store.image("i", deleted=True) == replace(record, status="in_progress")
+    assert store.annotation_counts(["j"]) == {"j": 0}
+    assert store.image("i", removed=True) == replace(record, status="in_progress")
+    assert store.images(project.id, removed=True) == (1, [store.image("i", removed=True)])
     for hidden in (store.image, store.annotations, store.history, store.undo, store.delete_image):
         with pytest.raises(NotFound):
             hidden("i")
@@ -228,7 +374,8 @@ def test_a_deleted_image_is_hidden_until_it_is_restored(store: Store, project: P
     store.restore_image("i")
     with pytest.raises(NotFound):
         store.restore_image("i")
-    assert store.annotation_counts(project.id) == {"i": 1, "j": 0}
+    assert store.annotation_counts(["i", "j", "none"]) == {"i": 1, "j": 0, "none": 0}
+    assert store.images(project.id, removed=True) == (0, [])
     assert store.images(project.id)[1][0].id == "i" and store.history("i").undo == "keep"
 
 
@@ -240,11 +387,12 @@ def test_purging_removes_deleted_images_for_good(store: Store, project: Project)
     store.commit("i", "keep", [keep("i", "a", label.id)])
     store.delete_image("i")
     store.delete_image("k")
-    assert store.purge_deleted(project.id) == [replace(record, status="in_progress")]
-    assert store.content_in_use("shared") and store.content_in_use("own")
-    assert store.purge_deleted() == [other]
-    assert not store.content_in_use("own") and store.content_in_use("shared")
-    assert store.purge_deleted() == []
+    assert store.purge(project.id) == [replace(record, status="in_progress")]
+    assert store.purge() == [other]
+    assert store.purge() == []
+    released: list[str] = []
+    store.release_content(["shared", "own", "unknown"], released.append)
+    assert released == ["own", "unknown"]
     with pytest.raises(NotFound):
         store.restore_image("i")
     store.delete_label(label.id)
@@ -261,7 +409,7 @@ def test_sqlite_is_set_up_to_be_durable(tmp_path: Path) -> None:
             connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         ]
-    assert values == ["wal", 2, 1, 30_000]
+    assert values == ["wal", 2, 1, 5000]
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
@@ -299,3 +447,21 @@ def test_a_mask_is_checked_before_anything_is_written(store: Store, project: Pro
         with pytest.raises(InvalidMask):
             store.commit("i", "keep", [keep("i", "b", label.id), Change(None, bad)])
     assert store.history("i").revision == 0 and store.annotations("i") == []
+
+
+def test_a_mask_that_could_not_be_shown_is_never_stored(store: Store, project: Project) -> None:
+    label = store.add_label(project.id, "cat")
+    side = 2100
+    store.add_image(ImageRecord("i", project.id, "i.jpg", "c", "p", side, side))
+    stripes = rle.from_counts([side] * side, side, side)  # few runs by columns, millions by rows
+    fitting = rle.from_counts([side] * 1800 + [side * (side - 1800)], side, side)
+    changes = [
+        Change(None, Annotation(name, "i", label.id, mask, rle.area(mask), rle.bbox(mask)))
+        for name, mask in (("fits", fitting), ("does not", stripes))
+    ]
+    with pytest.raises(TooIntricate, match="intricate"):
+        store.commit("i", "import", changes)
+    assert store.document("i").annotations == []
+    store.commit("i", "import", changes[:1])
+    (kept,) = store.document("i").annotations
+    assert len(rle.to_cropped(kept.mask).runs) <= rle.MAX_ROW_RUNS

@@ -15,18 +15,17 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
-    text = "Remove deleted images, with their objects and files, for good."
+    text = "Remove deleted images and projects, with their objects and files, for good."
     add_command(subparsers, "purge", run, text, ["data_dir", "database_url"])
 
 
 def run(options: argparse.Namespace, settings: Settings) -> None:
-    """Remove the rows and the files that no other image has. Until then a deleted image can be restored."""
+    """Remove the rows, the files that no other image has, and files left by a crash. Until then all can be restored."""
     from annotator.storage.files import ImageFiles
+    from annotator.storage.library import ImageLibrary
 
     with open_store(settings) as store:
-        files = ImageFiles(settings.data_dir / "images")
-        gone = store.purge_deleted()
-        for key in {each.content_key for each in gone}:
-            if not store.content_in_use(key):
-                files.remove(key)
-    print(f"{len(gone)} deleted images removed for good.")
+        library = ImageLibrary(store, ImageFiles(settings.data_dir / "images"))
+        count = library.purge()
+        library.sweep()
+    print(f"{count} deleted images removed for good.")

@@ -197,6 +197,7 @@ def _read(entry: dict[str, Any], image: ImageRecord | None, category: dict[str, 
     mask = _mask(entry.get("segmentation"), image)
     if not rle.area(mask):
         raise _Unusable("its mask is empty.")
+    rle.check_intricacy(mask)
     return Imported(
         image_id=image.id,
         category=name.strip(),

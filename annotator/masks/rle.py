@@ -25,6 +25,9 @@ MAX_PIXELS = 2**32 - 1
 MAX_TRANSPOSED = 2**24
 """Most changes a transposed mask may have: a short list of row runs can stand for one change in every pixel."""
 
+MAX_ROW_RUNS = 4_000_000
+"""Most row-major runs of a mask that is kept, so that a browser can take it and send it back."""
+
 _GROUPS = 7
 """Five-bit groups that hold any difference of two uint32 runs, sign included."""
 
@@ -159,6 +162,15 @@ def validate(mask: RLE) -> None:
         raise InvalidMask(f"The runs of a mask are uint32, not {mask.counts.dtype}.")
     if from_counts(mask.counts, mask.height, mask.width) != mask:
         raise InvalidMask("The mask has runs of length 0.")
+
+
+def check_intricacy(mask: RLE) -> None:
+    """Raises `TooIntricate` if a valid mask has more than `MAX_TRANSPOSED` runs or `MAX_ROW_RUNS` row-major ones."""
+    x, _, w, h = bbox(mask)
+    if mask.counts.size > MAX_TRANSPOSED:
+        raise TooIntricate("The mask is too intricate: it has too many runs.")
+    if w * h >= MAX_ROW_RUNS and len(_transpose(bounds(mask) - x * mask.height, w, mask.height)[0]) >= MAX_ROW_RUNS:
+        raise TooIntricate("The mask is too intricate: its rows have too many runs.")
 
 
 def to_dict(mask: RLE) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Connecting to SQLite or PostgreSQL: brings the database to the newest revision and translates its errors."""
+"""Connecting to SQLite or PostgreSQL: the newest revision, transactions, and errors as those of this program."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
+from time import monotonic
 from typing import Any
 
 from alembic import command
@@ -19,44 +21,71 @@ from annotator.errors import Conflict, DatabaseUnavailable, InvalidRequest, Inva
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
+WAIT_SECONDS = 5.0
+"""How long a transaction waits for others, all in all, before it gives up."""
+
+_POOL: dict[str, Any] = {"max_overflow": 35, "pool_timeout": WAIT_SECONDS}
+"""With SQLAlchemy's five, a connection for each of the 40 threads that answer requests."""
+
+_MIGRATION_SECONDS = 60.0
+"""How long an opening program waits for another one that migrates the database."""
+
 _FIRST_REVISION = "0001"
 """Of the databases from before alembic, which count their versions in a table `schema_version`."""
 
 _MIGRATION_LOCK = 0x5A4D2
 """Any number: programs that open the same PostgreSQL database at once take turns by it."""
 
-_BUSY_SECONDS = 30
-"""How long a write waits for another one in SQLite."""
-
-_DISK_FULL = "53100"
-"""PostgreSQL's code for it."""
+_LOCKED = {"SQLITE_BUSY", "55P03", "40P01"}  # PostgreSQL's codes for a lock not had in time, and for a deadlock
+_FULL = {errno.ENOSPC, errno.EDQUOT, "SQLITE_FULL", "53100"}
 
 
-def connect(url: str) -> Engine:
-    """An engine for `sqlite:///FILE` or `postgresql+psycopg://...` on a database of the newest revision.
+class Database:
+    """Transactions on the database behind one URL, which is created or migrated as needed.
 
-    On SQLite, a connection with the execution option `write` takes the write lock as its transaction begins.
-    Raises `InvalidSetting` for any other address, `DatabaseUnavailable` if the database is newer than this program.
+    The URL is `sqlite:///FILE` or `postgresql+psycopg://...`. Raises `InvalidSetting` for any other, and
+    `DatabaseUnavailable` if the database cannot be reached or is newer than this program.
     """
-    try:
-        address = make_url(url)
-    except ArgumentError as error:
-        raise InvalidSetting(f"The database address {url!r} is not understood.") from error
-    if address.drivername == "sqlite" and address.database not in (None, "", ":memory:"):
-        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(address, connect_args={"timeout": _BUSY_SECONDS})
-        event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    elif address.drivername in ("postgresql", "postgresql+psycopg"):
+
+    def __init__(self, url: str) -> None:
+        self._turn = Lock()
+        with _translated_errors():
+            self._engine = _make_engine(url)
+            with self._transaction(_MIGRATION_SECONDS) as connection:
+                migrate(connection)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """A transaction that only reads."""
+        with _translated_errors(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction that writes. It waits for others, at most `WAIT_SECONDS`."""
+        with _translated_errors(), self._transaction(WAIT_SECONDS) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, seconds: float) -> Iterator[Connection]:
+        if self._engine.dialect.name == "postgresql":
+            with self._engine.begin() as connection:
+                connection.execute(text(f"SET LOCAL lock_timeout = '{seconds * 1000:.0f}ms'"))
+                yield connection
+            return
+        deadline = monotonic() + seconds
+        # SQLite's waiting writers poll, so some may starve. A lock makes the writers of this process take turns.
+        if not self._turn.acquire(timeout=seconds):
+            raise _locked()
         try:
-            engine = create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
-        except ImportError as error:
-            raise InvalidSetting("PostgreSQL needs psycopg: pip install 'annotator[postgres]'.") from error
-    else:
-        raise InvalidSetting("The database is sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME.")
-    with engine.execution_options(write=True).begin() as connection:
-        migrate(connection)
-    return engine
+            with self._engine.connect().execution_options(write_until=deadline) as connection, connection.begin():
+                yield connection
+        finally:
+            self._turn.release()
 
 
 def migrate(connection: Connection) -> None:
@@ -76,26 +105,25 @@ def migrate(connection: Connection) -> None:
         command.upgrade(config, "head")
 
 
-@contextmanager
-def translated_errors() -> Iterator[None]:
-    """Errors of the database as those of this program."""
+def _make_engine(url: str) -> Engine:
     try:
-        yield
-    except (DataError, OverflowError, UnicodeEncodeError) as error:  # text or numbers that no database can hold
-        raise InvalidRequest("The request has a text or a number that cannot be stored.") from error
-    except IntegrityError as error:
-        raise Conflict("This exists already, or refers to something that does not exist.") from error
-    except (SQLAlchemyError, OSError) as error:
-        cause = getattr(error, "orig", None) or error
-        if _is_disk_full(cause):
-            raise StorageFull("The disk of the database is full, and nothing was changed.") from error
-        reason = str(cause).partition("\n")[0]
-        raise DatabaseUnavailable(f"The database is not available: {reason}") from error
-
-
-def _is_disk_full(error: BaseException) -> bool:
-    codes = (getattr(error, "errno", None), getattr(error, "sqlstate", None), getattr(error, "sqlite_errorname", None))
-    return bool({errno.ENOSPC, errno.EDQUOT, _DISK_FULL, "SQLITE_FULL"} & set(codes))
+        address = make_url(url)
+    except ArgumentError as error:
+        raise InvalidSetting(f"The database address {url!r} is not understood.") from error
+    if address.drivername == "sqlite" and address.database not in (None, "", ":memory:"):
+        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(address, **_POOL)
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    if address.drivername in ("postgresql", "postgresql+psycopg"):
+        patient = {"connect_timeout": str(round(WAIT_SECONDS)), **address.query}
+        try:
+            address = address.set(drivername="postgresql+psycopg", query=patient)
+            return create_engine(address, pool_pre_ping=True, **_POOL)
+        except ImportError as error:
+            raise InvalidSetting("PostgreSQL needs psycopg: pip install 'annotator[postgres]'.") from error
+    raise InvalidSetting("The database is sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME.")
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
@@ -105,5 +133,32 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    write = connection.get_execution_options().get("write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    """A transaction that writes takes the write lock at once, and waits for it until its deadline."""
+    deadline = connection.get_execution_options().get("write_until")
+    wait = WAIT_SECONDS if deadline is None else max(0.0, deadline - monotonic())
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {wait * 1000:.0f}")
+    connection.exec_driver_sql("BEGIN" if deadline is None else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    """Errors of the database as those of this program."""
+    try:
+        yield
+    except (DataError, OverflowError, UnicodeEncodeError) as error:  # text or numbers that no database can hold
+        raise InvalidRequest("The request has a text or a number that cannot be stored.") from error
+    except IntegrityError as error:
+        raise Conflict("This exists already, or refers to something that does not exist.") from error
+    except (SQLAlchemyError, OSError) as error:
+        cause = getattr(error, "orig", None) or error
+        codes = {getattr(cause, name, None) for name in ("errno", "sqlstate", "sqlite_errorname")}
+        if codes & _LOCKED:
+            raise _locked() from error
+        if codes & _FULL:
+            raise StorageFull("The disk of the database is full, and nothing was changed.") from error
+        reason = str(cause).partition("\n")[0]
+        raise DatabaseUnavailable(f"The database is not available: {reason}") from error
+
+
+def _locked() -> DatabaseUnavailable:
+    return DatabaseUnavailable("The database is busy with another change, and nothing was changed: try again.")

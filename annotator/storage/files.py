@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import time
+from collections.abc import Callable
 from pathlib import Path
 
-from annotator.errors import FileUnavailable, NotFound, StorageFull
+from annotator.errors import AnnotatorError, FileUnavailable, NotFound, StorageFull
 from annotator.imaging.decode import DecodedImage, thumbnail
-from annotator.storage.atomic import write_whole
+from annotator.storage.atomic import SUFFIX, write_whole
 
+_FOLDERS = ("original", "display", "thumbnail")
 _SIGNATURES = ((b"\x89PNG", "image/png"), (b"\xff\xd8", "image/jpeg"), (b"RIFF", "image/webp"))
+_ABANDONED_SECONDS = 3600
+"""A file that has been in writing for longer than this was left by a crash."""
 
 
 def content_key(data: bytes) -> str:
@@ -19,24 +24,28 @@ def content_key(data: bytes) -> str:
 
 
 class ImageFiles:
-    """Folders `original`, `display` (where it differs) and `thumbnail`; files are named by the original's sha256."""
+    """Folders `original`, `display` (where it differs) and `thumbnail`; files are named by the original's sha256.
+
+    Raises `FileUnavailable` where a file or folder cannot be read or written, `StorageFull` if the disk is full.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        for folder in ("original", "display", "thumbnail"):
-            (root / folder).mkdir(parents=True, exist_ok=True)
+        for folder in _FOLDERS:
+            try:
+                (root / folder).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise _failure(f"The folder {root / folder} cannot be made", error) from error
 
-    def add(self, data: bytes, image: DecodedImage) -> str:
-        """Store one image; returns its content key. Raises StorageFull, FileUnavailable."""
-        key = content_key(data)
+    def add(self, key: str, data: bytes, image: DecodedImage) -> None:
+        """Store one image under the `content_key` of its bytes; files that are there already are left as they are."""
         if image.display is not data:
-            self._write("display", key, image.display)
-        self._write("thumbnail", key, thumbnail(image.pixels))
-        self._write("original", key, data)
-        return key
+            self._write("display", key, lambda: image.display)
+        self._write("thumbnail", key, lambda: thumbnail(image.pixels))
+        self._write("original", key, lambda: data)
 
     def original(self, key: str) -> bytes:
-        """The uploaded bytes. Raises NotFound if the file is gone, FileUnavailable if it cannot be read."""
+        """The uploaded bytes. Raises `NotFound` if the file is gone, as the next two do."""
         return self._read("original", key)
 
     def display(self, key: str) -> tuple[bytes, str]:
@@ -49,10 +58,23 @@ class ImageFiles:
         """A small JPEG."""
         return self._read("thumbnail", key)
 
+    def keys(self) -> set[str]:
+        """The keys of all images that have a file here."""
+        return {path.name for path in self._paths() if path.suffix != SUFFIX}
+
     def remove(self, key: str) -> None:
         """Delete all files of an image; absent ones are fine."""
-        for folder in ("original", "display", "thumbnail"):
-            (self._root / folder / key).unlink(missing_ok=True)
+        for folder in _FOLDERS:
+            _delete(self._root / folder / key)
+
+    def remove_abandoned(self) -> None:
+        """Delete files whose writing a crash cut short."""
+        for path in self._paths():
+            if path.suffix == SUFFIX and time.time() - path.lstat().st_mtime > _ABANDONED_SECONDS:
+                _delete(path)
+
+    def _paths(self) -> list[Path]:
+        return [path for folder in _FOLDERS for path in (self._root / folder).iterdir()]
 
     def _read(self, folder: str, key: str) -> bytes:
         try:
@@ -60,15 +82,25 @@ class ImageFiles:
         except FileNotFoundError:
             raise NotFound("The file of this image is no longer in the data folder.") from None
         except OSError as error:
-            raise FileUnavailable(f"The file of this image cannot be read ({error.strerror}).") from error
+            raise _failure("The file of this image cannot be read", error) from error
 
-    def _write(self, folder: str, key: str, data: bytes) -> None:
+    def _write(self, folder: str, key: str, content: Callable[[], bytes]) -> None:
         path = self._root / folder / key
-        if path.exists():
-            return
         try:
-            write_whole(path, data, durable=True)
+            if not path.exists():
+                write_whole(path, content(), durable=True)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StorageFull("The disk is full: the image could not be stored.") from error
-            raise FileUnavailable(f"The image could not be stored ({error.strerror}).") from error
+            raise _failure("The image could not be stored", error) from error
+
+
+def _delete(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _failure(f"{path} cannot be deleted", error) from error
+
+
+def _failure(what: str, error: OSError) -> AnnotatorError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull(f"{what}: the disk is full.")
+    return FileUnavailable(f"{what} ({error.strerror}).")

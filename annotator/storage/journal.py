@@ -2,7 +2,7 @@
 
 The functions run inside a transaction that has locked the image's row, so they see and leave one consistent state.
 An `AnnotationRow` is an annotation as the database holds it, without its image id. Events keep such rows, so undo
-restores an annotation exactly.
+restores an annotation exactly. `merged` is what `label_rows.merged_ids` says of the image's project.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from sqlalchemy import (
 
 from annotator.errors import Conflict, InvalidMask, NotFound
 from annotator.masks import rle
-from annotator.storage.label_rows import revive
-from annotator.storage.tables import annotation_rows, events, images, labels
+from annotator.storage import image_rows, label_rows
+from annotator.storage.tables import annotation_rows, events, images
 from annotator.types import Annotation, Change, History
 
 AnnotationRow = dict[str, Any]
@@ -61,12 +61,12 @@ def to_row(annotation: Annotation, position: int) -> AnnotationRow:
     }
 
 
-def to_annotation(row: RowMapping, image_id: str, height: int, width: int) -> Annotation:
+def to_annotation(row: RowMapping, image_id: str, height: int, width: int, merged: Mapping[int, int]) -> Annotation:
     """The annotation of a row of an image of this size."""
     return Annotation(
         id=row["id"],
         image_id=image_id,
-        label_id=row["label_id"],
+        label_id=merged.get(row["label_id"], row["label_id"]),
         mask=rle.from_coco_string(row["counts"], height, width),
         area=row["area"],
         bbox=(row["x"], row["y"], row["w"], row["h"]),
@@ -80,24 +80,32 @@ def read_history(connection: Connection, image_id: str) -> History:
     """The image's revision, and what undo and redo would do. Raises `NotFound` if there is no such image."""
     done, undone = (_next_event(image_id, undo).with_only_columns(events.c.kind) for undo in (True, False))
     query = select(images.c.revision, done.scalar_subquery(), undone.scalar_subquery())
-    found = connection.execute(query.where(images.c.id == image_id, ~images.c.deleted)).one_or_none()
+    found = connection.execute(query.where(images.c.id == image_id, image_rows.PRESENT)).one_or_none()
     if found is None:
         raise NotFound("There is no such image.")
     return History(*found)
 
 
 def record(
-    connection: Connection, image: Row[Any], kind: str, changes: Sequence[Change], request_id: str | None
+    connection: Connection,
+    image: Row[Any],
+    kind: str,
+    changes: Sequence[Change],
+    request_id: str | None,
+    merged: Mapping[int, int],
 ) -> None:
     """Apply the changes as one event, which undo will name `kind`. What was undone before can no longer be redone.
 
     The first event of a new image sets its status to "in_progress". Raises `Conflict` if an annotation is not
-    what its change says it was, `InvalidMask` if a new mask does not fit the image or its own area and box, `NotFound`
-    if a label is not one of the project.
+    what its change says it was, `InvalidMask` if a new mask does not fit the image or its own area and box,
+    `TooIntricate` if it has too many runs, `NotFound` if a label is not one of the project.
     """
     for change in changes:
         _check(change, image)
-    _check_labels(connection, image.project_id, {change.after.label_id for change in changes if change.after})
+    wanted = {change.after.label_id for change in changes if change.after}
+    known = {label.id for label in label_rows.all_of(connection, image.project_id)}
+    if not known.issuperset(merged.get(each, each) for each in wanted):
+        raise NotFound("There is no such label in this project.")
     ids = [each.id for change in changes if (each := change.before or change.after)]
     present = _present(connection, image.id, ids)
     added = [each for each in dict.fromkeys(ids) if each not in present]
@@ -105,7 +113,14 @@ def record(
     places |= {each: image.next_position + number for number, each in enumerate(added)}
 
     def placed(side: Annotation | None) -> AnnotationRow | None:
-        return to_row(side, places[side.id]) if side else None
+        """The side as a row. It keeps the id of a merged label that the annotation has, so that a split is exact."""
+        if side is None:
+            return None
+        label_id = merged.get(side.label_id, side.label_id)
+        there = present.get(side.id)
+        if there and merged.get(there["label_id"], there["label_id"]) == label_id:
+            label_id = there["label_id"]
+        return to_row(side, places[side.id]) | {"label_id": label_id}
 
     steps = [(placed(change.before), placed(change.after)) for change in changes]
     _apply(connection, image.id, present, steps)
@@ -119,7 +134,7 @@ def record(
     _advance(connection, image, next_position=image.next_position + len(added), status=status)
 
 
-def step(connection: Connection, image: Row[Any], undo: bool) -> None:
+def step(connection: Connection, image: Row[Any], undo: bool, merged: Mapping[int, int]) -> None:
     """Undo the last event that is done, or redo the first that is undone. Raises `Conflict` if there is none.
 
     A label that was deleted since comes back if a returning annotation has it.
@@ -130,7 +145,7 @@ def step(connection: Connection, image: Row[Any], undo: bool) -> None:
     steps: list[Step] = [(before, after) for before, after in json.loads(event.changes)]
     if undo:
         steps = [(after, before) for before, after in reversed(steps)]
-    revive(connection, {after["label_id"] for _, after in steps if after})
+    label_rows.revive(connection, {after["label_id"] for _, after in steps if after}, merged)
     ids = [each["id"] for before, after in steps if (each := before or after)]
     _apply(connection, image.id, _present(connection, image.id, ids), steps)
     _set_state(connection, events.c.id == event.id, "undone" if undo else "done")
@@ -152,17 +167,12 @@ def _check(change: Change, image: Row[Any]) -> None:
     if after.score is not None and not math.isfinite(after.score):
         raise InvalidMask("The score of the annotation is not a number.")
     rle.validate(after.mask)
+    rle.check_intricacy(after.mask)
     if (after.mask.height, after.mask.width) != (image.height, image.width):
         size = f"{after.mask.width} x {after.mask.height}"
         raise InvalidMask(f"The mask is {size}, its image {image.width} x {image.height}.")
     if (after.area, after.bbox) != (rle.area(after.mask), rle.bbox(after.mask)):
         raise InvalidMask("The area or the box of the annotation is not that of its mask.")
-
-
-def _check_labels(connection: Connection, project_id: int, wanted: set[int]) -> None:
-    query = select(labels.c.id).where(labels.c.project_id == project_id, ~labels.c.deleted)
-    if not wanted <= set(connection.scalars(query)):
-        raise NotFound("There is no such label in this project.")
 
 
 def _present(connection: Connection, image_id: str, ids: Sequence[str]) -> dict[str, AnnotationRow]:

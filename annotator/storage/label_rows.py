@@ -3,18 +3,22 @@
 The functions run inside a transaction that has locked the project's row, see `lock_project`. The row of a deleted label
 stays, hidden: undo may bring back annotations with that label, and so may a restored image. Its name stays taken, and
 the label comes back when a label of that name is added.
+
+A label merged into another one is hidden as well. The rows of its annotations, and of the journal, keep its id, and
+`merged_ids` says which label they count as. So merging is one update, and splitting the label off again is exact.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, String, cast, func, insert, select, update
 
 from annotator.errors import Conflict, InvalidRequest, NotFound
+from annotator.storage.display_names import clean_name
 from annotator.storage.tables import annotation_rows, images, labels, projects
 from annotator.types import Label
 
@@ -26,8 +30,7 @@ PALETTE = (
 
 KEYS = "123456789"
 
-_MAX_NAME = 200
-_COLUMNS = tuple(labels.c[field] for field in Label.__dataclass_fields__)
+COLUMNS = tuple(labels.c[field] for field in Label.__dataclass_fields__)
 
 
 def lock_project(connection: Connection, project_id: int, shared: bool = False) -> None:
@@ -36,20 +39,24 @@ def lock_project(connection: Connection, project_id: int, shared: bool = False) 
     Several transactions may have a shared lock at once. SQLite has no locks on rows: there, all writers take turns.
     Raises `NotFound` if there is no such project.
     """
-    query = select(projects.c.id).where(projects.c.id == project_id).with_for_update(read=shared)
-    if connection.execute(query).one_or_none() is None:
+    query = select(projects.c.id).where(projects.c.id == project_id, ~projects.c.deleted)
+    if connection.execute(query.with_for_update(read=shared)).one_or_none() is None:
         raise NotFound("There is no such project.")
 
 
 def all_of(connection: Connection, project_id: int) -> list[Label]:
     """The project's labels, oldest first."""
-    query = select(*_COLUMNS).where(labels.c.project_id == project_id, ~labels.c.deleted).order_by(labels.c.id)
+    query = select(*COLUMNS).where(labels.c.project_id == project_id, ~labels.c.deleted).order_by(labels.c.id)
     return [Label(*row) for row in connection.execute(query)]
 
 
-def one(connection: Connection, label_id: int) -> Label:
-    """The label. Raises `NotFound` if there is none, or if it was deleted."""
-    row = connection.execute(select(*_COLUMNS).where(labels.c.id == label_id, ~labels.c.deleted)).one_or_none()
+def one(connection: Connection, label_id: int, owner: str | None = None) -> Label:
+    """The label, of a project of this owner if one is given. Raises `NotFound` if there is none."""
+    query = select(*COLUMNS).join_from(labels, projects).where(labels.c.id == label_id)
+    query = query.where(~labels.c.deleted, ~projects.c.deleted)
+    if owner is not None:
+        query = query.where(projects.c.owner == owner)
+    row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound("There is no such label.")
     return Label(*row)
@@ -67,11 +74,12 @@ def add(
         taken = {other.key for other in others if other.key}
         key = next((each for each in KEYS if each not in taken), None)
     label = _checked(Label(0, project_id, name, color, supercategory, key), others)
+    _take_name(connection, label)
     values = _values(label) | {"deleted": False}
     known = (labels.c.project_id == project_id) & (labels.c.name == label.name)
-    row = connection.execute(update(labels).where(known).values(values).returning(*_COLUMNS)).one_or_none()
+    row = connection.execute(update(labels).where(known).values(values).returning(*COLUMNS)).one_or_none()
     if row is None:
-        row = connection.execute(insert(labels).values(values).returning(*_COLUMNS)).one()
+        row = connection.execute(insert(labels).values(values).returning(*COLUMNS)).one()
     return Label(*row)
 
 
@@ -79,6 +87,7 @@ def change(connection: Connection, label: Label) -> Label:
     """Give the label of this id these fields."""
     others = [other for other in all_of(connection, label.project_id) if other.id != label.id]
     label = _checked(label, others)
+    _take_name(connection, label)
     hidden = select(labels.c.id).where(labels.c.project_id == label.project_id, labels.c.name == label.name)
     if connection.scalars(hidden.where(labels.c.deleted)).first() is not None:
         raise Conflict(f"A deleted label was named {label.name}; add it again instead.")
@@ -88,24 +97,64 @@ def change(connection: Connection, label: Label) -> Label:
 
 def remove(connection: Connection, label: Label) -> None:
     """Hide the label and free its key. Raises `Conflict` if an annotation has it, unless its image is deleted."""
-    query = select(func.count()).select_from(annotation_rows.join(images))
-    count = connection.scalar(query.where(annotation_rows.c.label_id == label.id, ~images.c.deleted))
+    query = select(func.count()).select_from(annotation_rows.join(images)).where(~images.c.deleted)
+    count = connection.scalar(query.where(annotation_rows.c.label_id.in_(_counted_as(connection, label))))
     if count:
         raise Conflict(f"The label {label.name} is used by {count} annotations; delete or relabel them first.")
     connection.execute(update(labels).where(labels.c.id == label.id).values(deleted=True, key=None))
 
 
-def revive(connection: Connection, ids: Collection[int] | Select[tuple[int]]) -> None:
-    """Bring back those of the labels that are deleted."""
-    connection.execute(update(labels).where(labels.c.id.in_(ids), labels.c.deleted).values(deleted=False))
+def merge(connection: Connection, label: Label, into: Label) -> None:
+    """Hide the label and let its annotations count as those of `into`, a label of the same project."""
+    _mark_changed(connection, label)
+    values = {"deleted": True, "key": None, "merged_into": into.id}
+    connection.execute(update(labels).where(labels.c.id == label.id).values(values))
 
 
-def clean_name(name: str, thing: str) -> str:
-    """The name without surrounding space. Raises `InvalidRequest` if it is empty, too long or not printable."""
-    name = name.strip()
-    if not (0 < len(name) <= _MAX_NAME and name.isprintable()):
-        raise InvalidRequest(f"The name of a {thing} has 1 to {_MAX_NAME} printable characters.")
-    return name
+def split_off(connection: Connection, label_id: int) -> Label:
+    """Take `merge` back: the label has its annotations again, all but those relabelled since."""
+    connection.execute(update(labels).where(labels.c.id == label_id).values(deleted=False, merged_into=None))
+    label = one(connection, label_id)
+    _mark_changed(connection, label)
+    return label
+
+
+def merged_ids(connection: Connection, project_id: int) -> dict[int, int]:
+    """For the id of each merged label, the id of the label that its annotations count as."""
+    query = select(labels.c.id, labels.c.merged_into).where(labels.c.project_id == project_id)
+    following = {row.id: row.merged_into for row in connection.execute(query.where(labels.c.merged_into.is_not(None)))}
+    return {label_id: _last(label_id, following) for label_id in following}
+
+
+def revive(connection: Connection, ids: Collection[int], merged: Mapping[int, int]) -> None:
+    """Bring back those of the labels that are deleted; for a merged label, the one it was merged into."""
+    wanted = {merged.get(label_id, label_id) for label_id in ids}
+    connection.execute(update(labels).where(labels.c.id.in_(wanted), labels.c.deleted).values(deleted=False))
+
+
+def _last(label_id: int, following: Mapping[int, int]) -> int:
+    while label_id in following:
+        label_id = following[label_id]
+    return label_id
+
+
+def _counted_as(connection: Connection, label: Label) -> list[int]:
+    """Ids of the label and of those merged into it."""
+    merged = merged_ids(connection, label.project_id)
+    return [label.id, *(label_id for label_id, last in merged.items() if last == label.id)]
+
+
+def _mark_changed(connection: Connection, label: Label) -> None:
+    """Advance the revision of every image with the label, so that whoever has it open notices."""
+    query = select(annotation_rows.c.image_id).where(annotation_rows.c.label_id.in_(_counted_as(connection, label)))
+    connection.execute(update(images).where(images.c.id.in_(query)).values(revision=images.c.revision + 1))
+
+
+def _take_name(connection: Connection, label: Label) -> None:
+    """Give a merged label of this name another one."""
+    known = (labels.c.project_id == label.project_id) & (labels.c.name == label.name)
+    other = labels.c.name + " (" + cast(labels.c.id, String) + ")"
+    connection.execute(update(labels).where(known, labels.c.merged_into.is_not(None)).values(name=other))
 
 
 def _checked(label: Label, others: list[Label]) -> Label:

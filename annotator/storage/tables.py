@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     func,
 )
 
@@ -26,6 +27,7 @@ projects = Table(
     Column("id", Integer, primary_key=True),
     Column("name", Text, nullable=False),
     Column("owner", Text, nullable=False, index=True),
+    Column("deleted", Boolean, nullable=False, server_default=false()),  # hidden with all it has, until purged
 )
 
 labels = Table(
@@ -38,6 +40,7 @@ labels = Table(
     Column("supercategory", Text, nullable=False),
     Column("key", Text),
     Column("deleted", Boolean, nullable=False, default=False),  # the row stays: undo may bring its annotations back
+    Column("merged_into", ForeignKey("labels.id")),  # its annotations count as that label's; then it is deleted too
     UniqueConstraint("project_id", "name"),
 )
 

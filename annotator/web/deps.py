@@ -7,11 +7,9 @@ from typing import Annotated, Literal
 from fastapi import Depends, Request
 
 from annotator import types
-from annotator.errors import NotFound
 from annotator.web.auth import User
 from annotator.web.schemas.annotations import Annotation, Document, History
 from annotator.web.schemas.images import Image
-from annotator.workspace import workspace as use_cases
 from annotator.workspace.workspace import Workspace
 
 
@@ -26,26 +24,17 @@ Space = Annotated[Workspace, Depends(workspace_of)]
 
 def project_of(project_id: int, user: User, space: Space) -> types.Project:
     """The project of the route, if it is the user's."""
-    project = space.store.project(project_id)
-    if project.owner != user:
-        raise NotFound("There is no such project.")
-    return project
+    return space.store.project(project_id, user)
 
 
 def image_of(image_id: str, user: User, space: Space) -> types.ImageRecord:
     """The image of the route, if it is the user's."""
-    record = space.store.image(image_id)
-    project_of(record.project_id, user, space)
-    return record
+    return space.store.image(image_id, user)
 
 
 def label_of(label_id: int, user: User, space: Space) -> types.Label:
     """The label of the route, if it is the user's."""
-    for project in space.store.projects(user):
-        for label in space.store.labels(project.id):
-            if label.id == label_id:
-                return label
-    raise NotFound("There is no such label.")
+    return space.store.label(label_id, user)
 
 
 OwnProject = Annotated[types.Project, Depends(project_of)]
@@ -64,10 +53,10 @@ def image_reply(space: Workspace, record: types.ImageRecord, annotations: int) -
 
 def counted_image(space: Workspace, record: types.ImageRecord) -> Image:
     """The image as JSON, its objects counted."""
-    return image_reply(space, record, len(space.store.annotations(record.id)))
+    return image_reply(space, record, space.store.annotation_counts([record.id])[record.id])
 
 
-def document_reply(space: Workspace, document: use_cases.Document) -> Document:
+def document_reply(space: Workspace, document: types.Document) -> Document:
     """The image with its objects and history as JSON."""
     return Document(
         image=image_reply(space, document.image, len(document.annotations)),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from annotator.errors import InvalidMask, InvalidRequest, NotFound
+from annotator.errors import InvalidMask, InvalidRequest
 from annotator.masks import edit
 from annotator.masks import rle as rles
 from annotator.storage.store import Store
@@ -40,9 +40,7 @@ class Annotations:
         return self._store.annotation(record.id, annotation.id), history
 
     def new_annotation(self, record: ImageRecord, new: NewObject, annotation_id: str) -> Annotation:
-        """An annotation, not yet committed. Raises NotFound for an unknown label, InvalidMask for an empty mask."""
-        if new.label_id not in {label.id for label in self._store.labels(record.project_id)}:
-            raise NotFound("This label does not exist in the project.")
+        """An annotation, not yet committed. Raises InvalidMask for an empty mask."""
         area = rles.area(new.mask)
         if not area:
             raise InvalidMask("The mask is empty; there is nothing to keep.")

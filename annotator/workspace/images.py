@@ -16,12 +16,12 @@ from annotator.serving.segmenter import ImageSource
 from annotator.settings import ASSETS_DIR, MIB, Settings
 from annotator.storage import folders
 from annotator.storage.files import ImageFiles, content_key
+from annotator.storage.library import ImageLibrary
 from annotator.storage.store import Store
 from annotator.types import ImageRecord, Project, UInt8Array
 from annotator.workspace.views import View, crop
 
 _DECODED_BYTES = 256 * MIB
-_PAGE = 500
 
 SAMPLES = {
     "skimage_chelsea": "Cat",
@@ -38,6 +38,7 @@ class Images:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings, self._store = settings, store
         self.files = ImageFiles(settings.data_dir / "images")
+        self.library = ImageLibrary(store, self.files)
         self.folders = settings.image_folders
         self._decoded: LRUCache[str, UInt8Array] = LRUCache(_DECODED_BYTES, getsizeof=lambda pixels: pixels.nbytes)
         self._lock = threading.Lock()
@@ -52,14 +53,14 @@ class Images:
             id=uuid.uuid4().hex,
             project_id=project.id,
             name=name,
-            content_key=self.files.add(data, decoded),
+            content_key=content_key(data),
             pixel_key=decoded.pixel_key,
             width=decoded.width,
             height=decoded.height,
             orientation=decoded.orientation,
         )
+        self.library.add(record, data, decoded)
         self._remember(record.content_key, decoded.pixels)
-        self._store.add_image(record)
         return record
 
     def add_from_server(self, project: Project, path: str) -> ImageRecord:
@@ -82,11 +83,7 @@ class Images:
 
     def all(self, project: Project) -> Iterator[ImageRecord]:
         """The project's images, oldest first."""
-        offset, total = 0, 1
-        while offset < total:
-            total, page = self._store.images(project.id, offset=offset, limit=_PAGE)
-            yield from page
-            offset += _PAGE
+        return self._store.iter_images(project.id)
 
     def pixels(self, record: ImageRecord) -> UInt8Array:
         """Upright RGB uint8 [height, width, 3], from a small cache or decoded again."""

@@ -8,13 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from annotator.errors import Busy
 from annotator.serving.segmenter import Segmenter
 from annotator.settings import Settings
 from annotator.storage.store import Store
-from annotator.types import Annotation, History, ImageRecord, Project
+from annotator.types import Document, ImageRecord, Project
 from annotator.workspace.annotations import Annotations
 from annotator.workspace.automask import Automask
 from annotator.workspace.exchange import Exchange
@@ -22,15 +21,6 @@ from annotator.workspace.images import Images
 from annotator.workspace.prompting import Prompting
 
 _MAX_UPCOMING = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """All there is to show of one image."""
-
-    image: ImageRecord
-    annotations: list[Annotation]
-    history: History
 
 
 class Workspace:
@@ -57,9 +47,7 @@ class Workspace:
 
     def document(self, record: ImageRecord) -> Document:
         """The image as stored now."""
-        # The history first: a change in between makes it look old, and an old document is fetched again.
-        history = self.store.history(record.id)
-        return Document(self.store.image(record.id), self.store.annotations(record.id), history)
+        return self.store.document(record.id)
 
     def open(self, record: ImageRecord, upcoming: Sequence[ImageRecord] = ()) -> Document:
         """The document. The image is encoded in the background if it has to be, then the `upcoming` ones."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Query, Response, UploadFile
@@ -20,9 +19,7 @@ from annotator.web.deps import (
     Space,
     counted_image,
     document_reply,
-    image_of,
     image_reply,
-    project_of,
 )
 from annotator.web.schemas.annotations import Document, History
 from annotator.web.schemas.images import (
@@ -56,8 +53,8 @@ def project_images(
 ) -> ImagePage:
     """The project's images in the order they came."""
     total, records = space.store.images(project.id, status, offset, limit)
-    counts = space.store.annotation_counts(project.id)
-    return ImagePage(total=total, images=[image_reply(space, each, counts.get(each.id, 0)) for each in records])
+    counts = space.store.annotation_counts([each.id for each in records])
+    return ImagePage(total=total, images=[image_reply(space, each, counts[each.id]) for each in records])
 
 
 @router.post("/projects/{project_id}/images")
@@ -140,8 +137,7 @@ def delete_image(record: OwnImage, space: Space) -> dict[str, Any]:
 @router.post("/images/{image_id}/restore")
 def restore_image(image_id: str, user: User, space: Space) -> Image:
     """Bring a deleted image back."""
-    record = space.store.image(image_id, deleted=True)
-    project_of(record.project_id, user, space)
+    space.store.image(image_id, user, removed=True)
     space.store.restore_image(image_id)
     return counted_image(space, space.store.image(image_id))
 
@@ -162,10 +158,7 @@ def thumbnail(record: OwnImage, space: Space) -> Response:
 @router.post("/images/{image_id}/open")
 def open_image(record: OwnImage, user: User, space: Space, body: OpenRequest | None = None) -> Document:
     """The image's document; its encode, and after it that of the upcoming ones, starts in the background."""
-    upcoming = []
-    for each in body.upcoming if body else []:
-        with suppress(NotFound):  # removed in another tab
-            upcoming.append(image_of(each, user, space))
+    upcoming = space.store.images_by_id(body.upcoming, user) if body else []  # some may be removed in another tab
     return document_reply(space, space.open(record, upcoming))
 
 

@@ -18,7 +18,7 @@ class Mask(BaseModel):
     y: int
     w: int
     h: int
-    runs: Annotated[list[int], Field(max_length=4_000_000)]
+    runs: Annotated[list[int], Field(max_length=rles.MAX_ROW_RUNS)]
 
     @classmethod
     def of(cls, rle: RLE) -> Mask:

@@ -6,10 +6,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from annotator.types import MAX_NAME
 from annotator.web.schemas.base import Reply
 
 Color = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 Key = Annotated[str, Field(pattern="^[1-9]$")]
 
 
@@ -42,7 +43,7 @@ class NewLabel(BaseModel):
 
     name: Name
     color: Color | None = None
-    supercategory: Annotated[str, Field(max_length=200)] = ""
+    supercategory: Annotated[str, Field(max_length=MAX_NAME)] = ""
     key: Key | None = None
 
 
@@ -51,7 +52,7 @@ class LabelChange(BaseModel):
 
     name: Name = ""
     color: Color = ""
-    supercategory: Annotated[str, Field(max_length=200)] = ""
+    supercategory: Annotated[str, Field(max_length=MAX_NAME)] = ""
     key: Key | None = None
 
 

@@ -1,0 +1,186 @@
+"""Images of projects, those that were removed, and how many objects they have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, func, insert, or_, select, update
+
+from annotator.errors import Conflict, NotFound
+from annotator.storage import image_rows, label_rows
+from annotator.storage.database import Database
+from annotator.storage.tables import annotation_rows, events, images, labels, projects
+from annotator.types import ImageRecord, ImageStatus
+
+_CHUNK = 500
+"""Images, or ids, per query: far below any database's limit on parameters."""
+
+_CONTENT_LOCK = 0x5A4D3
+"""Any number: adding an image and releasing stored files take turns by it in PostgreSQL."""
+
+
+def _images(which: ColumnElement[bool]) -> Select[Any]:
+    return select(*image_rows.COLUMNS).where(which)
+
+
+class ImageStore(Database):
+    """The part of the store that knows images."""
+
+    def add_image(self, image: ImageRecord, confirm: Callable[[], object] | None = None) -> None:
+        """Add an image to its project. Raises `Conflict` if its id exists.
+
+        `confirm` is called before the transaction ends, while `release_content` cannot run: the place to make sure
+        that the image's file is there. If it raises, nothing is added.
+        """
+        with self._writing() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock_shared(_CONTENT_LOCK)))
+            label_rows.lock_project(connection, image.project_id, shared=True)
+            if connection.execute(select(images.c.id).where(images.c.id == image.id)).first():
+                raise Conflict("There is an image with this id already.")
+            connection.execute(insert(images).values(asdict(image)))
+            if confirm is not None:
+                confirm()
+
+    def image(self, image_id: str, owner: str | None = None, removed: bool = False) -> ImageRecord:
+        """An image, of a project of this owner if one is given. With `removed`, one that was removed."""
+        with self._reading() as connection:
+            return image_rows.one(connection, image_id, owner, removed)
+
+    def images(
+        self,
+        project_id: int,
+        status: ImageStatus | None = None,
+        offset: int = 0,
+        limit: int = 200,
+        after: str | None = None,
+        removed: bool = False,
+    ) -> tuple[int, list[ImageRecord]]:
+        """How many images of this status there are, and `limit` of them from `offset` on, oldest first.
+
+        With `after`, an image's id, only those added later: so a list is complete though others delete images while
+        it is read page by page. With `removed`, the images that were removed and can be restored.
+        """
+        which = (images.c.project_id == project_id) & (image_rows.REMOVED if removed else image_rows.PRESENT)
+        if status is not None:
+            which &= images.c.status == status
+        page = _images(which).offset(offset).limit(limit)
+        with self._reading() as connection:
+            if after is not None:
+                ordinal = connection.scalar(select(images.c.ordinal).where(images.c.id == after))
+                if ordinal is None:
+                    raise NotFound("There is no such image to go on after.")
+                page = page.where(images.c.ordinal > ordinal)
+            total = connection.execute(select(func.count()).select_from(images).where(which)).scalar_one()
+            return total, image_rows.records(connection, page)
+
+    def iter_images(self, project_id: int) -> Iterator[ImageRecord]:
+        """All images of the project, oldest first, without loading them all at once; others may change meanwhile."""
+        which = (images.c.project_id == project_id) & image_rows.PRESENT
+        last = 0
+        while True:
+            query = select(images.c.ordinal, *image_rows.COLUMNS).where(which, images.c.ordinal > last)
+            with self._reading() as connection:
+                page = connection.execute(query.order_by(images.c.ordinal).limit(_CHUNK)).all()
+            for _, *fields in page:
+                yield ImageRecord(*fields)
+            if len(page) < _CHUNK:
+                return
+            last = page[-1].ordinal
+
+    def images_by_id(self, image_ids: Sequence[str], owner: str | None = None) -> list[ImageRecord]:
+        """Those of the images that are there, in the given order, of projects of this owner if one is given."""
+        found: dict[str, ImageRecord] = {}
+        with self._reading() as connection:
+            for first in range(0, len(image_ids), _CHUNK):
+                which = images.c.id.in_(image_ids[first : first + _CHUNK]) & image_rows.PRESENT
+                if owner is not None:
+                    which &= exists().where(projects.c.id == images.c.project_id, projects.c.owner == owner)
+                found |= {each.id: each for each in image_rows.records(connection, _images(which))}
+        return [found[image_id] for image_id in dict.fromkeys(image_ids) if image_id in found]
+
+    def images_named(self, project_id: int, name: str) -> list[ImageRecord]:
+        """The project's images of this file name, oldest first."""
+        return self._find(project_id, images.c.name == name)
+
+    def images_with_content(self, project_id: int, content_key: str) -> list[ImageRecord]:
+        """The project's images made of this very file, oldest first."""
+        return self._find(project_id, images.c.content_key == content_key)
+
+    def set_status(self, image_id: str, status: ImageStatus) -> None:
+        """Set how far the work on an image is."""
+        self._update_image(image_id, status=status)
+
+    def delete_image(self, image_id: str) -> None:
+        """Hide an image, with all it has, until it is restored or purged."""
+        self._update_image(image_id, deleted=True)
+
+    def restore_image(self, image_id: str) -> None:
+        """Take `delete_image` back. Labels that were deleted meanwhile come back with it."""
+        which = (images.c.id == image_id) & images.c.deleted
+        used = select(annotation_rows.c.label_id).where(annotation_rows.c.image_id == image_id).distinct()
+        with self._writing() as connection:
+            project_id = image_rows.one(connection, image_id, removed=True).project_id
+            label_rows.lock_project(connection, project_id, shared=True)
+            if connection.execute(update(images).where(which).values(deleted=False)).rowcount == 0:
+                raise NotFound("There is no such image.")
+            merged = label_rows.merged_ids(connection, project_id)
+            label_rows.revive(connection, connection.scalars(used).all(), merged)
+
+    def purge(self, project_id: int | None = None) -> list[ImageRecord]:
+        """Remove for good what was removed: of one project, or everywhere; a removed project goes with all it has.
+
+        Returns the images that are gone; see `release_content` for their files.
+        """
+        with self._writing() as connection:
+            gone = select(projects.c.id).where(projects.c.deleted)
+            if project_id is not None:
+                gone = gone.where(projects.c.id == project_id)
+            project_ids = connection.scalars(gone.order_by(projects.c.id).with_for_update()).all()
+            which = or_(images.c.deleted, images.c.project_id.in_(project_ids))
+            if project_id is not None:
+                which &= images.c.project_id == project_id
+            found = connection.execute(_images(which).order_by(images.c.ordinal).with_for_update())
+            purged = [ImageRecord(*row) for row in found]
+            ids = [{"purged": image.id} for image in purged]
+            for column in (events.c.image_id, annotation_rows.c.image_id, images.c.id) if ids else ():
+                connection.execute(delete(column.table).where(column == bindparam("purged")), ids)
+            for column in (labels.c.project_id, projects.c.id):
+                connection.execute(delete(column.table).where(column.in_(project_ids)))
+            return purged
+
+    def release_content(self, content_keys: Collection[str], remove: Callable[[str], object]) -> None:
+        """Call `remove` with those of the keys that no image, removed or not, has. Nobody can add one meanwhile."""
+        keys = list(content_keys)
+        for first in range(0, len(keys), _CHUNK):
+            chunk = keys[first : first + _CHUNK]
+            with self._writing() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.execute(select(func.pg_advisory_xact_lock(_CONTENT_LOCK)))
+                used = set(connection.scalars(select(images.c.content_key).where(images.c.content_key.in_(chunk))))
+                for key in chunk:
+                    if key not in used:
+                        remove(key)
+
+    def annotation_counts(self, image_ids: Sequence[str]) -> dict[str, int]:
+        """How many annotations each of these images has."""
+        counts = dict.fromkeys(image_ids, 0)
+        column = annotation_rows.c.image_id
+        with self._reading() as connection:
+            for first in range(0, len(image_ids), _CHUNK):
+                query = select(column, func.count()).where(column.in_(image_ids[first : first + _CHUNK]))
+                counts |= {image_id: count for image_id, count in connection.execute(query.group_by(column))}
+        return counts
+
+    def _find(self, project_id: int, which: ColumnElement[bool]) -> list[ImageRecord]:
+        with self._reading() as connection:
+            query = _images(which & (images.c.project_id == project_id) & image_rows.PRESENT)
+            return image_rows.records(connection, query)
+
+    def _update_image(self, image_id: str, **values: object) -> None:
+        which = (images.c.id == image_id) & image_rows.PRESENT
+        with self._writing() as connection:
+            if connection.execute(update(images).where(which).values(values)).rowcount == 0:
+                raise NotFound("There is no such image.")

@@ -1,0 +1,46 @@
+"""Images with their files: keeps the rows of the database and the files of the data folder in step."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from annotator.errors import AnnotatorError
+from annotator.imaging.decode import DecodedImage
+from annotator.storage.files import ImageFiles
+from annotator.storage.store import Store
+from annotator.types import ImageRecord
+
+
+class ImageLibrary:
+    """Adds and purges images. Other processes may do the same on the same database and folder at any time."""
+
+    def __init__(self, store: Store, files: ImageFiles) -> None:
+        self._store, self._files = store, files
+
+    def add(self, image: ImageRecord, data: bytes, decoded: DecodedImage) -> None:
+        """Store the file, then the row. Where that fails, no file is left that no image has.
+
+        Raises as `Store.add_image` and `ImageFiles.add` do.
+        """
+
+        def store_files() -> None:
+            self._files.add(image.content_key, data, decoded)
+
+        try:
+            store_files()  # before the transaction, so that others do not wait for the disk
+            self._store.add_image(image, confirm=store_files)  # again: a purge may have taken the files in between
+        except BaseException:
+            with suppress(AnnotatorError):  # what is left then, the next sweep removes
+                self._store.release_content([image.content_key], self._files.remove)
+            raise
+
+    def purge(self, project_id: int | None = None) -> int:
+        """Remove for good what was removed, of one project or everywhere, with its files; how many images."""
+        purged = self._store.purge(project_id)
+        self._store.release_content({image.content_key for image in purged}, self._files.remove)
+        return len(purged)
+
+    def sweep(self) -> None:
+        """Remove files that no image has, left by a crash."""
+        self._files.remove_abandoned()
+        self._store.release_content(self._files.keys(), self._files.remove)

@@ -1,0 +1,160 @@
+"""Projects and their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from sqlalchemy import Connection, insert, select, update
+
+from annotator.errors import Conflict, InvalidRequest, NotFound
+from annotator.storage import label_rows
+from annotator.storage.database import Database
+from annotator.storage.display_names import clean_name
+from annotator.storage.tables import labels, projects
+from annotator.types import Label, Project
+
+_PROJECT = tuple(projects.c[field] for field in Project.__dataclass_fields__)
+
+
+class ProjectStore(Database):
+    """The part of the store that knows projects and labels."""
+
+    def create_project(self, name: str, owner: str) -> Project:
+        """A new project. Raises `InvalidRequest` for a name that `clean_name` refuses."""
+        values = {"name": clean_name(name, "project"), "owner": owner}
+        with self._writing() as connection:
+            return Project(*connection.execute(insert(projects).values(values).returning(*_PROJECT)).one())
+
+    def projects(self, owner: str, removed: bool = False) -> list[Project]:
+        """The owner's projects, or those that were removed and can be restored, oldest first."""
+        query = select(*_PROJECT).where(projects.c.owner == owner, projects.c.deleted == removed)
+        with self._reading() as connection:
+            return [Project(*row) for row in connection.execute(query.order_by(projects.c.id))]
+
+    def project(self, project_id: int, owner: str | None = None, removed: bool = False) -> Project:
+        """A project, of this owner if one is given. With `removed`, one that was removed."""
+        query = select(*_PROJECT).where(projects.c.id == project_id, projects.c.deleted == removed)
+        if owner is not None:
+            query = query.where(projects.c.owner == owner)
+        with self._reading() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise NotFound("There is no such project.")
+        return Project(*row)
+
+    def rename_project(self, project_id: int, name: str) -> Project:
+        """Give the project another name. Raises `InvalidRequest` as `create_project` does."""
+        return self._update_project(project_id, removed=False, name=clean_name(name, "project"))
+
+    def remove_project(self, project_id: int) -> Project:
+        """Hide a project, with all it has, until it is restored or purged."""
+        return self._update_project(project_id, removed=False, deleted=True)
+
+    def restore_project(self, project_id: int) -> Project:
+        """Take `remove_project` back."""
+        return self._update_project(project_id, removed=True, deleted=False)
+
+    def labels(self, project_id: int) -> list[Label]:
+        """The project's labels, oldest first."""
+        with self._reading() as connection:
+            return label_rows.all_of(connection, project_id)
+
+    def label(self, label_id: int, owner: str | None = None) -> Label:
+        """A label, of a project of this owner if one is given."""
+        with self._reading() as connection:
+            return label_rows.one(connection, label_id, owner)
+
+    def add_label(
+        self, project_id: int, name: str, color: str | None = None, supercategory: str = "", key: str | None = None
+    ) -> Label:
+        """A new label, by default in the next free colour of `PALETTE` and with the next free digit, if any.
+
+        A deleted label of the name comes back under its old id. Raises `Conflict` for a name or key in use,
+        `InvalidRequest` for malformed fields.
+        """
+        with self._writing() as connection:
+            label_rows.lock_project(connection, project_id)
+            return label_rows.add(connection, project_id, name, color, supercategory, key)
+
+    def ensure_label(self, project_id: int, name: str, supercategory: str = "") -> Label:
+        """The label of this name, added if there is none. A supercategory that `clean_name` refuses is left out.
+
+        Raises `InvalidRequest` for a name that `clean_name` refuses.
+        """
+        wanted = clean_name(name, "label")
+        try:
+            supercategory = clean_name(supercategory, "supercategory")
+        except InvalidRequest:
+            supercategory = ""
+        with self._writing() as connection:
+            label_rows.lock_project(connection, project_id)
+            for label in label_rows.all_of(connection, project_id):
+                if label.name == wanted:
+                    return label
+            return label_rows.add(connection, project_id, wanted, None, supercategory, None)
+
+    def update_label(self, label: Label) -> Label:
+        """Give the label of this id these fields; it stays in its project. Raises as `add_label` does."""
+        with self._locked_label(label.id) as (connection, present):
+            return label_rows.change(connection, replace(label, project_id=present.project_id))
+
+    def delete_label(self, label_id: int) -> None:
+        """Remove a label. Raises `Conflict` if an annotation has it."""
+        with self._locked_label(label_id) as (connection, label):
+            label_rows.remove(connection, label)
+
+    def merge_labels(self, label_id: int, into: int) -> Label:
+        """Let all annotations with a label count as those of another label of the project; returns that one.
+
+        The merged label disappears and its name is free. Journals stay as they are: undo brings an annotation back
+        with the label that its own counts as by then. `split_label` takes the merging back.
+        """
+        with self._locked_label(label_id) as (connection, label):
+            target = label_rows.one(connection, into)
+            if target.project_id != label.project_id:
+                raise NotFound("There is no such label in this project.")
+            if target.id == label.id:
+                raise InvalidRequest("A label cannot be merged into itself.")
+            label_rows.merge(connection, label, target)
+            return target
+
+    def split_label(self, label_id: int) -> Label:
+        """Take the merging of a label back: it has the annotations it had, except those relabelled since.
+
+        Annotations made after the merging stay with the other label. The label's name has its id added if another
+        label took the name meanwhile, and it has no key.
+        """
+        query = select(labels.c.project_id).where(labels.c.id == label_id)
+        with self._writing() as connection:
+            project_id = connection.scalar(query)
+            if project_id is None:
+                raise NotFound("There is no such label.")
+            label_rows.lock_project(connection, project_id)
+            if label_id not in label_rows.merged_ids(connection, project_id):
+                raise Conflict("This label is not merged into another one.")
+            return label_rows.split_off(connection, label_id)
+
+    def merged_labels(self, project_id: int) -> list[tuple[Label, int]]:
+        """The labels that were merged into others, each with the id of the label its annotations count as now."""
+        query = select(*label_rows.COLUMNS).where(labels.c.project_id == project_id, labels.c.merged_into.is_not(None))
+        with self._reading() as connection:
+            merged = label_rows.merged_ids(connection, project_id)
+            found = [Label(*row) for row in connection.execute(query.order_by(labels.c.id))]
+            return [(label, merged[label.id]) for label in found if label.id in merged]
+
+    def _update_project(self, project_id: int, removed: bool, **values: object) -> Project:
+        which = (projects.c.id == project_id) & (projects.c.deleted == removed)
+        with self._writing() as connection:
+            row = connection.execute(update(projects).where(which).values(values).returning(*_PROJECT)).one_or_none()
+        if row is None:
+            raise NotFound("There is no such project.")
+        return Project(*row)
+
+    @contextmanager
+    def _locked_label(self, label_id: int) -> Iterator[tuple[Connection, Label]]:
+        """A transaction in which nobody else changes the labels of the label's project."""
+        with self._writing() as connection:
+            label_rows.lock_project(connection, label_rows.one(connection, label_id).project_id)
+            yield connection, label_rows.one(connection, label_id)
