@@ -83,7 +83,8 @@ export function icon(name) {
 }
 
 /**
- * A button with an icon, optionally words, and a tooltip.
+ * A button with an icon, optionally words, and a tooltip. Its accessible name begins with the words: people who speak to
+ * their computer say what they see.
  * @param {IconName} name
  * @param {string} title
  * @param {() => void} onclick
@@ -91,12 +92,13 @@ export function icon(name) {
  * @returns {HTMLButtonElement}
  */
 export function iconButton(name, title, onclick, options = {}) {
-  const words = options.words ? el("span", { class: "words" }, options.words) : null;
+  const { words = "" } = options;
+  const label = title.startsWith(words) ? title : `${words}: ${title}`;
   return el(
     "button",
-    { type: "button", class: `button ${options.class ?? ""}`, title, "aria-label": title, onclick },
+    { type: "button", class: `button ${options.class ?? ""}`, title, "aria-label": label, onclick },
     icon(name),
-    words,
+    words && el("span", { class: "words" }, words),
   );
 }
 

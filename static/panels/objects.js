@@ -14,7 +14,7 @@ import { compact, el, icon, iconButton } from "./dom.js";
  */
 export function createObjectPanel({ store, objects, setView, commands, focusCanvas }) {
   const count = el("span", { class: "count" });
-  const list = el("ul", { class: "object-list", role: "listbox", "aria-label": "Objects", "aria-multiselectable": "true" });
+  const list = el("ul", { class: "object-list", "aria-label": "Objects" });
   const hint = el("p", { class: "hint" }, "Click the image to mark an object, then press Enter to keep it.");
   const act = (/** @type {IconName} */ name, /** @type {string} */ title, /** @type {Command} */ command) =>
     iconButton(
@@ -109,8 +109,6 @@ export function createObjectPanel({ store, objects, setView, commands, focusCanv
       "li",
       {
         class: `object ${selected ? "selected" : ""} ${hidden ? "dim" : ""} ${item.pending ? "pending" : ""}`,
-        role: "option",
-        "aria-selected": String(selected),
         dataset: { id: item.id },
       },
       el("span", { class: "dot", style: { background: color } }),
@@ -119,6 +117,7 @@ export function createObjectPanel({ store, objects, setView, commands, focusCanv
         {
           type: "button",
           class: "name",
+          "aria-pressed": String(selected),
           disabled: Boolean(item.pending),
           onclick: (/** @type {MouseEvent} */ event) => select(event, item.id),
           ondblclick: () => commands.correct(),

@@ -26,8 +26,8 @@ export function createStrip({ store, session, intake, pickFiles, focusCanvas }) 
   for (const [value, words] of [["", "All"], ...Object.entries(STATUS)]) filter.append(el("option", { value }, words));
   const count = el("span", { class: "count" });
   const side = el("div", { class: "strip-side" }, count, filter);
-  const queue = el("div", { class: "tiles queue", role: "listbox", "aria-label": "Images", "aria-orientation": "horizontal" });
-  const samples = el("div", { class: "tiles samples", "aria-label": "Sample photos" });
+  const queue = el("div", { class: "tiles queue", role: "list", "aria-label": "Images" });
+  const samples = el("div", { class: "tiles samples", role: "group", "aria-label": "Sample photos" });
   const scroller = el("div", { class: "scroller" }, queue, samples);
 
   /** The tiles by image id, and the values each was made from. @type {Map<string, {node: HTMLElement, from: unknown[]}>} */
@@ -65,8 +65,7 @@ export function createStrip({ store, session, intake, pickFiles, focusCanvas }) 
         class: current ? "tile current" : "tile",
         title: words,
         "aria-label": words,
-        role: "option",
-        "aria-selected": String(current),
+        "aria-current": current && "true",
         dataset: { id: image.id },
         onclick: () => void session.open(image.id).then(focusCanvas),
       },
@@ -77,7 +76,7 @@ export function createStrip({ store, session, intake, pickFiles, focusCanvas }) 
     const remove = iconButton("close", `Remove ${image.name}`, () => void session.removeImage(image.id).then(focusCanvas), {
       class: "small tile-remove",
     });
-    return el("div", { class: "tile-box" }, open, remove);
+    return el("div", { class: "tile-box", role: "listitem" }, open, remove);
   }
 
   /** @param {State} state */
