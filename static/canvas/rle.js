@@ -112,7 +112,7 @@ export function equal(a, b) {
  * @param {number} height
  * @returns {Bitmap}
  */
-export function decodeWithRoom(mask, box, width, height) {
+function decodeWithRoom(mask, box, width, height) {
   const [left, top, right, bottom] = mask.w ? [mask.x, mask.y, mask.x + mask.w, mask.y + mask.h] : [width, height, 0, 0];
   const x = Math.max(0, Math.min(left, Math.floor(box[0])));
   const y = Math.max(0, Math.min(top, Math.floor(box[1])));

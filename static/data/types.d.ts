@@ -30,7 +30,8 @@ export type Image = {
   height: number;
   orientation: number;
   status: ImageStatus;
-  embedding: "ready" | "none";
+  /** "failed": the image could not be encoded ahead of time. A prompt tries again. */
+  embedding: "ready" | "none" | "failed";
   url: string;
   thumbnail_url: string;
   /** How many objects it has. */
@@ -181,6 +182,7 @@ export type ViewSettings = {
   opacity: number;
   style: "both" | "fill" | "outline";
   colors: "label" | "safe" | "object";
+  theme: "system" | "light" | "dark";
   /** Whether only the selected object is drawn. */
   only: boolean;
   /** Whether the mask under the pointer is previewed. */

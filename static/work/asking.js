@@ -14,7 +14,7 @@ import { viewOf } from "./detail.js";
 export function createAsking({ store, api }) {
   /** Tells the server whose hover requests these are: a newer one replaces the one before. */
   const client = requestId();
-  /** The last request made ahead of its click. @type {{key: string, reply: Promise<PromptReply>} | null} */
+  /** The last request made ahead of its click. @type {{key: string, reply: Promise<PromptReply>, abort: AbortController} | null} */
   let early = null;
 
   /** @param {Step} step @returns {Question} */
@@ -33,17 +33,23 @@ export function createAsking({ store, api }) {
      * @param {string} imageId
      * @param {Step} step
      * @param {"click" | "hover"} kind
-     * @param {RequestOptions} [options]
      * @returns {Promise<PromptReply>}
      */
-    ahead(imageId, step, kind, options) {
+    ahead(imageId, step, kind) {
       const question = questionOf(step);
       const key = keyOf(imageId, question);
       if (early?.key === key) return early.reply;
+      const abort = new AbortController();
+      const options = /** @type {RequestOptions} */ ({ retry: kind === "hover" ? "never" : "busy", signal: abort.signal });
       const reply = api.post(`/images/${imageId}/prompt`, { ...question, kind, client }, options);
       reply.catch(() => {}); // the click asks again
-      early = { key, reply };
+      early = { key, reply, abort };
       return reply;
+    },
+    /** Gives up the last request made ahead: no click follows. */
+    forget() {
+      early?.abort.abort();
+      early = null;
     },
     /**
      * @param {string} imageId

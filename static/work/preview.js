@@ -20,7 +20,7 @@ export function createPreview({ store, asking }) {
   const latest = createLatest(
     async (/** @type {{imageId: string, x: number, y: number}} */ { imageId, x, y }) => {
       const begin = performance.now();
-      const reply = await asking.ahead(imageId, newStep({ points: [[x, y, 1]] }), "hover", { retry: "never" });
+      const reply = await asking.ahead(imageId, newStep({ points: [[x, y, 1]] }), "hover");
       slowReplies = performance.now() - begin > SLOW_REPLY_MS ? slowReplies + 1 : 0;
       return reply;
     },

@@ -119,6 +119,7 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
     begin(spot) {
       const state = store.get();
       if (!state.photoReady || (spot.touch && state.tool !== "box" && !painting() && !state.review)) return false;
+      prompting.endAnticipation();
       if (painting() && !state.review) scratch({ line: [inside(toImage(spot))] });
       else if (state.review) scratch({ lasso: [toImage(spot)] });
       else scratch({ box: [...inside(toImage(spot)), ...inside(toImage(spot))] });

@@ -72,3 +72,51 @@ test("a draft that came back without its answer is asked again", async () => {
   assert.equal(calls.length, 1);
   assert.equal(store.get().draft.now.answered, true);
 });
+
+test("a press that becomes a drag asks nothing", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { calls, prompting: of } = prompting({}, { [PROMPT]: () => reply("t", square(3)) });
+  of.anticipate(5, 5, 1);
+  context.mock.timers.tick(20);
+  of.endAnticipation();
+  context.mock.timers.tick(1000);
+  assert.equal(calls.length, 0);
+});
+
+test("a press that was asked for already is given up when it becomes a drag", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { calls, prompting: of } = prompting({}, { [PROMPT]: () => new Promise(() => {}) });
+  of.anticipate(5, 5, 1);
+  context.mock.timers.tick(100);
+  assert.equal(calls[0].signal.aborted, false);
+  of.endAnticipation();
+  assert.equal(calls[0].signal.aborted, true);
+});
+
+for (const [held, expected] of [
+  [10, "click without waiting"],
+  [200, "press"],
+])
+  test(`a press of ${held} ms is asked for once, by the ${expected}`, async (context) => {
+    context.mock.timers.enable({ apis: ["setTimeout"] });
+    const { store, calls, prompting: of } = prompting({}, { [PROMPT]: () => reply("t", square(3)) });
+    of.anticipate(5, 5, 1);
+    context.mock.timers.tick(held);
+    assert.equal(calls.length, held > 100 ? 1 : 0);
+    of.addPoint(5, 5, 1, 0);
+    context.mock.timers.tick(1000);
+    context.mock.timers.reset();
+    await settle();
+    assert.equal(calls.length, 1);
+    assert.deepEqual(store.get().draft.now.reply.candidates[0].mask, square(3));
+  });
+
+test("an image that could not be prepared is, once a prompt was answered", async () => {
+  const { store, prompting: of } = prompting(
+    { image: photo("a", { embedding: "failed" }) },
+    { [PROMPT]: () => reply("t", square(3)) },
+  );
+  of.addPoint(5, 5, 1, 0);
+  await settle();
+  assert.equal(store.get().image.embedding, "ready");
+});

@@ -31,7 +31,7 @@ function tools(fields) {
   const on = page({ annotations: three, ...fields });
   const edits = [];
   const objects = { editMask: (id, mask) => edits.push([id, area(mask)]) };
-  const prompting = { edit: (mask) => edits.push(["draft", area(mask)]), setBox() {}, anticipate() {} };
+  const prompting = { edit: (mask) => edits.push(["draft", area(mask)]), setBox() {}, anticipate() {}, endAnticipation() {} };
   const viewport = { transform: { scale: 1 }, toImage: (x, y) => [x, y] };
   const { box, fire } = canvas();
   return { ...on, edits, fire, tools: createTools({ box, viewport, review: {}, objects, prompting, ...on }) };
