@@ -17,14 +17,16 @@ export function createAsking({ store, api }) {
   /** The last request made ahead of its click. @type {{key: string, reply: Promise<PromptReply>, abort: AbortController} | null} */
   let early = null;
 
-  /** @param {Step} step @returns {Question} */
-  const questionOf = (step) => ({
-    points: step.points,
-    box: step.box,
-    refine: step.base,
-    mask: step.start,
-    view: viewOf(store.get()),
-  });
+  /**
+   * The mask stays out where an answer is refined that the server knows. In fine detail it goes along: what lies outside
+   * the view is taken from it.
+   * @param {Step} step
+   * @returns {Question}
+   */
+  function questionOf({ points, box, base, start }) {
+    const view = viewOf(store.get());
+    return { points, box, refine: base, mask: base && !view ? null : start, view };
+  }
   const keyOf = (/** @type {string} */ imageId, /** @type {Question} */ question) => imageId + JSON.stringify(question);
 
   return {
@@ -61,13 +63,9 @@ export function createAsking({ store, api }) {
       const asked = early?.key === keyOf(imageId, question) ? early.reply : null;
       early = null;
       const path = /** @type {const} */ (`/images/${imageId}/prompt`);
-      try {
-        return (await asked?.catch(() => null)) ?? (await api.post(path, question));
-      } catch (error) {
-        const { status } = /** @type {import("../data/api.js").ApiError} */ (error);
-        if (!step.base || status === 0 || status >= 500) throw error;
-        return await api.post(path, { ...question, refine: null }); // the mask says as much
-      }
+      const reply = (await asked?.catch(() => null)) ?? (await api.post(path, question));
+      if (reply.refined || !step.start || question.mask) return reply;
+      return api.post(path, { ...question, mask: step.start }); // the server has forgotten the answer: after a restart
     },
   };
 }

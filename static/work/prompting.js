@@ -69,7 +69,8 @@ export function createPrompting({ store, api, parking, toast }) {
       const found = reply.candidates.findIndex((candidate) => candidate.mask.w > 0);
       const fields = { reply, answered: true, index: Math.max(0, found), edited: null };
       const { image, detail } = store.get();
-      if (image?.id === imageId && image.embedding === "failed" && !detail) store.set({ image: { ...image, embedding: "ready" } });
+      if (image?.id === imageId && image.embedding === "failed" && !detail)
+        store.set({ image: { ...image, embedding: "ready" } });
       parking.change(imageId, { draft: patchStep(parking.of(imageId).draft, step.id, fields) });
       return { ...step, ...fields };
     } catch (error) {

@@ -11,6 +11,7 @@ const reply = (token, ...masks) => ({
   token,
   candidates: masks.map((mask) => ({ mask, score: 0.9, stability: 0.9, area: 4 })),
   timing: {},
+  refined: true,
 });
 
 /** The prompting of a page whose state has these fields; the server answers like this. */
@@ -119,4 +120,31 @@ test("an image that could not be prepared is, once a prompt was answered", async
   of.addPoint(5, 5, 1, 0);
   await settle();
   assert.equal(store.get().image.embedding, "ready");
+});
+
+/** The bodies of the requests that two points make, where the server knows the first answer or has forgotten it. */
+async function refining(knows, fields = {}) {
+  const answer = ({ refine, mask }) => ({ ...reply("t", square(3)), refined: Boolean((refine && knows) || mask) });
+  const { calls, prompting: of } = prompting(fields, { [PROMPT]: answer });
+  for (const x of [5, 9]) {
+    of.addPoint(x, 5, 1, 0);
+    await settle();
+  }
+  return calls.slice(1).map(({ body: { refine, mask } }) => ({ refine: refine?.token ?? null, mask }));
+}
+
+test("a refinement names the answer before, and sends no mask", async () => {
+  assert.deepEqual(await refining(true), [{ refine: "t", mask: null }]);
+});
+
+test("a server that has forgotten the answer before gets its mask", async () => {
+  assert.deepEqual(await refining(false), [
+    { refine: "t", mask: null },
+    { refine: "t", mask: square(3) },
+  ]);
+});
+
+test("in fine detail the mask goes along, for what lies outside the view", async () => {
+  const detail = { imageId: "a", x: 0, y: 0, width: 50, height: 50 };
+  assert.deepEqual(await refining(true, { detail }), [{ refine: "t", mask: square(3) }]);
 });
