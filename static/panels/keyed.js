@@ -21,11 +21,18 @@ export function createKeyedList(parent, make) {
       shown = new Map(items.map((values) => [values.key, entryFor(values)]));
       const nodes = [...shown.values()].map(({ node }) => node);
       if (nodes.length !== parent.childElementCount || nodes.some((node, i) => parent.children[i] !== node))
-        parent.replaceChildren(...nodes);
+        parent.replaceChildren(inOneFragment(nodes));
     },
     /** @param {string} key */
     find: (key) => shown.get(key)?.node,
   };
+}
+
+/** A call takes some 100,000 arguments at most. @param {HTMLElement[]} nodes */
+function inOneFragment(nodes) {
+  const fragment = document.createDocumentFragment();
+  for (const node of nodes) fragment.append(node);
+  return fragment;
 }
 
 /** @param {object} a @param {object} b  with the same keys */
