@@ -14,7 +14,7 @@ import {
   withCandidate,
   withPrompts,
 } from "../data/draft.js";
-import { createAsking } from "./asking.js";
+import { createPromptRequests } from "./requests.js";
 import { createPreview } from "./preview.js";
 
 /** @import { Annotation, Box, Draft, Image, Mask, Point, Prompts, Step, Store, Toast } from "../data/types.d.ts" */
@@ -31,8 +31,8 @@ const PRESS_MS = 40;
  * @param {{store: Store, api: Api, parking: Parking, toast: Toast}} context
  */
 export function createPrompting({ store, api, parking, toast }) {
-  const asking = createAsking({ store, api });
-  const preview = createPreview({ store, asking });
+  const requests = createPromptRequests({ store, api });
+  const preview = createPreview({ store, requests });
   /** When the prompt of a step was made, by step id. @type {Map<number, number>} */
   const started = new Map();
   /** Steps on their way to an answer, by step id. @type {Map<number, Promise<Step | null>>} */
@@ -65,7 +65,7 @@ export function createPrompting({ store, api, parking, toast }) {
   async function answer(imageId, step) {
     busy(1);
     try {
-      const reply = distinctCandidates(await asking.reply(imageId, step), equal);
+      const reply = distinctCandidates(await requests.fetchReply(imageId, step), equal);
       const found = reply.candidates.findIndex((candidate) => candidate.mask.w > 0);
       const fields = { reply, answered: true, index: Math.max(0, found), edited: null };
       const { image, detail } = store.get();
@@ -118,12 +118,12 @@ export function createPrompting({ store, api, parking, toast }) {
       preview.cancel();
       const step = withPrompts(draft(), { points: pointsWith([x, y, label]) }, { refine: true }).now;
       clearTimeout(pressing);
-      pressing = setTimeout(() => void asking.ahead(image.id, step, "click"), PRESS_MS);
+      pressing = setTimeout(() => void requests.askEarly(image.id, step, "click"), PRESS_MS);
     },
     /** The press became a drag: no point follows. */
     endAnticipation() {
       clearTimeout(pressing);
-      asking.forget();
+      requests.cancelEarly();
     },
     /**
      * @param {number} x

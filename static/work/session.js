@@ -79,7 +79,7 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
       if (ticket !== opening) return;
       remember(storage, LAST_OPEN + store.get().projectId, id);
       arrive(id);
-      warmNext(id);
+      prefetchPixels(id);
     } catch (error) {
       if (ticket !== opening) return;
       store.set({ image: null });
@@ -96,7 +96,7 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
   }
 
   /** Fetches the pixels of the next image into the browser's cache. @param {string} id */
-  function warmNext(id) {
+  function prefetchPixels(id) {
     const images = shownQueue(store.get());
     const next = images[images.findIndex((image) => image.id === id) + 1];
     if (next) document.createElement("img").src = next.url;

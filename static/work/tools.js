@@ -129,10 +129,10 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
       const { scratch: now } = store.get();
       const point = toImage(spot);
       if (now.line) {
-        follow(now.line, point, Math.max(FINEST_STEP / viewport.transform.scale, store.get().brush / STEPS_PER_RADIUS));
+        extendLine(now.line, point, Math.max(FINEST_STEP / viewport.transform.scale, store.get().brush / STEPS_PER_RADIUS));
         scratch({ pointer: point });
       } else if (now.lasso) {
-        follow(now.lasso, point, FINEST_STEP / viewport.transform.scale);
+        extendLine(now.lasso, point, FINEST_STEP / viewport.transform.scale);
         scratch({});
       } else if (now.box) scratch({ box: [now.box[0], now.box[1], ...inside(point)] });
     },
@@ -230,7 +230,7 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
 const sorted = ([x0, y0, x1, y1]) => [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)];
 
 /** Appends a point to a line that is being drawn, unless it is too near to its last one. @param {Position[]} line @param {Position} point @param {number} step */
-function follow(line, point, step) {
+function extendLine(line, point, step) {
   const [x, y] = line[line.length - 1];
   if (Math.hypot(point[0] - x, point[1] - y) >= step) line.push(point);
 }

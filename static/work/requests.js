@@ -6,12 +6,12 @@ import { viewOf } from "./detail.js";
 /** @import { PromptReply, Question, Step, Store } from "../data/types.d.ts" */
 /** @import { Api, RequestOptions } from "../data/routes.d.ts" */
 
-/** @typedef {ReturnType<typeof createAsking>} Asking */
+/** @typedef {ReturnType<typeof createPromptRequests>} PromptRequests */
 
 /**
  * @param {{store: Store, api: Api}} context
  */
-export function createAsking({ store, api }) {
+export function createPromptRequests({ store, api }) {
   /** Tells the server whose hover requests these are: a newer one replaces the one before. */
   const client = requestId();
   /** The last request made ahead of its click. @type {{key: string, reply: Promise<PromptReply>, abort: AbortController} | null} */
@@ -37,7 +37,7 @@ export function createAsking({ store, api }) {
      * @param {"click" | "hover"} kind
      * @returns {Promise<PromptReply>}
      */
-    ahead(imageId, step, kind) {
+    askEarly(imageId, step, kind) {
       const question = questionOf(step);
       const key = keyOf(imageId, question);
       if (early?.key === key) return early.reply;
@@ -49,7 +49,7 @@ export function createAsking({ store, api }) {
       return reply;
     },
     /** Gives up the last request made ahead: no click follows. */
-    forget() {
+    cancelEarly() {
       early?.abort.abort();
       early = null;
     },
@@ -58,7 +58,7 @@ export function createAsking({ store, api }) {
      * @param {Step} step
      * @returns {Promise<PromptReply>} the answer to a step, which may have been asked for already
      */
-    async reply(imageId, step) {
+    async fetchReply(imageId, step) {
       const question = questionOf(step);
       const asked = early?.key === keyOf(imageId, question) ? early.reply : null;
       early = null;
