@@ -1,6 +1,7 @@
 /** Puts the page together: builds the elements, makes the parts, and introduces them to each other. */
 
 import { createPhoto } from "./canvas/photo.js";
+import { onNewPixelRatio } from "./canvas/pixelratio.js";
 import { createRenderer } from "./canvas/render.js";
 import { createViewport } from "./canvas/viewport.js";
 import { createApi } from "./data/api.js";
@@ -158,7 +159,7 @@ function build(root) {
       pickFiles,
       pickFolder: pick.folder,
       pickCoco: () => pick.files(".json"),
-      viewPanel: createViewPanel({ store, setView, toggleTheme }),
+      viewPanel: createViewPanel({ store, setView }),
       folderPanel: createFolderPanel({ store, intake, focusCanvas }),
       focusCanvas,
     }),
@@ -174,13 +175,18 @@ function build(root) {
     label: commands.labelKey,
     arrow: tools.moveCursor,
   });
-  new ResizeObserver(() => {
+  const resize = () => {
     const size = { width: box.clientWidth, height: box.clientHeight };
     viewport.setScreen(size, size.width < NARROW ? NARROW_INSETS : WIDE_INSETS);
     renderer.resize(size);
-  }).observe(box);
+  };
+  new ResizeObserver(resize).observe(box);
+  onNewPixelRatio(resize);
   fitEachImage(store, viewport);
-  store.watch(["view"], ({ view }) => remember(storage, PREFERENCES, JSON.stringify(view)));
+  store.watch(["view"], ({ view }) => {
+    root.dataset.theme = view.theme;
+    remember(storage, PREFERENCES, JSON.stringify(view));
+  });
   store.watch(["tool", "review", "image"], ({ tool, review: reviewing, image }) => {
     box.dataset.tool = reviewing ? "review" : image ? tool : "none";
   });
@@ -205,9 +211,4 @@ function fitEachImage(store, viewport) {
     fitted = image.id;
     viewport.setImage(image);
   });
-}
-
-function toggleTheme() {
-  const dark = document.body.classList.toggle("dark");
-  document.documentElement.style.colorScheme = dark ? "dark" : "light";
 }

@@ -150,6 +150,8 @@ def test_a_prompt_starts_from_the_mask_it_comes_with(client: TestClient, image: 
     assert both["candidates"] == click(client, image, *points, refine=known)["candidates"]
     forgotten = click(client, image, *points, mask=mask, refine={"token": "gone", "index": 0})
     assert forgotten["candidates"] == started["candidates"]
+    alone = click(client, image, *points, refine={"token": "gone", "index": 0})
+    assert [each["refined"] for each in (plain, started, both, forgotten, alone)] == [False, True, True, True, False]
     wrong = {"points": points, "mask": {**mask, "x": 100_000}}
     assert client.post(f"/api/images/{image['id']}/prompt", json=wrong).status_code == 422
 

@@ -147,7 +147,7 @@ class LocalSegmenter:
             self._learn_later(predictor)
             total = (time.perf_counter() - queued) * 1e3
             timing = Timing((started - queued) * 1e3, encode_ms, found.decode_ms, found.postprocess_ms, total)
-            return Answer(token, found.masks, timing)
+            return Answer(token, found.masks, timing, refined=mask_input is not None)
 
         priority = Priority.CLICK if hover is None else Priority.HOVER
         return self.engine.submit(priority, work, f"hover:{hover}" if hover else None)

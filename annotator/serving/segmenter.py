@@ -51,11 +51,15 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Candidates in recommended order. `token` names the answer for a later `Refinement`."""
+    """Candidates in recommended order. `token` names the answer for a later `Refinement`.
+
+    `refined` says whether they start from an earlier answer or mask, and not from the prompts alone.
+    """
 
     token: str
     candidates: list[Candidate]
     timing: Timing
+    refined: bool = False
 
 
 @dataclass(frozen=True, slots=True)

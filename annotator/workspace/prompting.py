@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from annotator.errors import Busy, InvalidPrompt
 from annotator.masks import rle as rles
@@ -83,7 +83,7 @@ class Prompting:
 
         def finish(answer: Answer) -> Answer:
             masks = view.paste_back(answer.candidates, record.height, record.width, before)
-            return Answer(answer.token, masks, answer.timing)
+            return replace(answer, candidates=masks)
 
         return PendingAnswer(future, finish)
 

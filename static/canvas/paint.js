@@ -106,7 +106,7 @@ export function drawPrompts(context, step, toScreen) {
 export function drawBox(context, box, toScreen) {
   const [x0, y0] = toScreen(box[0], box[1]);
   const [x1, y1] = toScreen(box[2], box[3]);
-  twice(context, [6, 4], () => context.strokeRect(x0, y0, x1 - x0, y1 - y0));
+  strokeTwice(context, [6, 4], () => context.strokeRect(x0, y0, x1 - x0, y1 - y0));
 }
 
 /**
@@ -120,7 +120,7 @@ export function drawLasso(context, line, toScreen) {
   context.closePath();
   context.fillStyle = "rgba(255, 255, 255, 0.12)";
   context.fill();
-  twice(context, [6, 4], () => context.stroke());
+  strokeTwice(context, [6, 4], () => context.stroke());
 }
 
 /**
@@ -140,7 +140,7 @@ export function drawCross(context, [x, y], reach) {
     context.moveTo(x + dx * gap, y + dy * gap);
     context.lineTo(x + dx * reach, y + dy * reach);
   }
-  twice(context, [], () => context.stroke());
+  strokeTwice(context, [], () => context.stroke());
 }
 
 /**
@@ -165,7 +165,7 @@ export function drawBrush(context, { line, at, radius, color, erase, scale }, to
   if (at) {
     context.beginPath();
     context.arc(...toScreen(at[0], at[1]), Math.max(1, radius * scale), 0, 2 * Math.PI);
-    twice(context, erase ? [4, 3] : [], () => context.stroke());
+    strokeTwice(context, erase ? [4, 3] : [], () => context.stroke());
   }
 }
 
@@ -175,7 +175,7 @@ export function drawBrush(context, { line, at, radius, color, erase, scale }, to
  * @param {number[]} dash
  * @param {() => void} draw
  */
-function twice(context, dash, draw) {
+function strokeTwice(context, dash, draw) {
   context.strokeStyle = SHADOW;
   context.lineWidth = 3;
   draw();

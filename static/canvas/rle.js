@@ -112,7 +112,7 @@ export function equal(a, b) {
  * @param {number} height
  * @returns {Bitmap}
  */
-export function decodeWithRoom(mask, box, width, height) {
+function decodeWithRoom(mask, box, width, height) {
   const [left, top, right, bottom] = mask.w ? [mask.x, mask.y, mask.x + mask.w, mask.y + mask.h] : [width, height, 0, 0];
   const x = Math.max(0, Math.min(left, Math.floor(box[0])));
   const y = Math.max(0, Math.min(top, Math.floor(box[1])));
@@ -137,36 +137,60 @@ export function decodeWithRoom(mask, box, width, height) {
  * @returns {Mask}
  */
 export function stroke(mask, line, radius, value, width, height) {
-  const xs = line.map((p) => p[0]);
-  const ys = line.map((p) => p[1]);
-  /** @type {Box} */
-  const reach = [Math.min(...xs) - radius, Math.min(...ys) - radius, Math.max(...xs) + radius, Math.max(...ys) + radius];
-  const bitmap = decodeWithRoom(mask, value ? reach : [mask.x, mask.y, mask.x, mask.y], width, height);
+  const room = value ? around(line, radius) : /** @type {Box} */ ([mask.x, mask.y, mask.x, mask.y]);
+  const bitmap = decodeWithRoom(mask, room, width, height);
   for (let i = 0; i < line.length; i++) capsule(bitmap, line[Math.max(0, i - 1)], line[i], radius, value);
   return encode(bitmap);
 }
 
+/** @param {Position[]} line @param {number} radius @returns {Box} */
+function around(line, radius) {
+  let [x0, y0, x1, y1] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const [x, y] of line) {
+    x0 = Math.min(x0, x);
+    y0 = Math.min(y0, y);
+    x1 = Math.max(x1, x);
+    y1 = Math.max(y1, y);
+  }
+  return [x0 - radius, y0 - radius, x1 + radius, y1 + radius];
+}
+
 /**
+ * Fills the pixels whose centres lie within the radius of the line from `a` to `b`, row by row: as the shape is convex, it
+ * meets each row in one interval.
  * @param {Bitmap} bitmap
  * @param {Position} a
  * @param {Position} b
  * @param {number} radius
  * @param {0 | 1} value
  */
-function capsule(bitmap, a, b, radius, value) {
+function capsule({ x: left, y: top, w, h, data }, a, b, radius, value) {
   const [dx, dy] = [b[0] - a[0], b[1] - a[1]];
-  const length2 = dx * dx + dy * dy;
-  const top = Math.max(bitmap.y, Math.floor(Math.min(a[1], b[1]) - radius));
-  const bottom = Math.min(bitmap.y + bitmap.h, Math.ceil(Math.max(a[1], b[1]) + radius));
-  const left = Math.max(bitmap.x, Math.floor(Math.min(a[0], b[0]) - radius));
-  const right = Math.min(bitmap.x + bitmap.w, Math.ceil(Math.max(a[0], b[0]) + radius));
-  for (let y = top; y < bottom; y++) {
-    for (let x = left; x < right; x++) {
-      const [px, py] = [x + 0.5 - a[0], y + 0.5 - a[1]];
-      const t = length2 ? Math.max(0, Math.min(1, (px * dx + py * dy) / length2)) : 0;
-      const [ex, ey] = [px - t * dx, py - t * dy];
-      if (ex * ex + ey * ey <= radius * radius) bitmap.data[(y - bitmap.y) * bitmap.w + x - bitmap.x] = value;
-    }
+  const length = Math.hypot(dx, dy);
+  const first = Math.max(0, Math.floor(Math.min(a[1], b[1]) - radius) - top);
+  const last = Math.min(h, Math.ceil(Math.max(a[1], b[1]) + radius) - top);
+  for (let row = first; row < last; row++) {
+    const y = top + row + 0.5 - a[1];
+    const atA = Math.sqrt(radius * radius - y * y); // half the width of the disc around a; NaN in rows that it does not meet
+    const atB = Math.sqrt(radius * radius - (y - dy) * (y - dy));
+    let from = Infinity; // all relative to a
+    let to = -Infinity;
+    if (atA >= 0) [from, to] = [-atA, atA];
+    if (dx - atB < from) from = dx - atB;
+    if (dx + atB > to) to = dx + atB;
+    if (dx && dy) {
+      // The band between the discs: x where the distance from the line is at most the radius, and where its foot is between a and b
+      const middle = (y * dx) / dy;
+      const half = (radius * length) / Math.abs(dy);
+      const [foot, other] = [(-y * dy) / dx, (length * length - y * dy) / dx];
+      const low = Math.max(middle - half, Math.min(foot, other));
+      const high = Math.min(middle + half, Math.max(foot, other));
+      if (low <= high && low < from) from = low;
+      if (low <= high && high > to) to = high;
+    } else if (dy && y * (y - dy) <= 0) [from, to] = [-radius, radius];
+    const start = Math.max(0, Math.ceil(from + a[0] - 0.5) - left);
+    const stop = Math.min(w, Math.floor(to + a[0] - 0.5) - left + 1);
+    if (start < stop) data.fill(value, row * w + start, row * w + stop);
   }
 }
 

@@ -9,6 +9,7 @@ export const VIEW = Object.freeze({
   opacity: 0.45,
   style: "both",
   colors: "label",
+  theme: "system",
   only: false,
   hover: true,
   crosshair: false,

@@ -30,7 +30,8 @@ export type Image = {
   height: number;
   orientation: number;
   status: ImageStatus;
-  embedding: "ready" | "none";
+  /** "failed": the image could not be encoded ahead of time. A prompt tries again. */
+  embedding: "ready" | "none" | "failed";
   url: string;
   thumbnail_url: string;
   /** How many objects it has. */
@@ -103,7 +104,8 @@ export type Candidate = {
 };
 /** Milliseconds; `encode` is null when the embedding was there. */
 export type ServerTiming = { queue: number; encode: number | null; decode: number; postprocess: number; total: number };
-export type PromptReply = { token: string; candidates: Candidate[]; timing: ServerTiming };
+/** `refined` is false when the candidates start from the prompts alone. */
+export type PromptReply = { token: string; candidates: Candidate[]; timing: ServerTiming; refined: boolean };
 export type KeepReply = { annotation: Annotation; history: History };
 /** `replaced` is the mask that gave way to a new one. */
 export type CorrectionReply = KeepReply & { replaced: Mask | null };
@@ -127,7 +129,7 @@ export type Step = Prompts & {
   id: number;
   /** The answer this step refines. */
   base: { token: string; index: number } | null;
-  /** The mask this step refines, for when the server does not know the answer (any more). */
+  /** The mask this step refines. The server gets it when it does not know the answer. */
   start: Mask | null;
   /** The last answer known. It belongs to this step when `answered`. */
   reply: PromptReply | null;
@@ -181,6 +183,7 @@ export type ViewSettings = {
   opacity: number;
   style: "both" | "fill" | "outline";
   colors: "label" | "safe" | "object";
+  theme: "system" | "light" | "dark";
   /** Whether only the selected object is drawn. */
   only: boolean;
   /** Whether the mask under the pointer is previewed. */

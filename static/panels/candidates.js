@@ -1,6 +1,7 @@
 /** The bar over the canvas while an object is in progress: candidates with scores, keep, drop. */
 
 import { el, iconButton } from "./dom.js";
+import { createRadios } from "./radios.js";
 import { shownMask } from "../data/draft.js";
 
 /** @import { Step, Store } from "../data/types.d.ts" */
@@ -11,7 +12,7 @@ import { shownMask } from "../data/draft.js";
  * @param {{store: Store, prompting: Prompting, commands: Commands, focusCanvas: () => void}} context
  */
 export function createCandidateBar({ store, prompting, commands, focusCanvas }) {
-  const chips = el("div", { class: "chips", role: "radiogroup", "aria-label": "Candidate masks (Tab)" });
+  const chips = createRadios({ class: "chips", "aria-label": "Candidate masks (Tab)" }, prompting.choose);
   const words = el("span", { class: "bar-words" });
   const after = (/** @type {() => void} */ run) => () => {
     run();
@@ -33,7 +34,7 @@ export function createCandidateBar({ store, prompting, commands, focusCanvas }) 
     "div",
     { class: "candidate-bar", hidden: true, role: "toolbar", "aria-label": "Object in progress" },
     words,
-    chips,
+    chips.element,
     keep,
     drop,
   );
@@ -45,10 +46,10 @@ export function createCandidateBar({ store, prompting, commands, focusCanvas }) 
     const list = step.edited && !step.reply ? [] : (step.reply?.candidates ?? []);
     words.textContent = progressOf(step);
     words.hidden = !words.textContent;
-    chips.hidden = list.length === 0;
+    chips.element.hidden = list.length === 0;
     keep.disabled = !step.answered || !shownMask(step)?.w;
-    chips.replaceChildren(
-      ...list.map((candidate, index) => {
+    chips.show(
+      list.map((candidate, index) => {
         const chosen = !step.edited && index === step.index;
         return el(
           "button",

@@ -48,7 +48,6 @@ const ICONS = {
   box: "M5 5h14v14H5z",
   brush: "M19.5 4.5 11 13M9 12.5c2 0 3 1.5 3 3 0 3-3 4.5-7.5 4 1.5-1 1.5-2 1.5-3.5 0-2 1.3-3.5 3-3.5z",
   eraser: "M9 19.5 4 14.5 14 4.5l6 6-9 9zM9 9.5l6 6M9 19.5h11",
-  lasso: "M12 4.5c5 0 8.5 2.3 8.5 5.5s-3.5 5.5-8.5 5.5S3.5 13.2 3.5 10 7 4.5 12 4.5zM8 15c-2 1-2 4 .5 4.5",
   check: "M5 12.5 10 17.5 19.5 7",
   close: "M6 6l12 12M18 6 6 18",
   pencil: "M4.5 19.5l1-4.5L16 4.5l3.5 3.5L9 18.5zM13.5 7l3.5 3.5",
@@ -58,10 +57,7 @@ const ICONS = {
   clean: "M12 4.5a7.5 7.5 0 1 1 0 15 7.5 7.5 0 0 1 0-15zM9 12l2.2 2.2L15.2 10",
   chip: "M7 7h10v10H7zM10 3.5V7M14 3.5V7M10 17v3.5M14 17v3.5M3.5 10H7M3.5 14H7M17 10h3.5M17 14h3.5",
   caret: "M7 10l5 5 5-5",
-  sun: "M12 8a4 4 0 1 1 0 8 4 4 0 0 1 0-8zM12 2.5v2M12 19.5v2M2.5 12h2M19.5 12h2M5.3 5.3l1.4 1.4M17.3 17.3l1.4 1.4M5.3 18.7l1.4-1.4M17.3 6.7l1.4-1.4",
   next: "M9.5 6l6 6-6 6",
-  previous: "M14.5 6l-6 6 6 6",
-  target: "M12 3v5M12 16v5M3 12h5M16 12h5M12 11.5v1",
 };
 
 /** @typedef {keyof typeof ICONS} IconName */
@@ -83,7 +79,8 @@ export function icon(name) {
 }
 
 /**
- * A button with an icon, optionally words, and a tooltip.
+ * A button with an icon, optionally words, and a tooltip. Its accessible name begins with the words: people who speak to
+ * their computer say what they see.
  * @param {IconName} name
  * @param {string} title
  * @param {() => void} onclick
@@ -91,12 +88,13 @@ export function icon(name) {
  * @returns {HTMLButtonElement}
  */
 export function iconButton(name, title, onclick, options = {}) {
-  const words = options.words ? el("span", { class: "words" }, options.words) : null;
+  const { words = "" } = options;
+  const label = title.startsWith(words) ? title : `${words}: ${title}`;
   return el(
     "button",
-    { type: "button", class: `button ${options.class ?? ""}`, title, "aria-label": title, onclick },
+    { type: "button", class: `button ${options.class ?? ""}`, title, "aria-label": label, onclick },
     icon(name),
-    words,
+    words && el("span", { class: "words" }, words),
   );
 }
 

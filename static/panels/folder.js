@@ -25,7 +25,7 @@ export function createFolderPanel({ store, intake, focusCanvas }) {
   });
   store.watch(["status"], ({ status }) => {
     const folders = status?.image_folders ?? [];
-    allowed.replaceChildren(...folders.map((/** @type {string} */ value) => el("option", { value })));
+    allowed.replaceChildren(...folders.map((value) => el("option", { value })));
     path.value ||= folders[0] ?? "";
   });
   return form;

@@ -82,13 +82,7 @@ export function createHeader(context) {
 /** @param {{store: Store, models: Models}} context */
 function modelPicker({ store, models }) {
   const name = el("span", { class: "words" });
-  const button = el(
-    "button",
-    { type: "button", class: "button model", "aria-label": "Model" },
-    icon("chip"),
-    name,
-    icon("caret"),
-  );
+  const button = el("button", { type: "button", class: "button model" }, icon("chip"), name, icon("caret"));
   const panel = el("div", { class: "menu" });
   anchor(button, panel);
   store.watch(["status"], ({ status }) => {
@@ -96,6 +90,7 @@ function modelPicker({ store, models }) {
     const { model } = status;
     name.textContent = model.compiling ? `${model.name} · compiling` : model.name;
     button.title = `${model.name} on ${model.device}: ${model.reason}`;
+    button.setAttribute("aria-label", `Model: ${name.textContent}`);
     panel.replaceChildren(
       el(
         "p",

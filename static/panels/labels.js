@@ -2,6 +2,7 @@
 
 import { el, iconButton } from "./dom.js";
 import { createLabelForm } from "./labelform.js";
+import { createRadios } from "./radios.js";
 
 /** @import { Label, State, Store } from "../data/types.d.ts" */
 /** @import { Labels } from "../work/labels.js" */
@@ -10,7 +11,9 @@ import { createLabelForm } from "./labelform.js";
  * @param {{store: Store, labels: Labels, choose: (id: number) => void, focusCanvas: () => void}} context
  */
 export function createLabelPanel({ store, labels, choose, focusCanvas }) {
-  const list = el("div", { class: "label-list", role: "radiogroup", "aria-label": "Label of the next object" });
+  const list = createRadios({ class: "label-list", "aria-label": "Label of the next object" }, (index) =>
+    store.set({ labelId: store.get().labels[index].id }),
+  );
   /** The label whose form is open; the list is not drawn again while it is. @type {number | null} */
   let editing = null;
   const input = el("input", {
@@ -61,8 +64,8 @@ export function createLabelPanel({ store, labels, choose, focusCanvas }) {
   function draw({ labels: all, labelId }) {
     if (all.some((label) => label.id === editing)) return;
     editing = null;
-    list.replaceChildren(
-      ...all.map((label, index) => {
+    list.show(
+      all.map((label, index) => {
         const chosen = label.id === labelId;
         const key = label.key ?? (index < 9 ? String(index + 1) : "");
         const swatch = el("input", {
@@ -102,7 +105,7 @@ export function createLabelPanel({ store, labels, choose, focusCanvas }) {
 
   store.watch(["labels", "labelId"], draw);
   return {
-    element: el("section", { class: "panel labels" }, el("h2", {}, "Labels"), list, form),
+    element: el("section", { class: "panel labels" }, el("h2", {}, "Labels"), list.element, form),
     focus: () => input.focus(),
   };
 }

@@ -44,9 +44,11 @@ export function createNotices({ store }) {
         ? "Fine detail: prompts see this part at full resolution (Z to leave)"
         : image && !photoReady
           ? "Loading …"
-          : image && image.embedding !== "ready"
+          : image?.embedding === "none"
             ? "Preparing the image; you can click already …"
-            : "";
+            : image?.embedding === "failed"
+              ? "The image could not be prepared; a click tries again"
+              : "";
     encoding.hidden = !text;
     encoding.textContent = text;
   });

@@ -1,9 +1,10 @@
-/** The list of kept objects. Rows that did not change are used again, which keeps hundreds of objects quick. */
+/** The list of kept objects. */
 
 import { objectColor } from "../canvas/colors.js";
 import { compact, el, icon, iconButton } from "./dom.js";
+import { createKeyedList } from "./keyed.js";
 
-/** @import { Annotation, State, Store, ViewSettings } from "../data/types.d.ts" */
+/** @import { Annotation, Store, ViewSettings } from "../data/types.d.ts" */
 /** @import { Commands } from "../work/commands.js" */
 /** @import { Command } from "../work/keymaps.js" */
 /** @import { Objects } from "../work/objects.js" */
@@ -14,7 +15,7 @@ import { compact, el, icon, iconButton } from "./dom.js";
  */
 export function createObjectPanel({ store, objects, setView, commands, focusCanvas }) {
   const count = el("span", { class: "count" });
-  const list = el("ul", { class: "object-list", role: "listbox", "aria-label": "Objects", "aria-multiselectable": "true" });
+  const list = el("ul", { class: "object-list", "aria-label": "Objects" });
   const hint = el("p", { class: "hint" }, "Click the image to mark an object, then press Enter to keep it.");
   const act = (/** @type {IconName} */ name, /** @type {string} */ title, /** @type {Command} */ command) =>
     iconButton(
@@ -61,8 +62,7 @@ export function createObjectPanel({ store, objects, setView, commands, focusCanv
     remove,
   );
 
-  /** The rows by object id, and the values each was made from. @type {Map<string, {row: HTMLElement, from: unknown[]}>} */
-  const rows = new Map();
+  const rows = createKeyedList(list, row);
 
   /** @param {string} id */
   function toggle(id) {
@@ -88,29 +88,12 @@ export function createObjectPanel({ store, objects, setView, commands, focusCanv
     focusCanvas();
   }
 
-  /** @param {State} state @param {Annotation} item @param {number} index */
-  function row(state, item, index) {
-    const selected = state.selection.includes(item.id);
-    const hidden = state.hidden.has(item.id);
-    const color = objectColor(state, item.label_id, index);
-    const name = state.labels.find((label) => label.id === item.label_id)?.name ?? "?";
-    const from = [item, selected, hidden, color, name, index];
-    const known = rows.get(item.id);
-    if (known && from.every((value, i) => value === known.from[i])) return known.row;
-    const node = newRow({ item, selected, hidden, color, name, index });
-    rows.set(item.id, { row: node, from });
-    return node;
-  }
-
-  // A function of its own: listeners that are made where `known` is in scope would keep the row before alive.
-  /** @param {{item: Annotation, selected: boolean, hidden: boolean, color: string, name: string, index: number}} shown */
-  function newRow({ item, selected, hidden, color, name, index }) {
+  /** @param {{key: string, item: Annotation, selected: boolean, hidden: boolean, color: string, name: string, index: number}} values */
+  function row({ item, selected, hidden, color, name, index }) {
     return el(
       "li",
       {
         class: `object ${selected ? "selected" : ""} ${hidden ? "dim" : ""} ${item.pending ? "pending" : ""}`,
-        role: "option",
-        "aria-selected": String(selected),
         dataset: { id: item.id },
       },
       el("span", { class: "dot", style: { background: color } }),
@@ -119,6 +102,7 @@ export function createObjectPanel({ store, objects, setView, commands, focusCanv
         {
           type: "button",
           class: "name",
+          "aria-pressed": String(selected),
           disabled: Boolean(item.pending),
           onclick: (/** @type {MouseEvent} */ event) => select(event, item.id),
           ondblclick: () => commands.correct(),
@@ -163,19 +147,24 @@ export function createObjectPanel({ store, objects, setView, commands, focusCanv
   );
 
   store.watch(["annotations", "selection", "hidden", "labels", "view"], (state) => {
-    const { annotations, selection } = state;
-    const nodes = annotations.map((item, index) => row(state, item, index));
-    if (nodes.length !== list.childElementCount || nodes.some((node, i) => list.children[i] !== node))
-      list.replaceChildren(...nodes);
-    const ids = new Set(annotations.map((item) => item.id));
-    for (const id of rows.keys()) if (!ids.has(id)) rows.delete(id);
+    const { annotations, labels, selection, hidden } = state;
+    rows.show(
+      annotations.map((item, index) => ({
+        key: item.id,
+        item,
+        selected: selection.includes(item.id),
+        hidden: hidden.has(item.id),
+        color: objectColor(state, item.label_id, index),
+        name: labels.find((label) => label.id === item.label_id)?.name ?? "?",
+        index,
+      })),
+    );
     count.textContent = String(annotations.length);
     hint.hidden = annotations.length > 0;
     for (const button of single) button.disabled = selection.length !== 1;
     merge.disabled = selection.length < 2;
     remove.disabled = selection.length === 0;
-    const last = rows.get(selection.at(-1) ?? "");
-    last?.row.scrollIntoView({ block: "nearest" });
+    rows.find(selection.at(-1) ?? "")?.scrollIntoView({ block: "nearest" });
   });
 
   store.watch(["selection", "draft"], ({ selection, draft }) => {

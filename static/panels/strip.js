@@ -1,6 +1,7 @@
 /** The image queue and, behind it, the samples. */
 
 import { el, icon, iconButton } from "./dom.js";
+import { createKeyedList } from "./keyed.js";
 import { shownQueue } from "../work/queue.js";
 
 /** @import { Image, ImageStatus, Sample, State, Store } from "../data/types.d.ts" */
@@ -26,12 +27,11 @@ export function createStrip({ store, session, intake, pickFiles, focusCanvas }) 
   for (const [value, words] of [["", "All"], ...Object.entries(STATUS)]) filter.append(el("option", { value }, words));
   const count = el("span", { class: "count" });
   const side = el("div", { class: "strip-side" }, count, filter);
-  const queue = el("div", { class: "tiles queue", role: "listbox", "aria-label": "Images", "aria-orientation": "horizontal" });
-  const samples = el("div", { class: "tiles samples", "aria-label": "Sample photos" });
+  const queue = el("div", { class: "tiles queue", role: "list", "aria-label": "Images" });
+  const samples = el("div", { class: "tiles samples", role: "group", "aria-label": "Sample photos" });
   const scroller = el("div", { class: "scroller" }, queue, samples);
 
-  /** The tiles by image id, and the values each was made from. @type {Map<string, {node: HTMLElement, from: unknown[]}>} */
-  const tiles = new Map();
+  const tiles = createKeyedList(queue, tile);
 
   scroller.addEventListener("scroll", () => {
     if (scroller.scrollLeft + scroller.clientWidth > queue.offsetWidth - 400) void session.loadMore().catch(() => {});
@@ -44,20 +44,9 @@ export function createStrip({ store, session, intake, pickFiles, focusCanvas }) 
     { passive: true },
   );
 
-  /** @param {Image} image @param {boolean} current */
-  function tile(image, current) {
-    const from = [image.thumbnail_url, image.name, image.status, image.embedding, image.annotations, current];
-    const known = tiles.get(image.id);
-    if (known && from.every((value, i) => value === known.from[i])) return known.node;
-    const node = newTile(image, current);
-    tiles.set(image.id, { node, from });
-    return node;
-  }
-
-  // A function of its own: listeners that are made where `known` is in scope would keep the tile before alive.
-  /** @param {Image} image @param {boolean} current */
-  function newTile(image, current) {
-    const words = `${image.name}: ${STATUS[image.status]}, ${image.annotations} objects`;
+  /** @param {Pick<Image, "name" | "status" | "embedding" | "annotations"> & {key: string, thumbnail: string, current: boolean}} values */
+  function tile({ key: id, thumbnail, name, status, embedding, annotations, current }) {
+    const words = `${name}: ${STATUS[status]}, ${annotations} objects`;
     const open = el(
       "button",
       {
@@ -65,28 +54,35 @@ export function createStrip({ store, session, intake, pickFiles, focusCanvas }) 
         class: current ? "tile current" : "tile",
         title: words,
         "aria-label": words,
-        role: "option",
-        "aria-selected": String(current),
-        dataset: { id: image.id },
-        onclick: () => void session.open(image.id).then(focusCanvas),
+        "aria-current": current && "true",
+        dataset: { id },
+        onclick: () => void session.open(id).then(focusCanvas),
       },
-      el("img", { src: image.thumbnail_url, alt: "", loading: "lazy", draggable: false }),
-      el("span", { class: `state ${image.status} ${image.embedding === "ready" ? "ready" : ""}` }),
-      image.annotations ? el("span", { class: "badge" }, String(image.annotations)) : null,
+      el("img", { src: thumbnail, alt: "", loading: "lazy", draggable: false }),
+      el("span", { class: `state ${status} ${embedding === "ready" ? "ready" : ""}` }),
+      annotations ? el("span", { class: "badge" }, String(annotations)) : null,
     );
-    const remove = iconButton("close", `Remove ${image.name}`, () => void session.removeImage(image.id).then(focusCanvas), {
+    const remove = iconButton("close", `Remove ${name}`, () => void session.removeImage(id).then(focusCanvas), {
       class: "small tile-remove",
     });
-    return el("div", { class: "tile-box" }, open, remove);
+    return el("div", { class: "tile-box", role: "listitem" }, open, remove);
   }
 
   /** @param {State} state */
   function draw(state) {
     const { images, image, total, queueStatus } = state;
     filter.value = queueStatus;
-    const nodes = shownQueue(state).map((item) => tile(item, item.id === image?.id));
-    if (nodes.length !== queue.childElementCount || nodes.some((node, i) => queue.children[i] !== node))
-      queue.replaceChildren(...nodes);
+    tiles.show(
+      shownQueue(state).map(({ id, thumbnail_url: thumbnail, name, status, embedding, annotations }) => ({
+        key: id,
+        thumbnail,
+        name,
+        status,
+        embedding,
+        annotations,
+        current: id === image?.id,
+      })),
+    );
     const at = images.findIndex((item) => item.id === image?.id);
     count.textContent = total ? `${at + 1} / ${total}` : "";
     side.hidden = total === 0;
@@ -98,7 +94,7 @@ export function createStrip({ store, session, intake, pickFiles, focusCanvas }) 
     draw(state);
     if (state.image?.id === scrolledTo) return;
     scrolledTo = state.image?.id ?? null;
-    const node = scrolledTo && tiles.get(scrolledTo)?.node;
+    const node = tiles.find(scrolledTo ?? "");
     if (node) scroller.scrollTo({ left: node.offsetLeft - scroller.clientWidth / 2 + node.offsetWidth / 2 });
   });
 

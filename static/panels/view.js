@@ -1,13 +1,13 @@
 /** Preferences of the view. */
 
-import { el, icon } from "./dom.js";
+import { el } from "./dom.js";
 
 /** @import { Store, ViewSettings } from "../data/types.d.ts" */
 
 /**
- * @param {{store: Store, setView: (fields: Partial<ViewSettings>) => void, toggleTheme: () => void}} context
+ * @param {{store: Store, setView: (fields: Partial<ViewSettings>) => void}} context
  */
-export function createViewPanel({ store, setView, toggleTheme }) {
+export function createViewPanel({ store, setView }) {
   const opacity = el("input", { type: "range", min: "0", max: "1", step: "0.05", "aria-label": "Mask opacity" });
   opacity.addEventListener("input", () => setView({ opacity: Number(opacity.value) }));
   const style = select(
@@ -31,17 +31,21 @@ export function createViewPanel({ store, setView, toggleTheme }) {
   const hover = check("Preview under the pointer", (value) => setView({ hover: value }));
   const crosshair = check("Crosshair", (value) => setView({ crosshair: value }));
   const only = check("Only the selected object (O)", (value) => setView({ only: value }));
-  const theme = el(
-    "button",
-    { type: "button", class: "button", onclick: toggleTheme },
-    icon("sun"),
-    el("span", {}, "Light or dark"),
+  const theme = select(
+    "Theme",
+    [
+      ["system", "as the system"],
+      ["light", "light"],
+      ["dark", "dark"],
+    ],
+    (value) => setView({ theme: /** @type {ViewSettings["theme"]} */ (value) }),
   );
 
   store.watch(["view"], ({ view }) => {
     opacity.value = String(view.opacity);
     style.input.value = view.style;
     colors.input.value = view.colors;
+    theme.input.value = view.theme;
     hover.input.checked = view.hover;
     crosshair.input.checked = view.crosshair;
     only.input.checked = view.only;
@@ -56,7 +60,7 @@ export function createViewPanel({ store, setView, toggleTheme }) {
     hover.row,
     crosshair.row,
     only.row,
-    theme,
+    theme.row,
   );
 }
 

@@ -85,8 +85,8 @@ export function createCommands({
       if (inProgress()) prompting.drop();
       else if (state().selection.length) void objects.remove(state().selection);
     },
-    undo: () => (inProgress() ? prompting.undo() : review.undoDrop() || review.follow(objects.undo)),
-    redo: () => (inProgress() || state().draft.future.length ? prompting.redo() : review.follow(objects.redo)),
+    undo: () => (inProgress() ? prompting.undo() : review.undoDrop() || review.runUndoRedo(objects.undo)),
+    redo: () => (inProgress() || state().draft.future.length ? prompting.redo() : review.runUndoRedo(objects.redo)),
     nextImage: () => session.step(1),
     previousImage: () => session.step(-1),
     fit: () => viewport.fit(),

@@ -15,7 +15,10 @@ export function createExport({ store, api, objects, toast, download }) {
     } catch (error) {
       return void toast(`Nothing was exported: ${/** @type {Error} */ (error).message}`, { kind: "error" });
     }
-    await objects.settled();
+    if (!(await objects.settled()))
+      return void toast("Nothing was exported: an object could not be saved. It is in progress again; keep or drop it first.", {
+        kind: "error",
+      });
     download(`/projects/${store.get().projectId}/export/coco`, "annotations.json");
   };
 }

@@ -34,8 +34,10 @@ async function found(entries) {
   /** @type {Found[]} */
   const files = [];
   for (const entry of [...entries].sort((a, b) => byName(a.name, b.name))) {
-    if (entry.isFile) files.push(...(await fileOf(/** @type {FileSystemFileEntry} */ (entry)).catch(() => [])));
-    else files.push(...(await found(await childrenOf(/** @type {FileSystemDirectoryEntry} */ (entry)).catch(() => []))));
+    const some = entry.isFile
+      ? await fileOf(/** @type {FileSystemFileEntry} */ (entry)).catch(() => [])
+      : await found(await childrenOf(/** @type {FileSystemDirectoryEntry} */ (entry)).catch(() => []));
+    for (const file of some) files.push(file);
   }
   return files;
 }

@@ -116,17 +116,45 @@ export const SHEET = [
   ],
 ];
 
+/** @typedef {Pick<KeyboardEvent, "key"> & Partial<Pick<KeyboardEvent, "code" | "ctrlKey" | "metaKey" | "shiftKey" | "altKey">>} Key */
+
+/** What a US keyboard types at a place: without Shift, and with it. @type {Record<string, string[]>} */
+const PLACES = {
+  BracketLeft: ["["],
+  BracketRight: ["]"],
+  Comma: [","],
+  Period: ["."],
+  Minus: ["-"],
+  Equal: ["=", "+"],
+  Slash: ["/", "?"],
+};
+
 /**
- * @param {Pick<KeyboardEvent, "key"> & Partial<Pick<KeyboardEvent, "ctrlKey" | "metaKey" | "shiftKey" | "altKey">>} event
- * @returns {string} such as "Ctrl+Shift+Z". Cmd counts as Ctrl. Shift is left out where it makes another character: "?"
+ * The names of a key press, such as "Ctrl+Shift+Z". Cmd counts as Ctrl. Shift is left out where it makes another character:
+ * "?". The first name is what the key types. Where that is no character of a US keyboard, what a US keyboard has at the same
+ * place follows: commands work on every layout.
+ * @param {Key} event
+ * @returns {string[]}
  */
-export function comboOf({ key, ctrlKey, metaKey, shiftKey, altKey }) {
+export function combosOf(event) {
+  const { key, code = "", shiftKey = false, altKey } = event;
+  const combos = [named(event, key)];
+  if (altKey && /^[!-/:-@[-`{-~]$/.test(key)) combos.push(named({ ...event, altKey: false }, key)); // typed with Option or AltGr
+  const [, letter, digit] = /^(?:Key([A-Z])|Digit(\d))$/.exec(code) ?? [];
+  const place = letter ?? PLACES[code]?.[Number(shiftKey)];
+  const foreign = key.length === 1 ? key > "~" : key === "Dead" || key === "Unidentified";
+  if (place && foreign) combos.push(named(event, place));
+  if (digit && !shiftKey && !/^\w$/.test(key)) combos.push(named(event, digit)); // French keyboards type digits with Shift
+  return combos;
+}
+
+/** @param {Key} event @param {string} key */
+function named({ ctrlKey, metaKey, shiftKey, altKey }, key) {
   const letter = /^\p{L}$/u.test(key);
-  const named = key.length > 1;
   const parts = [];
   if (ctrlKey || metaKey) parts.push("Ctrl");
   if (altKey) parts.push("Alt");
-  if (shiftKey && (letter || named)) parts.push("Shift");
+  if (shiftKey && (letter || key.length > 1)) parts.push("Shift");
   parts.push(letter ? key.toUpperCase() : key);
   return parts.join("+");
 }

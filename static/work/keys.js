@@ -1,6 +1,6 @@
 /** Listens to the keyboard: keys are commands, except where a field or a control needs them itself. */
 
-import { comboOf, commandFor } from "./keymaps.js";
+import { combosOf, commandFor } from "./keymaps.js";
 
 /** @import { Command } from "./keymaps.js" */
 
@@ -25,18 +25,38 @@ function takes(target, key) {
  *   arrow: (dx: number, dy: number, leap: boolean) => void}} handlers  `run` tells whether the key was used
  */
 export function listenToKeys(box, { keymap, run, label, arrow }) {
+  /** @param {KeyboardEvent} event @returns {boolean} whether the key was used */
+  function use(event) {
+    const step = ARROWS[event.key];
+    if (step && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      arrow(step[0], step[1], event.shiftKey);
+      return true;
+    }
+    for (const combo of combosOf(withoutAltGr(event))) {
+      const command = commandFor(keymap(), combo);
+      if (command) return run(command, event);
+      if (/^[1-9]$/.test(combo)) {
+        label(combo);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  // No part of the page sees the keys with which an input method composes a word.
+  const duringComposition = (/** @type {KeyboardEvent} */ event) =>
+    event.isComposing || event.key === "Process" || event.keyCode === 229;
+  window.addEventListener("keydown", (event) => duringComposition(event) && event.stopImmediatePropagation(), { capture: true });
   document.addEventListener("keydown", (event) => {
     const target = /** @type {Element} */ (event.target);
     if (!box.isConnected || event.defaultPrevented || (target !== box && takes(target, event.key))) return;
-    const combo = comboOf(event);
-    const step = ARROWS[event.key];
-    let used = true;
-    if (step && !event.ctrlKey && !event.metaKey && !event.altKey) arrow(step[0], step[1], event.shiftKey);
-    else if (/^[1-9]$/.test(combo)) label(combo);
-    else {
-      const command = commandFor(keymap(), combo);
-      used = command !== null && run(command, event);
-    }
-    if (used) event.preventDefault();
+    if (use(event)) event.preventDefault();
   });
+}
+
+/** AltGr makes another character; some systems report it as Ctrl and Alt as well. @param {KeyboardEvent} event */
+function withoutAltGr(event) {
+  const { key, code, shiftKey, metaKey } = event;
+  const altGr = event.getModifierState("AltGraph");
+  return { key, code, shiftKey, metaKey, ctrlKey: event.ctrlKey && !altGr, altKey: event.altKey && !altGr };
 }

@@ -24,6 +24,7 @@ export function createObjects({ store, api, outbox, labels, toast, prompting }) 
   let lastStep = Promise.resolve();
   /** Objects being kept, from the key press on: their masks may still be on their way. @type {Set<Promise<boolean>>} */
   const keeping = new Set();
+  const busy = (/** @type {number} */ by) => store.set({ busy: store.get().busy + by });
   const isOpen = (/** @type {Image} */ image) => store.get().image?.id === image.id;
 
   /** @param {Image} image @param {Step} step @param {Mask} mask @param {number} labelId */
@@ -126,7 +127,7 @@ export function createObjects({ store, api, outbox, labels, toast, prompting }) 
     const history = document.historyOf(image.id);
     const word = history?.[direction];
     if (!history || !word) return void toast(`There is nothing to ${direction}.`);
-    store.set({ busy: store.get().busy + 1 });
+    busy(1);
     try {
       void document.show(await api.post(`/images/${image.id}/${direction}`, { revision: history.revision }));
       toast(`${direction === "undo" ? "Undone" : "Redone"}: ${word}`, { quiet: true });
@@ -134,7 +135,7 @@ export function createObjects({ store, api, outbox, labels, toast, prompting }) 
       toast(`Could not ${direction}: ${/** @type {Error} */ (error).message}`, { kind: "error" });
       await document.fetchAgain(image.id).catch(() => {});
     } finally {
-      store.set({ busy: store.get().busy - 1 });
+      busy(-1);
     }
   }
 
@@ -168,7 +169,11 @@ export function createObjects({ store, api, outbox, labels, toast, prompting }) 
     async keep() {
       const kept = keepDraft();
       keeping.add(kept);
-      await kept.finally(() => keeping.delete(kept));
+      busy(1); // also while its label is being made
+      await kept.finally(() => {
+        keeping.delete(kept);
+        busy(-1);
+      });
     },
     /** @param {string[]} ids */
     async remove(ids) {

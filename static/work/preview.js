@@ -4,7 +4,7 @@ import { createLatest } from "../data/api.js";
 import { newStep } from "../data/draft.js";
 
 /** @import { Store } from "../data/types.d.ts" */
-/** @import { Asking } from "./asking.js" */
+/** @import { PromptRequests } from "./requests.js" */
 
 const SLOW_LINKS = new Set(["slow-2g", "2g", "3g"]);
 const SLOW_REPLY_MS = 700;
@@ -12,15 +12,15 @@ const SLOW_REPLY_MS = 700;
 /** Of `navigator.connection`, which not every browser has. @typedef {{saveData?: boolean, effectiveType?: string}} Link */
 
 /**
- * @param {{store: Store, asking: Asking}} context
+ * @param {{store: Store, requests: PromptRequests}} context
  */
-export function createPreview({ store, asking }) {
+export function createPreview({ store, requests }) {
   let slowReplies = 0;
 
   const latest = createLatest(
     async (/** @type {{imageId: string, x: number, y: number}} */ { imageId, x, y }) => {
       const begin = performance.now();
-      const reply = await asking.ahead(imageId, newStep({ points: [[x, y, 1]] }), "hover", { retry: "never" });
+      const reply = await requests.askEarly(imageId, newStep({ points: [[x, y, 1]] }), "hover");
       slowReplies = performance.now() - begin > SLOW_REPLY_MS ? slowReplies + 1 : 0;
       return reply;
     },

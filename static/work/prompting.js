@@ -14,7 +14,7 @@ import {
   withCandidate,
   withPrompts,
 } from "../data/draft.js";
-import { createAsking } from "./asking.js";
+import { createPromptRequests } from "./requests.js";
 import { createPreview } from "./preview.js";
 
 /** @import { Annotation, Box, Draft, Image, Mask, Point, Prompts, Step, Store, Toast } from "../data/types.d.ts" */
@@ -24,17 +24,22 @@ import { createPreview } from "./preview.js";
 /** @typedef {ReturnType<typeof createPrompting>} Prompting */
 
 const MAX_POINTS = 64;
+/** A press that has not moved for this long will hardly become a box. */
+const PRESS_MS = 40;
 
 /**
  * @param {{store: Store, api: Api, parking: Parking, toast: Toast}} context
  */
 export function createPrompting({ store, api, parking, toast }) {
-  const asking = createAsking({ store, api });
-  const preview = createPreview({ store, asking });
+  const requests = createPromptRequests({ store, api });
+  const preview = createPreview({ store, requests });
   /** When the prompt of a step was made, by step id. @type {Map<number, number>} */
   const started = new Map();
   /** Steps on their way to an answer, by step id. @type {Map<number, Promise<Step | null>>} */
   const asked = new Map();
+
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let pressing;
 
   const draft = () => store.get().draft;
   const setDraft = (/** @type {Draft} */ next) => store.set({ draft: next, hover: null });
@@ -60,9 +65,12 @@ export function createPrompting({ store, api, parking, toast }) {
   async function answer(imageId, step) {
     busy(1);
     try {
-      const reply = distinctCandidates(await asking.reply(imageId, step), equal);
+      const reply = distinctCandidates(await requests.fetchReply(imageId, step), equal);
       const found = reply.candidates.findIndex((candidate) => candidate.mask.w > 0);
       const fields = { reply, answered: true, index: Math.max(0, found), edited: null };
+      const { image, detail } = store.get();
+      if (image?.id === imageId && image.embedding === "failed" && !detail)
+        store.set({ image: { ...image, embedding: "ready" } });
       parking.change(imageId, { draft: patchStep(parking.of(imageId).draft, step.id, fields) });
       return { ...step, ...fields };
     } catch (error) {
@@ -80,6 +88,7 @@ export function createPrompting({ store, api, parking, toast }) {
    */
   function change(prompts, { refine, at }) {
     const next = withPrompts(draft(), prompts, { refine });
+    clearTimeout(pressing);
     setDraft(next);
     started.set(next.now.id, at);
     preview.cancel();
@@ -98,7 +107,7 @@ export function createPrompting({ store, api, parking, toast }) {
     /** @param {Step} step @returns {Promise<Step | null>} the step with its answer */
     answered: async (step) => (step.answered ? step : ((await asked.get(step.id)) ?? null)),
     /**
-     * The pointer went down where a point may follow. Asks at once, so that the answer is there when it goes up.
+     * The pointer went down where a point may follow. Asks soon, so that the answer is there when the pointer goes up.
      * @param {number} x
      * @param {number} y
      * @param {0 | 1} label
@@ -108,7 +117,13 @@ export function createPrompting({ store, api, parking, toast }) {
       if (!image || !isOnImage(x, y)) return;
       preview.cancel();
       const step = withPrompts(draft(), { points: pointsWith([x, y, label]) }, { refine: true }).now;
-      void asking.ahead(image.id, step, "click");
+      clearTimeout(pressing);
+      pressing = setTimeout(() => void requests.askEarly(image.id, step, "click"), PRESS_MS);
+    },
+    /** The press became a drag: no point follows. */
+    endAnticipation() {
+      clearTimeout(pressing);
+      requests.cancelEarly();
     },
     /**
      * @param {number} x

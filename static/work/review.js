@@ -214,7 +214,7 @@ export function createReview({ store, api, outbox, parking, objects, toast, choo
       return true;
     },
     /** Runs an undo or redo. Proposals whose objects it takes away can be kept again. @param {() => Promise<void>} undoRedo */
-    async follow(undoRedo) {
+    async runUndoRedo(undoRedo) {
       const { image } = store.get();
       const before = objectIds();
       await undoRedo();

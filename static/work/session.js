@@ -18,6 +18,7 @@ const LAST_PROJECT = "annotator.project";
 const LAST_OPEN = "annotator.image.";
 const LAST_LABEL = "annotator.label.";
 const POLL_EMBEDDING_MS = 500;
+const MOST_POLL_MS = 5000;
 const POLL_HISTORY_MS = 4000;
 const RECONNECT_MS = 1500;
 
@@ -78,7 +79,7 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
       if (ticket !== opening) return;
       remember(storage, LAST_OPEN + store.get().projectId, id);
       arrive(id);
-      warmNext(id);
+      prefetchPixels(id);
     } catch (error) {
       if (ticket !== opening) return;
       store.set({ image: null });
@@ -95,16 +96,18 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
   }
 
   /** Fetches the pixels of the next image into the browser's cache. @param {string} id */
-  function warmNext(id) {
+  function prefetchPixels(id) {
     const images = shownQueue(store.get());
     const next = images[images.findIndex((image) => image.id === id) + 1];
     if (next) document.createElement("img").src = next.url;
   }
 
-  /** @param {string} id */
+  /** Asks, ever more rarely, until the open image is encoded or has failed to. @param {string} id */
   async function watchEmbedding(id) {
-    for (let { image } = store.get(); image?.id === id && image.embedding !== "ready"; { image } = store.get()) {
-      await new Promise((resolve) => setTimeout(resolve, POLL_EMBEDDING_MS));
+    const waits = () => store.get().image?.id === id && store.get().image?.embedding === "none";
+    for (let wait = POLL_EMBEDDING_MS; waits(); wait = Math.min(wait * 1.5, MOST_POLL_MS)) {
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      if (!waits()) return;
       const fresh = await api.get(`/images/${id}`, { retry: "never" }).catch(() => null);
       if (fresh) update(id, { embedding: fresh.embedding });
     }

@@ -18,6 +18,9 @@ import { draftOf, newStep, shownMask } from "../data/draft.js";
 const REACH = 12;
 /** Sides in image pixels. */
 const SMALLEST_BOX = 4;
+/** A stroke takes a further point after this many screen pixels, or after this part of the brush's radius. */
+const FINEST_STEP = 0.5;
+const STEPS_PER_RADIUS = 40;
 /** Steps of the keyboard's cross in screen pixels. */
 const CURSOR_STEP = 6;
 const CURSOR_LEAP = 48;
@@ -116,6 +119,7 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
     begin(spot) {
       const state = store.get();
       if (!state.photoReady || (spot.touch && state.tool !== "box" && !painting() && !state.review)) return false;
+      prompting.endAnticipation();
       if (painting() && !state.review) scratch({ line: [inside(toImage(spot))] });
       else if (state.review) scratch({ lasso: [toImage(spot)] });
       else scratch({ box: [...inside(toImage(spot)), ...inside(toImage(spot))] });
@@ -124,14 +128,18 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
     move(spot) {
       const { scratch: now } = store.get();
       const point = toImage(spot);
-      if (now.line) scratch({ line: [...now.line, point], pointer: point });
-      else if (now.lasso) scratch({ lasso: [...now.lasso, point] });
-      else if (now.box) scratch({ box: [now.box[0], now.box[1], ...inside(point)] });
+      if (now.line) {
+        extendLine(now.line, point, Math.max(FINEST_STEP / viewport.transform.scale, store.get().brush / STEPS_PER_RADIUS));
+        scratch({ pointer: point });
+      } else if (now.lasso) {
+        extendLine(now.lasso, point, FINEST_STEP / viewport.transform.scale);
+        scratch({});
+      } else if (now.box) scratch({ box: [now.box[0], now.box[1], ...inside(point)] });
     },
     end(spot) {
       const { scratch: now, tool } = store.get();
       scratch({ line: null, lasso: null, box: null });
-      if (now.line) applyStroke(now.line, (tool === "brush") !== spot.negative ? 1 : 0);
+      if (now.line) applyStroke([...now.line, toImage(spot)], (tool === "brush") !== spot.negative ? 1 : 0);
       else if (now.lasso) review.keepInside(now.lasso, spot.shift);
       else if (now.box) {
         const drawn = sorted(now.box);
@@ -220,3 +228,9 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
 
 /** @param {Box} box  between any two corners @returns {Box} */
 const sorted = ([x0, y0, x1, y1]) => [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)];
+
+/** Appends a point to a line that is being drawn, unless it is too near to its last one. @param {Position[]} line @param {Position} point @param {number} step */
+function extendLine(line, point, step) {
+  const [x, y] = line[line.length - 1];
+  if (Math.hypot(point[0] - x, point[1] - y) >= step) line.push(point);
+}

@@ -380,3 +380,48 @@ def test_a_phone(server_url: str) -> None:
         for selector in (".rail", ".candidate-bar", ".bar", ".strip"):
             box = page.page.locator(f"#annotator {selector}").bounding_box()
             assert box is None or (box["x"] >= 0 and box["x"] + box["width"] <= 390)
+
+
+def test_a_chosen_theme_is_remembered(server_url: str) -> None:
+    background = "() => getComputedStyle(document.querySelector('#annotator .bar')).backgroundColor"
+    with browser_page(server_url, color_scheme="light") as page:
+        light = page.page.evaluate(background)
+        page.page.click('#annotator [aria-label="View"]')
+        page.page.get_by_label("Theme").select_option("dark")
+        dark = page.page.evaluate(background)
+        assert dark != light
+        page.reload()
+        assert page.page.evaluate(background) == dark
+        page.page.click('#annotator [aria-label="View"]')
+        page.page.get_by_label("Theme").select_option("system")
+        assert page.page.evaluate(background) == light
+        page.page.emulate_media(color_scheme="dark")
+        assert page.page.evaluate(background) == dark
+
+
+def test_removed_images_leave_no_tile_behind(page: Annotator) -> None:
+    with_photo(page)
+    devtools = page.page.context.new_cdp_session(page.page)
+
+    def images() -> int:
+        """All image elements that are alive, also those outside the page."""
+        devtools.send("HeapProfiler.collectGarbage")
+        prototype = devtools.send("Runtime.evaluate", {"expression": "HTMLImageElement.prototype"})["result"]
+        found = devtools.send("Runtime.queryObjects", {"prototypeObjectId": prototype["objectId"]})["objects"]
+        length = {"functionDeclaration": "function () { return this.length; }", "returnByValue": True}
+        count = devtools.send("Runtime.callFunctionOn", {**length, "objectId": found["objectId"]})["result"]["value"]
+        devtools.send("Runtime.releaseObject", {"objectId": found["objectId"]})  # it would keep them alive
+        return int(count)
+
+    def come_and_go() -> int:
+        for _ in range(4):
+            with_photo(page)
+            name = page.state("image.name")
+            page.page.click(f'#annotator [aria-label="Remove {name}"]')
+            page.until(f"image?.name !== '{name}'")
+            page.page.click('#annotator .toast [aria-label="Dismiss"]')
+        page.settled()
+        return images()
+
+    before = come_and_go()
+    assert come_and_go() <= before + 1

@@ -40,6 +40,13 @@ test("one folder's files are called by their path in it", async () => {
   );
 });
 
+test("a folder may hold any number of files", async () => {
+  const one = file("one.jpg");
+  const many = Array.from({ length: 150_000 }, () => ({ ...one, file: (use) => use(one) }));
+  const all = { isFile: false, name: "all", createReader: () => ({ readEntries: (use) => use(many.splice(0, 100)) }) };
+  assert.equal((await filesOf([all])).length, 150_000);
+});
+
 test("a picked folder is taken in the order of its paths", () => {
   const files = ["x/b/1.jpg", "x/a10.jpg", "x/a9.jpg"].map((webkitRelativePath) => ({ webkitRelativePath }));
   const paths = inOrder(/** @type {any} */ (files)).map(({ path }) => path);

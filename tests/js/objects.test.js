@@ -196,3 +196,16 @@ test("annotations keep their masks when the server repeats them", () => {
   assert.equal(merged[0].label_id, 2);
   assert.equal(merged[1], after[1]);
 });
+
+test("the page is busy from the key press on, also while the first label is being made", async () => {
+  const label = deferred();
+  const labels = { chosen: () => label.promise, load: async () => {} };
+  const { store, objects } = image([], { [KEEP]: () => ({ annotation: annotation("one"), history: history(2) }) }, { labels });
+  store.set({ draft: draftOf(made()) });
+  const kept = objects.keep();
+  await settle();
+  assert.equal(store.get().busy, 1);
+  label.resolve(1);
+  await kept;
+  assert.equal(store.get().busy, 0);
+});

@@ -99,15 +99,15 @@ export function page(fields = {}) {
  */
 export function server(answers) {
   const calls = [];
-  const send = async (method, path, { body } = {}) => {
-    calls.push({ method, path, body });
+  const send = async (method, path, { body, signal } = {}) => {
+    calls.push({ method, path, body, signal });
     const answer = answers[`${method} ${path}`];
     if (!answer) throw new Error(`nobody answers ${method} ${path}`);
     return answer(body);
   };
   const api = {
     get: (path) => send("GET", path),
-    post: (path, body) => send("POST", path, { body }),
+    post: (path, body, options) => send("POST", path, { ...options, body }),
     patch: (path, body) => send("PATCH", path, { body }),
     delete: (path) => send("DELETE", path),
     send,

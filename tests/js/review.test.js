@@ -108,6 +108,6 @@ test("an undo brings back the proposal whose object it takes away, and no other"
   outcomes.push({ annotations: [one] }, { annotations: [one, other] });
   await Promise.all([review.keepAt(1, 1), review.keepAt(21, 1)]); // the second is kept before the first is confirmed
   store.set({ annotations: [one, other] });
-  await review.follow(async () => store.set({ annotations: [one] }));
+  await review.runUndoRedo(async () => store.set({ annotations: [one] }));
   assert.deepEqual([...store.get().review.gone], [0]);
 });

@@ -126,6 +126,52 @@ test("the eraser leaves holes and never grows the mask", () => {
   assert.deepEqual(stroke(square, [[4, 4]], 30, 0, 9, 9), EMPTY);
 });
 
+/** What a stroke is by definition: pixel centres within the radius of one of its pieces. */
+function strokeByDefinition(line, radius, w, h) {
+  const data = new Uint8Array(w * h);
+  for (let y = 0; y < h; y++) {
+    for (let x = 0; x < w; x++) {
+      data[y * w + x] = line.some(([ax, ay], i) => {
+        const [bx, by] = line[Math.max(0, i - 1)];
+        const [dx, dy] = [bx - ax, by - ay];
+        const t = Math.max(0, Math.min(1, ((x + 0.5 - ax) * dx + (y + 0.5 - ay) * dy) / (dx * dx + dy * dy || 1)));
+        return Math.hypot(x + 0.5 - ax - t * dx, y + 0.5 - ay - t * dy) <= radius;
+      });
+    }
+  }
+  return encode({ x: 0, y: 0, w, h, data });
+}
+
+test("strokes in every direction and of every size are exactly their pixels", () => {
+  let seed = 5;
+  const random = () => (seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648;
+  const anywhere = () => [random() * 60 - 10, random() * 50 - 10];
+  const lines = Array.from({ length: 60 }, () => Array.from({ length: 1 + Math.floor(random() * 4) }, anywhere));
+  for (const end of [
+    [30, 12],
+    [12, 30],
+    [30, 30],
+    [12, 12.0001],
+    [12, -40],
+  ])
+    lines.push([[12, 12], end], [end, [12, 12]]);
+  for (const line of lines) {
+    const radius = 0.4 + random() * 12;
+    assert.deepEqual(
+      stroke(EMPTY, line, radius, 1, 40, 30),
+      strokeByDefinition(line, radius, 40, 30),
+      JSON.stringify({ line, radius }),
+    );
+    const full = encode(bitmap(Array(30).fill("#".repeat(40))));
+    assert.equal(area(stroke(full, line, radius, 0, 40, 30)), 1200 - area(strokeByDefinition(line, radius, 40, 30)));
+  }
+});
+
+test("a stroke may have any number of points", () => {
+  const line = Array.from({ length: 300_000 }, (_, i) => [(i % 1000) / 10, Math.floor(i / 1000) / 10]);
+  assert.equal(area(stroke(EMPTY, line, 1, 1, 100, 30)), 100 * 30);
+});
+
 test("a long stroke has no gaps between its points", () => {
   const line = stroke(
     EMPTY,

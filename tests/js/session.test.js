@@ -174,3 +174,42 @@ test("a new project is shown, and a refused one is told", async () => {
   assert.equal(await of.addProject(" "), false);
   assert.match(said.at(-1).text, /The name is empty/);
 });
+
+test("the page stops asking about an image whose encode failed", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  let asked = 0;
+  const answers = {
+    "POST /images/b/open": () => ({ image: photo("b", { embedding: "none" }), annotations: [], history: { revision: 0 } }),
+    "GET /images/b": () => photo("b", { embedding: ++asked < 3 ? "none" : "failed" }),
+  };
+  const { store, session: of } = session(answers);
+  await of.open("b");
+  for (let i = 0; i < 50; i++) {
+    context.mock.timers.tick(10_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal(asked, 3);
+  assert.equal(store.get().image.embedding, "failed");
+});
+
+test("an image that is not encoded is asked about ever more rarely", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  let asked = 0;
+  const none = (id) => photo(id, { embedding: "none" });
+  const answers = {
+    "POST /images/b/open": () => ({ image: none("b"), annotations: [], history: { revision: 0 } }),
+    "GET /images/b": () => (asked++, none("b")),
+  };
+  const { session: of } = session(answers);
+  await of.open("b");
+  for (let second = 0; second < 60; second++) {
+    context.mock.timers.tick(1000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(asked > 5 && asked < 25, `${asked} times in a minute`);
+  const before = asked;
+  await of.open("a");
+  context.mock.timers.tick(60_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(asked, before, "and not at all after it was left");
+});

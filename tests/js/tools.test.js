@@ -6,7 +6,20 @@ import { newStep } from "../../static/data/draft.js";
 import { createTools } from "../../static/work/tools.js";
 import { annotation, page, square } from "./parts.js";
 
-const box = /** @type {any} */ ({ addEventListener() {} });
+globalThis.HTMLCanvasElement ??= class {};
+/** The canvas: events reach the listeners through `fire`. */
+function canvas() {
+  const listeners = {};
+  const box = {
+    addEventListener: (type, listener) => (listeners[type] = listener),
+    getBoundingClientRect: () => ({ left: 0, top: 0 }),
+    classList: { toggle() {}, remove() {} },
+    focus() {},
+    setPointerCapture() {},
+  };
+  const fire = (type, x, y) => listeners[type]({ target: box, pointerId: 1, button: 0, clientX: x, clientY: y, timeStamp: 0 });
+  return { box, fire };
+}
 const three = [
   annotation("big", { mask: square(0, 10) }),
   annotation("left", { mask: square(0, 2) }),
@@ -18,8 +31,10 @@ function tools(fields) {
   const on = page({ annotations: three, ...fields });
   const edits = [];
   const objects = { editMask: (id, mask) => edits.push([id, area(mask)]) };
-  const prompting = { edit: (mask) => edits.push(["draft", area(mask)]) };
-  return { ...on, edits, tools: createTools({ box, viewport: {}, review: {}, objects, prompting, ...on }) };
+  const prompting = { edit: (mask) => edits.push(["draft", area(mask)]), setBox() {}, anticipate() {}, endAnticipation() {} };
+  const viewport = { transform: { scale: 1 }, toImage: (x, y) => [x, y] };
+  const { box, fire } = canvas();
+  return { ...on, edits, fire, tools: createTools({ box, viewport, review: {}, objects, prompting, ...on }) };
 }
 
 test("the others are subtracted from the object selected first", () => {
@@ -46,3 +61,18 @@ for (const [selection, words] of [
     assert.deepEqual(edits, []);
     assert.match(said[0].text, /** @type {RegExp} */ (words));
   });
+
+test("a stroke takes no more points than its brush can show, and ends where the pointer does", () => {
+  const { store, edits, fire } = tools({ tool: "brush", brush: 40, selection: ["big"] });
+  fire("pointerdown", 10, 40);
+  for (let i = 1; i <= 10_000; i++) fire("pointermove", 10 + i / 200, 40);
+  assert.ok(store.get().scratch.line.length <= 52, `${store.get().scratch.line.length} points`);
+  fire("pointerup", 60.4, 40);
+  assert.equal(store.get().scratch.line, null);
+  const [[id, painted]] = edits;
+  assert.equal(id, "big");
+  fire("pointerdown", 10, 40);
+  fire("pointermove", 60.4, 40);
+  fire("pointerup", 60.4, 40);
+  assert.equal(edits[1][1], painted, "as far as one straight stroke");
+});

@@ -65,16 +65,24 @@ class Timing(Reply):
 
 
 class PromptAnswer(BaseModel):
-    """Candidates in recommended order; `token` refers to them in a later `refine`."""
+    """Candidates in recommended order; `token` refers to them in a later `refine`.
+
+    `refined` is false when they start from the prompts alone, also because the answer to refine is forgotten: sending
+    its mask then is as good.
+    """
 
     token: str
     candidates: list[Candidate]
     timing: Timing
+    refined: bool
 
     @classmethod
     def of(cls, answer: Answer) -> PromptAnswer:
         """From the segmenter's answer."""
         candidates = [Candidate.of(each) for each in answer.candidates]
         return cls.model_construct(
-            token=answer.token, candidates=candidates, timing=Timing.model_validate(answer.timing)
+            token=answer.token,
+            candidates=candidates,
+            timing=Timing.model_validate(answer.timing),
+            refined=answer.refined,
         )

@@ -6,25 +6,27 @@ import { viewOf } from "./detail.js";
 /** @import { PromptReply, Question, Step, Store } from "../data/types.d.ts" */
 /** @import { Api, RequestOptions } from "../data/routes.d.ts" */
 
-/** @typedef {ReturnType<typeof createAsking>} Asking */
+/** @typedef {ReturnType<typeof createPromptRequests>} PromptRequests */
 
 /**
  * @param {{store: Store, api: Api}} context
  */
-export function createAsking({ store, api }) {
+export function createPromptRequests({ store, api }) {
   /** Tells the server whose hover requests these are: a newer one replaces the one before. */
   const client = requestId();
-  /** The last request made ahead of its click. @type {{key: string, reply: Promise<PromptReply>} | null} */
+  /** The last request made ahead of its click. @type {{key: string, reply: Promise<PromptReply>, abort: AbortController} | null} */
   let early = null;
 
-  /** @param {Step} step @returns {Question} */
-  const questionOf = (step) => ({
-    points: step.points,
-    box: step.box,
-    refine: step.base,
-    mask: step.start,
-    view: viewOf(store.get()),
-  });
+  /**
+   * The mask stays out where an answer is refined that the server knows. In fine detail it goes along: what lies outside
+   * the view is taken from it.
+   * @param {Step} step
+   * @returns {Question}
+   */
+  function questionOf({ points, box, base, start }) {
+    const view = viewOf(store.get());
+    return { points, box, refine: base, mask: base && !view ? null : start, view };
+  }
   const keyOf = (/** @type {string} */ imageId, /** @type {Question} */ question) => imageId + JSON.stringify(question);
 
   return {
@@ -33,35 +35,37 @@ export function createAsking({ store, api }) {
      * @param {string} imageId
      * @param {Step} step
      * @param {"click" | "hover"} kind
-     * @param {RequestOptions} [options]
      * @returns {Promise<PromptReply>}
      */
-    ahead(imageId, step, kind, options) {
+    askEarly(imageId, step, kind) {
       const question = questionOf(step);
       const key = keyOf(imageId, question);
       if (early?.key === key) return early.reply;
+      const abort = new AbortController();
+      const options = /** @type {RequestOptions} */ ({ retry: kind === "hover" ? "never" : "busy", signal: abort.signal });
       const reply = api.post(`/images/${imageId}/prompt`, { ...question, kind, client }, options);
       reply.catch(() => {}); // the click asks again
-      early = { key, reply };
+      early = { key, reply, abort };
       return reply;
+    },
+    /** Gives up the last request made ahead: no click follows. */
+    cancelEarly() {
+      early?.abort.abort();
+      early = null;
     },
     /**
      * @param {string} imageId
      * @param {Step} step
      * @returns {Promise<PromptReply>} the answer to a step, which may have been asked for already
      */
-    async reply(imageId, step) {
+    async fetchReply(imageId, step) {
       const question = questionOf(step);
       const asked = early?.key === keyOf(imageId, question) ? early.reply : null;
       early = null;
       const path = /** @type {const} */ (`/images/${imageId}/prompt`);
-      try {
-        return (await asked?.catch(() => null)) ?? (await api.post(path, question));
-      } catch (error) {
-        const { status } = /** @type {import("../data/api.js").ApiError} */ (error);
-        if (!step.base || status === 0 || status >= 500) throw error;
-        return await api.post(path, { ...question, refine: null }); // the mask says as much
-      }
+      const reply = (await asked?.catch(() => null)) ?? (await api.post(path, question));
+      if (reply.refined || !step.start || question.mask) return reply;
+      return api.post(path, { ...question, mask: step.start }); // the server has forgotten the answer: after a restart
     },
   };
 }
