@@ -71,8 +71,8 @@ def decode(data: bytes, name: str, max_pixels: int) -> DecodedImage:
         source = open_source(data, name, max_pixels)
         with _budget(source):
             pixels, stretched = _pixels(source)
-            if source.plain is not None and source.orientation == 1:
-                return DecodedImage(pixels, 1, source.plain, source.plain_type, stretched)
+            if source.plain is not None and source.orientation == 1 and not stretched:
+                return DecodedImage(pixels, 1, source.plain, source.plain_type)
             display, display_type = _encode(pixels, source.lossy)
             return DecodedImage(pixels, source.orientation, display, display_type, stretched)
 
