@@ -37,8 +37,9 @@ _CASES_A_STORE = 500
 
 def _valid(rng: random.Random) -> dict[str, Any]:
     """A document with a few objects in every form of a mask."""
-    images = [
-        {"id": n, "file_name": name, "width": w, "height": h} for n, (name, (w, h)) in enumerate(_SIZES.items(), 1)
+    images: list[dict[str, Any]] = [
+        {"id": number, "file_name": name, "width": width, "height": height}
+        for number, (name, (width, height)) in enumerate(_SIZES.items(), 1)
     ]
     annotations: list[dict[str, Any]] = []
     for number in range(rng.randint(1, 5)):
