@@ -23,6 +23,9 @@ _BROWSER_FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/web
 _BROWSER_MODES = ("RGB", "L", "P", "1")
 _ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 _DARK = 64
+_MAX_PACKED_BMP = 4 << 20
+"""Pillow unpacks these in Python, a million runs a second."""
+_MAX_TIFF_PARTS = 200_000
 _MAX_SCANS = 100
 """Each scan passes over the whole picture: 45 ms for 128 megapixels, for a few bytes. Encoders write about ten."""
 
@@ -64,10 +67,12 @@ def open_source(data: bytes, name: str, max_pixels: int) -> Source:
     stripped = containers.strip(data)
     image = Image.open(io.BytesIO(stripped.data), formats=FORMATS)
     _check_size(image.width, image.height, name, max_pixels)
-    if getattr(image, "is_animated", False):
+    if stripped.animated or getattr(image, "is_animated", False):
         raise InvalidImage(f"{name} has several frames; upload a single picture.")
     if stripped.scans > _MAX_SCANS:
         raise InvalidImage(f"{name} is no ordinary JPEG: it has {stripped.scans} scans.")
+    if image.format == "BMP" and len(data) > _MAX_PACKED_BMP and "bmp_rle" in str(getattr(image, "tile", "")):
+        raise InvalidImage(f"{name} is a packed BMP of over {_MAX_PACKED_BMP >> 20} MiB; save it as PNG.")
     exif = tiff.read_directory(stripped.exif) if stripped.exif is not None else None
     orientation, certain = exif.orientation if exif is not None else (1, stripped.exif is None)
     plain = None
@@ -97,6 +102,8 @@ def _open_tiff(directory: tiff.Directory, name: str, max_pixels: int) -> Source:
         raise InvalidImage(f"{name} has several pages; upload a single picture.")
     if tiff.is_raw_preview(directory):
         raise InvalidImage(f"{name} holds a camera's raw data; convert it to JPEG, PNG or TIFF first.")
+    if directory.parts > _MAX_TIFF_PARTS:
+        raise InvalidImage(f"{name} has too many strips or tiles: {directory.parts}.")
     orientation, compression = directory.orientation[0], directory.number(tiff.COMPRESSION, 1)
     if compression == tiff_jpeg.COMPRESSION:
         return Source(width, height, orientation, 15 * width * height, partial(_load_tiff_jpeg, directory, max_pixels))

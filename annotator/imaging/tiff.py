@@ -31,12 +31,13 @@ STRIP_BYTES, PLANAR, PREDICTOR, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES, SUB_
 _KEPT = frozenset({WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, STRIPS, SAMPLES, ROWS_PER_STRIP, STRIP_BYTES, PLANAR,
                    PREDICTOR, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES, FORMAT,
                    266, 320, 332, 338, 532})  # fmt: skip
-BYTEWISE = frozenset({1, 5, 8, 32773, 32946, 34925, 50000})  # none, LZW, Deflate, PackBits, Deflate, LZMA, Zstandard
+BYTEWISE = frozenset({1, 5, 8, 32773, 32946, 50000})  # none, LZW, Deflate, PackBits, Deflate, Zstandard
 _INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 16: 8}
 _HEADERS = {b"II*\0": ("<", False), b"MM\0*": (">", False), b"II+\0": ("<", True), b"MM\0+": (">", True)}
 _MAX_ENTRIES = 4096
 _MAX_PAGES = 64
+_MAX_VALUES = 1_000_000
 
 
 class Entry(NamedTuple):
@@ -61,7 +62,7 @@ class Directory:
     def numbers(self, tag: int) -> tuple[int, ...]:
         """The whole numbers of a tag; none if it is absent, of another type or outside the file."""
         entry = self.entries.get(tag)
-        if entry is None or entry.kind not in _INTEGERS:
+        if entry is None or entry.kind not in _INTEGERS or entry.values > _MAX_VALUES:
             return ()
         if entry.at + entry.values * _SIZES[entry.kind] > len(self.data):
             return ()
@@ -70,6 +71,11 @@ class Directory:
     def number(self, tag: int, default: int) -> int:
         """The first number of a tag."""
         return (self.numbers(tag) or (default,))[0]
+
+    @property
+    def parts(self) -> int:
+        """How many strips or tiles it has."""
+        return max((self.entries[tag].values for tag in (STRIPS, TILES) if tag in self.entries), default=0)
 
     def content(self, tag: int) -> bytes:
         """The bytes of a tag; none if it is absent or no bytes."""

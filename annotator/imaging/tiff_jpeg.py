@@ -18,7 +18,7 @@ from annotator.imaging.tiff import Directory
 COMPRESSION = 7
 _TABLES = 347
 _RGB = 2
-_MAX_BLOCKS = 20_000
+_MAX_BLOCKS = 10_000
 _MAX_SCANS = 32
 # Adobe's marker with transform 0: the three components are red, green and blue.
 _ADOBE_RGB = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
