@@ -27,7 +27,8 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp",
 BUDGET = DecodeBudget(1 << 30)
 """One image of the default limit, 128 megapixels, needs about all of it."""
 _THUMBNAIL = 160
-_ROWS_PIXELS = 1 << 20
+_ROWS_PIXELS = 1 << 17
+"""Converted at once. These fit the cache: converting takes an eighth of the time of ten times as many."""
 _TRIM_FROM = 64 << 20
 
 
