@@ -10,12 +10,11 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-import cv2
 import numpy as np
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
 
 from annotator.errors import InvalidImage
-from annotator.imaging import containers, stretch, tiff
+from annotator.imaging import containers, stretch, tiff, tiff_jpeg
 from annotator.types import UInt8Array
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
@@ -24,7 +23,11 @@ _BROWSER_FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/web
 _BROWSER_MODES = ("RGB", "L", "P", "1")
 _ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 _DARK = 64
-_MAX_SCANS = 500
+_MAX_PACKED_BMP = 4 << 20
+"""Pillow unpacks these in Python, a million runs a second."""
+_MAX_TIFF_PARTS = 200_000
+_MAX_SCANS = 100
+"""Each scan passes over the whole picture: 45 ms for 128 megapixels, for a few bytes. Encoders write about ten."""
 
 Rgb = tuple[Callable[[int, int], UInt8Array], bool]
 """Rows as uint8 [rows, width, 3] from one row up to another, and whether they were stretched."""
@@ -64,10 +67,12 @@ def open_source(data: bytes, name: str, max_pixels: int) -> Source:
     stripped = containers.strip(data)
     image = Image.open(io.BytesIO(stripped.data), formats=FORMATS)
     _check_size(image.width, image.height, name, max_pixels)
-    if getattr(image, "is_animated", False):
+    if stripped.animated or getattr(image, "is_animated", False):
         raise InvalidImage(f"{name} has several frames; upload a single picture.")
     if stripped.scans > _MAX_SCANS:
         raise InvalidImage(f"{name} is no ordinary JPEG: it has {stripped.scans} scans.")
+    if image.format == "BMP" and len(data) > _MAX_PACKED_BMP and "bmp_rle" in str(getattr(image, "tile", "")):
+        raise InvalidImage(f"{name} is a packed BMP of over {_MAX_PACKED_BMP >> 20} MiB; save it as PNG.")
     exif = tiff.read_directory(stripped.exif) if stripped.exif is not None else None
     orientation, certain = exif.orientation if exif is not None else (1, stripped.exif is None)
     plain = None
@@ -77,11 +82,12 @@ def open_source(data: bytes, name: str, max_pixels: int) -> Source:
         elif stripped.data is not data:  # without what another program may understand otherwise
             plain = stripped.data
     deep = partial(_png_values, stripped.data) if _is_deep_color(stripped.data) else None
+    encoded_again = plain is None or orientation != 1 or deep is not None
     return Source(
         image.width,
         image.height,
         orientation,
-        image.width * image.height * _bytes_per_pixel(image, stripped.scans, plain is None or orientation != 1),
+        image.width * image.height * _bytes_per_pixel(image, stripped.scans, encoded_again),
         partial(_load_image, image, deep),
         plain,
         _BROWSER_FORMATS.get(image.format or "", ""),
@@ -96,6 +102,13 @@ def _open_tiff(directory: tiff.Directory, name: str, max_pixels: int) -> Source:
         raise InvalidImage(f"{name} has several pages; upload a single picture.")
     if tiff.is_raw_preview(directory):
         raise InvalidImage(f"{name} holds a camera's raw data; convert it to JPEG, PNG or TIFF first.")
+    if directory.parts > _MAX_TIFF_PARTS:
+        raise InvalidImage(f"{name} has too many strips or tiles: {directory.parts}.")
+    orientation, compression = directory.orientation[0], directory.number(tiff.COMPRESSION, 1)
+    if compression == tiff_jpeg.COMPRESSION:
+        return Source(width, height, orientation, 15 * width * height, partial(_load_tiff_jpeg, directory, max_pixels))
+    if compression not in tiff.BYTEWISE:
+        raise InvalidImage(f"{name} is packed in a way that we cannot read; save it with LZW or Deflate, or as PNG.")
     bands = tiff.bands_of(directory)
     try:
         image = Image.open(io.BytesIO(tiff.first_picture(directory)), formats=("TIFF",))
@@ -112,7 +125,7 @@ def _open_tiff(directory: tiff.Directory, name: str, max_pixels: int) -> Source:
         load, cost = partial(_load_bands, bands), 10 * width * height
     if bands is not None and bands.nbytes > 8 * max_pixels:
         raise InvalidImage(f"{name} has too many bands: unpacked it takes {bands.nbytes >> 20} MiB.")
-    return Source(width, height, directory.orientation[0], cost + (bands.nbytes if bands is not None else 0), load)
+    return Source(width, height, orientation, cost + (bands.nbytes if bands is not None else 0), load)
 
 
 def _keeps(image: Image.Image, bands: tiff.Bands) -> bool:
@@ -120,6 +133,8 @@ def _keeps(image: Image.Image, bands: tiff.Bands) -> bool:
 
 
 def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
+    if min(width, height) < 1:
+        raise InvalidImage(f"{name} has no pixels.")
     if width * height > max_pixels:
         raise InvalidImage(f"{name} has {width} x {height} pixels; the limit is {max_pixels // 1_000_000} megapixels.")
 
@@ -129,6 +144,8 @@ def _bytes_per_pixel(image: Image.Image, scans: int, encoded_again: bool) -> int
     held = 4 + 3
     if image.format == "WEBP":
         held += 8  # libwebp's picture, and the copy that Pillow reads from
+    elif image.format == "PNG" and image.mode == "RGB" and encoded_again:
+        held += 4  # perhaps the lower halves of 16 bits
     elif image.format == "JPEG" and scans > 1:
         held += 6  # the coefficients of all scans
     return max(held + 1, 4 + 3 + 3 if encoded_again else 0)
@@ -147,9 +164,19 @@ def _load_image(image: Image.Image, deep: Callable[[], tiff.Rows] | None) -> Ite
             yield _stretched(values, image.width, image.height)
             return
         if deep is None or not _is_dark(image):
-            yield lambda y0, y1: np.asarray(_to_rgb(image.crop((0, y0, image.width, y1)))), False
+            yield partial(_image_rows, image), False
             return
     yield _stretched(deep(), image.width, image.height)
+
+
+@contextmanager
+def _load_tiff_jpeg(directory: tiff.Directory, max_pixels: int) -> Iterator[Rgb]:
+    with closing(tiff_jpeg.read(directory, max_pixels)) as image:
+        yield partial(_image_rows, image), False
+
+
+def _image_rows(image: Image.Image, y0: int, y1: int) -> UInt8Array:
+    return np.asarray(_to_rgb(image.crop((0, y0, image.width, y1))))
 
 
 @contextmanager
@@ -169,16 +196,25 @@ def _stretched(values: tiff.Rows, width: int, height: int, nodata: float | None 
 
 
 def _is_deep_color(data: bytes) -> bool:
-    """Whether this is a PNG of 16 bits with colours or transparency, of which Pillow keeps 8."""
-    return data.startswith(containers.PNG) and data[24:25] == b"\x10" and data[25:26] in b"\2\4\6"
+    """Whether this is a PNG with colours of 16 bits, of which Pillow keeps 8."""
+    return data.startswith(containers.PNG) and data[24:25] == b"\x10" and data[25:26] in (b"\2", b"\6")
 
 
 def _png_values(data: bytes) -> tiff.Rows:
-    """The 16-bit colours of a PNG."""
-    read = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if read is None or read.ndim != 3:
-        raise ValueError("its 16-bit colours cannot be read")
-    return lambda y0, y1: read[y0:y1, :, 2::-1]
+    """The 16-bit colours of a PNG: decoded twice, once as if its bytes were in the other order."""
+    halves = []
+    for order in "BL":
+        image = Image.open(io.BytesIO(data), formats=("PNG",))
+        assert isinstance(image, ImageFile.ImageFile)
+        image.tile = [tile._replace(args=f"{image.mode};16{order}") for tile in image.tile]
+        image.load()
+        halves.append(image)
+
+    def rows(y0: int, y1: int) -> tiff.Values:
+        high, low = (np.asarray(half.crop((0, y0, half.width, y1)))[..., :3] for half in halves)
+        return np.asarray(high.astype(np.uint16) << 8 | low)
+
+    return rows
 
 
 def _is_dark(image: Image.Image) -> bool:

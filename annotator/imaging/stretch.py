@@ -20,7 +20,7 @@ _HUGE = 1e30
 _PHOTO = 1 << 14
 _FILL_SHARE = 1e-3
 _LEVELS = 16
-_ROWS_AT_ONCE = 256
+_BLOCK = 1 << 16
 
 
 class Stretch(NamedTuple):
@@ -54,10 +54,9 @@ def fit(rows: Rows, width: int, height: int, nodata: float | None, inverted: boo
     if first.dtype == np.uint8:
         return Stretch(0.0, 255.0, None, inverted, stretched=False)
     step = max(1, int(np.ceil(np.sqrt(width * height / _SAMPLE))))
-    parts = []
-    for y0 in range(0, height, step * _ROWS_AT_ONCE):
-        some = [rows(y, y + 1)[:, ::step] for y in range(y0, min(height, y0 + step * _ROWS_AT_ONCE), step)]
-        parts.append(np.concatenate(some).astype(np.float64).ravel())
+    block = max(1, _BLOCK // width)  # rows at once, or thin pictures would take a call for each
+    blocks = (rows(y, min(y + block, height)) for y in range(0, height, block * step))
+    parts = [each[:, ::step].astype(np.float64).ravel() for each in blocks]
     sample = np.concatenate(parts)
     values = np.sort(sample[~_missing(sample, nodata)])
     values = _without_fill(_without_fill(values)[::-1] * -1)[::-1] * -1

@@ -27,16 +27,17 @@ SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, STRIPS, ORIENTATION, SAM
 STRIP_BYTES, PLANAR, PREDICTOR, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES, SUB_DIRECTORIES, FORMAT, NODATA = (
     279, 284, 317, 322, 323, 324, 325, 330, 339, 42113,
 )  # fmt: skip
-# Beside those above: fill order, fax options, colour map, ink set, extra samples, JPEG tables, YCbCr.
+# Beside those above: fill order, colour map, ink set, extra samples, reference black and white.
 _KEPT = frozenset({WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, STRIPS, SAMPLES, ROWS_PER_STRIP, STRIP_BYTES, PLANAR,
                    PREDICTOR, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES, FORMAT,
-                   266, 292, 293, 320, 332, 338, 347, 512, 513, 514, 519, 520, 521, 529, 530, 531, 532})  # fmt: skip
-_BYTEWISE = frozenset({1, 5, 8, 32773, 32946, 34925, 50000})  # none, LZW, Deflate, PackBits, Deflate, LZMA, Zstandard
+                   266, 320, 332, 338, 532})  # fmt: skip
+BYTEWISE = frozenset({1, 5, 8, 32773, 32946, 50000})  # none, LZW, Deflate, PackBits, Deflate, Zstandard
 _INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 16: 8}
 _HEADERS = {b"II*\0": ("<", False), b"MM\0*": (">", False), b"II+\0": ("<", True), b"MM\0+": (">", True)}
 _MAX_ENTRIES = 4096
 _MAX_PAGES = 64
+_MAX_VALUES = 1_000_000
 
 
 class Entry(NamedTuple):
@@ -61,7 +62,7 @@ class Directory:
     def numbers(self, tag: int) -> tuple[int, ...]:
         """The whole numbers of a tag; none if it is absent, of another type or outside the file."""
         entry = self.entries.get(tag)
-        if entry is None or entry.kind not in _INTEGERS:
+        if entry is None or entry.kind not in _INTEGERS or entry.values > _MAX_VALUES:
             return ()
         if entry.at + entry.values * _SIZES[entry.kind] > len(self.data):
             return ()
@@ -70,6 +71,16 @@ class Directory:
     def number(self, tag: int, default: int) -> int:
         """The first number of a tag."""
         return (self.numbers(tag) or (default,))[0]
+
+    @property
+    def parts(self) -> int:
+        """How many strips or tiles it has."""
+        return max((self.entries[tag].values for tag in (STRIPS, TILES) if tag in self.entries), default=0)
+
+    def content(self, tag: int) -> bytes:
+        """The bytes of a tag; none if it is absent or no bytes."""
+        entry = self.entries.get(tag)
+        return self.data[entry.at : entry.at + entry.values] if entry is not None and entry.kind in (1, 7) else b""
 
     @property
     def orientation(self) -> tuple[int, bool]:
@@ -232,7 +243,7 @@ def bands_of(directory: Directory) -> Bands | None:
     dtype, width, height = dtype_of(directory), directory.number(WIDTH, 0), directory.number(HEIGHT, 0)
     samples = directory.number(SAMPLES, 1)
     tile_width = directory.number(TILE_WIDTH, width)
-    plain = directory.number(COMPRESSION, 1) in _BYTEWISE and directory.number(PHOTOMETRIC, 1) in (0, 1, 2)
+    plain = directory.number(COMPRESSION, 1) in BYTEWISE and directory.number(PHOTOMETRIC, 1) in (0, 1, 2)
     if dtype is None or not plain or min(width, height, samples, tile_width) < 1:
         return None
     planar = directory.number(PLANAR, 1) == 2 and samples > 1

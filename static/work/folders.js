@@ -1,7 +1,7 @@
 /** The files in folders that were dropped or picked. */
 
 /** The names of files that the server reads. */
-const IMAGE = /\.(jpe?g|png|webp|tiff?|bmp|gif)$/i;
+const IMAGE = /\.(jpe?g|jpe|jfif|mpo|png|webp|tiff?|bmp|gif)$/i;
 
 const byName = new Intl.Collator("en", { numeric: true }).compare;
 
