@@ -44,7 +44,8 @@ def main() -> None:
     (embedding,) = predictor.encode([decode_image(photos()[0])])
     for seed in range(6):
         click(predictor, embedding, seed)
-        predictor.learn()
+        while predictor.capture_pending():
+            pass
     took, stages = [], []
     for seed in range(options.clicks):
         start = time.perf_counter()

@@ -95,7 +95,8 @@ class Ours:
         """Encode once, and let the predictor learn what a click is."""
         (self._embedding,) = self.predictor.encode([decode_image(data)])
         self.click(np.zeros((1, 2), np.float32))
-        self.predictor.learn()
+        while self.predictor.capture_pending():
+            pass
 
     def click(self, xy: FloatArray) -> tuple[list[Rle], Spans]:
         """The server's own path on the cached embedding, but for the best mask only, as the baselines do."""
