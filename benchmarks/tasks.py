@@ -21,7 +21,7 @@ from PIL import Image
 from annotator.masks import rle as rles
 from annotator.sam.automask import AutomaskSettings, automask
 from annotator.sam.candidates import find_candidates
-from annotator.sam.postprocess import masks_to_rle
+from annotator.sam.postprocess import fetch_masks
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.settings import ASSETS_DIR
 from annotator.types import FloatArray, Point, Prompt
@@ -34,7 +34,7 @@ CLICK_SIZE = (1500, 1000)
 
 
 class Runner(Protocol):
-    """One way of running the model. Each task returns RLE dictionaries and its spans in milliseconds."""
+    """One way of running the model, on a device. Each task returns RLE dictionaries and its spans in milliseconds."""
 
     name: str
     precision: str
@@ -92,7 +92,7 @@ class Ours:
         self._embedding: ImageEmbedding | None = None
 
     def prepare_click(self, data: bytes) -> None:
-        """Encode once, and let the predictor learn what a click is."""
+        """Encode once; on a GPU, capture the decoder for clicks."""
         (self._embedding,) = self.predictor.encode([decode_image(data)])
         self.click(np.zeros((1, 2), np.float32))
         while self.predictor.capture_pending():
@@ -115,8 +115,8 @@ class Ours:
             best = answer.scores[:, 1:].argmax(dim=1) + 1
             logits = answer.logits[torch.arange(len(xy), device=best.device), best]
         with clock.span("postprocess"):
-            masks = [rles.to_dict(each) for each in masks_to_rle(logits, embedding.height, embedding.width)]
-        return masks, clock.spans
+            masks, _ = fetch_masks(logits, embedding.height, embedding.width)
+        return [rles.to_dict(each) for each in masks], clock.spans
 
     def automatic(self, data: bytes, settings: AutomaskSettings) -> tuple[list[Rle], Spans]:
         """Automatic masks."""
@@ -139,7 +139,7 @@ class Baseline:
 
     def __init__(self, name: str, code: Official | Reference, wait: Callable[[], None]) -> None:
         self.name, self._code, self._wait = name, code, wait
-        self.precision = str(code.dtype).removeprefix("torch.")
+        self.precision = code.precision
 
     def prepare_click(self, data: bytes) -> None:
         """`set_image` once."""

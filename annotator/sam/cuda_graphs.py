@@ -128,7 +128,7 @@ def cuda_capture(device: torch.device) -> Capture:
 
 
 def _end_capture(device_index: int, pool: tuple[int, int]) -> None:
-    """What `capture_end` leaves out when it raises; without it the allocator defers frees and cannot empty its cache."""
+    """What `capture_end` leaves out when it raises; without it the allocator defers frees and keeps its cache."""
     for end in (torch._C._cuda_endAllocateToPool, torch._C._cuda_releasePool):
         with suppress(RuntimeError):
             end(device_index, pool)
