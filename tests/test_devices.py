@@ -19,15 +19,19 @@ from annotator.serving.model_host import pick_dtype
 from annotator.types import Point, Prompt
 from tests.conftest import PACKAGES
 
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+CUDA = torch.cuda.is_available()
+KINDS = ["packaged on cpu", *(["packaged on cuda", "eager float32 on cuda"] if CUDA else [])]
 LEAST_IOU = {torch.float32: 0.999, torch.float16: 0.98}
 """float16 moves an unsure border by a pixel here and there."""
 
 
-@pytest.fixture(scope="module", params=DEVICES)
+@pytest.fixture(scope="module", params=KINDS)
 def served(request: pytest.FixtureRequest, predictor: Predictor) -> Predictor:
-    """As `annotator serve` would run the bundled model."""
-    device = torch.device(request.param)
+    """The bundled model as `annotator serve` would run it, compiled in the device's own precision; and in float32."""
+    device = torch.device(request.param.split()[-1])
+    if request.param.startswith("eager"):
+        torch.backends.cudnn.allow_tf32 = False  # nano's convolutions
+        return Predictor.eager("nano", checkpoint_path(MODELS["nano"], PACKAGES), device)
     dtype = pick_dtype("auto", device)
     folder = request.getfixturevalue("packages") if device.type == "cpu" else PACKAGES
     try:
@@ -86,7 +90,7 @@ def test_a_batch_of_images_is_encoded_as_one_by_one(served: Predictor, cat: np.n
     assert float((a - b).norm() / b.norm()) < (1e-4 if served.dtype == torch.float32 else 0.02)
 
 
-if torch.cuda.is_available():
+if CUDA:
     # What only a GPU can show; there is nothing like it to test on a CPU.
 
     def clicked(predictor: Predictor, embedding: ImageEmbedding, x: float) -> torch.Tensor:
@@ -94,6 +98,27 @@ if torch.cuda.is_available():
 
     def on_cuda() -> Predictor:
         return Predictor.eager("nano", checkpoint_path(MODELS["nano"], PACKAGES), "cuda", torch.float16)
+
+    def captured(predictor: Predictor) -> int:
+        assert predictor.cuda_graphs is not None
+        return len(predictor.cuda_graphs._captured)
+
+    def test_cuda_replays_what_was_captured(served: Predictor, cat: np.ndarray) -> None:
+        if served.device.type == "cuda":
+            (embedding,) = served.encode([cat])
+            expected = clicked(served, embedding, 100)
+            served.capture_pending()
+            assert captured(served) > 0
+            assert torch.allclose(clicked(served, embedding, 100), expected, atol=0.05)
+
+    def test_cuda_memory_that_clicks_use_is_kept_by_a_capture(cat: np.ndarray) -> None:
+        predictor = on_cuda()
+        (embedding,) = predictor.encode([cat])
+        clicked(predictor, embedding, 100)
+        before = torch.cuda.memory_reserved()
+        predictor.capture_pending()
+        assert captured(predictor) == 1
+        assert torch.cuda.memory_reserved() >= before
 
     def test_cuda_graphs_outlive_those_of_a_model_that_is_gone(cat: np.ndarray) -> None:
         first, second = on_cuda(), on_cuda()
@@ -109,7 +134,7 @@ if torch.cuda.is_available():
         for x, logits in zip((100, 200, 300), expected, strict=True):
             assert torch.allclose(clicked(second, embeddings[1], x), logits, atol=0.05)
 
-    def test_cuda_goes_on_where_a_capture_fails(cat: np.ndarray) -> None:
+    def test_cuda_goes_on_where_a_capture_fails(cat: np.ndarray) -> None:  # the last: no capture is tried after it
         predictor = on_cuda()
         (embedding,) = predictor.encode([cat])
         expected = clicked(predictor, embedding, 100)
@@ -120,7 +145,16 @@ if torch.cuda.is_available():
             return decoder(*inputs)
 
         predictor.graphs = predictor.graphs._replace(shared=waiting)
-        for _ in range(3):
-            assert torch.allclose(clicked(predictor, embedding, 100), expected, atol=0.05)
-            predictor.learn()
-            assert torch.cuda.current_stream() == torch.cuda.default_stream()
+        clicked(predictor, embedding, 100)
+        predictor.capture_pending()
+        assert torch.cuda.current_stream() == torch.cuda.default_stream()
+        assert torch.allclose(clicked(predictor, embedding, 100), expected, atol=0.05)
+        held = torch.empty(1 << 28, dtype=torch.uint8, device="cuda")
+        reserved = torch.cuda.memory_reserved()
+        del held
+        torch.cuda.empty_cache()
+        assert torch.cuda.memory_reserved() < reserved
+        another = on_cuda()
+        clicked(another, another.encode([cat])[0], 100)
+        another.capture_pending()
+        assert captured(another) == 0
