@@ -16,7 +16,8 @@
 #
 # OUT gets log.txt with all that was said, and a JSON file for each model, written anew after each task. A step that
 # fails or runs out of time does not end the others. The exit code is 1 if one did.
-# usage: [DEVICE=cuda] [REPEATS=100] [AUTOMASK_IMAGES=4] [DEADLINE=570] bash benchmarks/gpu.sh OUT STEP ...
+# usage: [DEADLINE=570] bash benchmarks/gpu.sh OUT STEP ...
+# To try it without a GPU: DEVICE=cpu PATIENCE=10 DEADLINE=5000 BENCH_OPTIONS="--repeats 4 --automask-images 1"
 set -uo pipefail
 cd "$(dirname "$0")/.."
 out=${1:?usage: bash benchmarks/gpu.sh OUT STEP ...}
@@ -24,6 +25,8 @@ shift
 python=${PYTHON:-python3}
 device=${DEVICE:-cuda}
 deadline=${DEADLINE:-570}
+patience=${PATIENCE:-1} # what the steps' time limits are multiplied by
+read -ra bench_options <<<"${BENCH_OPTIONS:---repeats 100}"
 export ANNOTATOR_MODELS_DIR=${ANNOTATOR_MODELS_DIR:-$PWD/build} PYTHONUNBUFFERED=1
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
@@ -57,7 +60,7 @@ toolchain() {
 # LIMIT PATTERN COMMAND ...: at most LIMIT seconds, and not past the deadline; everything into the log, and what matches
 # the PATTERN, or else the last lines, on the screen.
 run() {
-  local limit=$1 pattern=$2 left=$((deadline - SECONDS)) started=$SECONDS part
+  local limit=$(($1 * patience)) pattern=$2 left=$((deadline - SECONDS)) started=$SECONDS part
   shift 2
   part=$(mktemp)
   timeout -k 5 "$((left < limit ? (left < 1 ? 1 : left) : limit))" "$@" >"$part" 2>&1
@@ -81,7 +84,7 @@ bench() {
     compiling=
   fi
   run 300 '\.json$| cannot run| failed|inputs$' "$python" -m benchmarks --device "$device" --output "$out" \
-    --repeats "${REPEATS:-100}" --automask-images "${AUTOMASK_IMAGES:-4}" "$@"
+    "${bench_options[@]}" "$@"
 }
 profile() {
   run 60 '^click|a click$' "$python" -m benchmarks.profile_click --device "$device" "$@"

@@ -31,9 +31,8 @@ def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compiler:
 def serve_nano(models_dir: Path) -> ModelHost:
     """A host that has loaded nano and is done with compiling it."""
     host = ModelHost(Settings(models_dir=models_dir, model="nano", device="cpu"))
-    host.switch("nano").join()
-    for thread in threading.enumerate():
-        if thread.name == "compile":
+    for name in ("load-nano", "compile"):  # the first starts the second
+        for thread in [each for each in threading.enumerate() if each.name == name]:
             thread.join(60)
     return host
 
@@ -43,14 +42,14 @@ def test_what_the_compiler_said_is_in_the_log_and_its_last_line_in_the_status(
 ) -> None:
     compiler("echo 'fatal error: cuda.h'; echo 'annotator: nano could not be compiled (no cuda.h).' >&2; exit 2")
     host = serve_nano(tmp_path)
-    assert host.status.backend == "eager"
-    assert host.status.error == "nano runs without compilation: nano could not be compiled (no cuda.h)."
+    assert host.info().backend == "eager"
+    assert host.info().error == "nano runs without compilation: nano could not be compiled (no cuda.h)."
     assert "fatal error: cuda.h" in caplog.text
-    assert not host.status.compiling
+    assert not host.info().compiling
 
 
 def test_packages_that_do_not_fit_leave_the_eager_model_serving(tmp_path: Path, compiler: Compiler) -> None:
     compiler("exit 0")
     host = serve_nano(tmp_path)
-    assert host.status.backend == "eager"
-    assert "There are no packages for nano" in str(host.status.error)
+    assert host.info().backend == "eager"
+    assert "There are no packages for nano" in str(host.info().error)

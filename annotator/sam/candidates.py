@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from annotator.sam.postprocess import fetch_masks, masks_to_rle, stability
+from annotator.sam.postprocess import fetch_masks, stability
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.stopwatch import Stopwatch
 from annotator.sam.threads import one_thread
@@ -83,9 +83,10 @@ def find_best(
             ]
             rows = torch.arange(len(batch))
             logits, scores = answer.logits[rows, slots], answer.scores[rows, slots].clamp(0, 1)
-            masks = masks_to_rle(logits, embedding.height, embedding.width)
-            numbers = zip(masks, scores.tolist(), stability(logits).tolist(), strict=True)
-            yield {each: Candidate(*values) for each, values in zip(batch, numbers, strict=True)}
+            numbers = torch.stack((scores, stability(logits)))
+            masks, (numbers_on_host,) = fetch_masks(logits, embedding.height, embedding.width, numbers)
+            columns = zip(masks, *numbers_on_host.tolist(), strict=True)
+            yield {each: Candidate(*values) for each, values in zip(batch, columns, strict=True)}
 
 
 def _is_ambiguous(prompt: Prompt) -> bool:
