@@ -15,7 +15,7 @@ import numpy as np
 from annotator.sam.candidates import find_candidates
 from annotator.types import Point, Prompt
 from benchmarks.target import Target, add_arguments
-from benchmarks.tasks import decode_image, photos
+from benchmarks.tasks import decode_image, samples
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +53,8 @@ def main() -> None:
     options = parser.parse_args()
     target = Target.of(options)
     predictor = target.packaged() if options.kind == "packaged" else target.eager()
-    (embedding,) = predictor.encode([decode_image(photos()[0])])
-    find_candidates(predictor, embedding, Prompt((Point(700, 500, 1),)), keep=1)
+    (embedding,) = predictor.encode([decode_image(samples()[0].read_bytes())])
+    find_candidates(predictor, embedding, Prompt((Point(250, 200, 1),)), keep=1)
 
 
 if __name__ == "__main__":

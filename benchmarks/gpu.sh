@@ -57,37 +57,34 @@ toolchain() {
     "torch $("$python" -c 'import torch; print(torch.__version__)' 2>/dev/null || echo none)"
 }
 
-# LIMIT PATTERN COMMAND ...: at most LIMIT seconds, and not past the deadline; everything into the log, and what matches
-# the PATTERN, or else the last lines, on the screen.
+# LIMIT PATTERN COMMAND ...: at most LIMIT seconds, and not past the deadline. Everything goes into the log, and what
+# matches the PATTERN, or else the last lines, to the screen.
 run() {
-  local limit=$(($1 * patience)) pattern=$2 left=$((deadline - SECONDS)) started=$SECONDS part
+  local limit=$(($1 * patience)) pattern=$2 left=$((deadline - SECONDS)) started=$SECONDS code before
   shift 2
-  part=$(mktemp)
-  timeout -k 5 "$((left < limit ? (left < 1 ? 1 : left) : limit))" "$@" >"$part" 2>&1
-  local code=$?
-  { echo "### $*"; cat "$part"; } >>"$out/log.txt"
-  grep -aE "$pattern" "$part" || tail -n 5 "$part"
+  before=$(wc -l <"$out/log.txt")
+  echo "### $*" >>"$out/log.txt"
+  timeout -k 5 "$((left < limit ? (left < 1 ? 1 : left) : limit))" "$@" >>"$out/log.txt" 2>&1
+  code=$?
+  tail -n "+$((before + 2))" "$out/log.txt" | grep -aE "$pattern" || tail -n 3 "$out/log.txt"
   echo "   exit $code after $((SECONDS - started)) s, at $SECONDS s: $*"
-  rm -f "$part"
   [ "$code" = 0 ] || failed=1
 }
-compile() { # in the background
-  "$python" -m benchmarks.target --device "$device" "$@" >"$out/compile.txt" 2>&1 &
+compile() { # OPTION ...: in the background
+  timeout -k 5 "$((300 * patience))" "$python" -m benchmarks.target --device "$device" "$@" >"$out/compile.txt" 2>&1 &
   compiling=$!
 }
-bench() {
-  if [ -n "${compiling:-}" ]; then
-    wait "$compiling"
-    { echo "### compile"; cat "$out/compile.txt"; } >>"$out/log.txt"
-    tail -n 1 "$out/compile.txt"
-    rm "$out/compile.txt"
-    compiling=
-  fi
+# OPTION ...: compile if that was not begun, then measure and profile, eager where it did not compile.
+measure() {
+  [ -n "${compiling:-}" ] || compile "$@"
+  local eager=()
+  wait "$compiling" || eager=(--without-packages "$(tail -n 1 "$out/compile.txt")")
+  compiling=
+  echo "   compiled at $SECONDS s: $(tail -n 1 "$out/compile.txt")"
+  cat "$out/compile.txt" >>"$out/log.txt" && rm "$out/compile.txt"
   run 300 '\.json$| cannot run| failed|inputs$' "$python" -m benchmarks --device "$device" --output "$out" \
-    "${bench_options[@]}" "$@"
-}
-profile() {
-  run 60 '^click|a click$' "$python" -m benchmarks.profile_click --device "$device" "$@"
+    "${bench_options[@]}" "$@" "${eager[@]}"
+  run 60 '^click|a click$' "$python" -m benchmarks.profile_click --device "$device" "$@" "${eager[@]}"
 }
 
 toolchain >"$out/log.txt" # no pipe: it exports what it finds
@@ -97,10 +94,10 @@ for step in "$@"; do
   echo "== $step"
   case $step in
     check) run 240 'passed|failed|^E  ' "$python" -m pytest -p no:cacheprovider tests/test_devices.py -k "$device" ;;
-    nano) bench --model nano; profile --model nano ;;
-    large) bench --model large --untrained; profile --model large --untrained ;;
-    tiny) bench --model tiny --untrained; profile --model tiny --untrained ;;
-    float8) bench --model large --untrained --dtype float8 ;;
+    nano) measure --model nano ;;
+    large) measure --model large --untrained ;;
+    tiny) measure --model tiny --untrained ;;
+    float8) measure --model large --untrained --dtype float8 ;;
     *) echo "no such step: $step" && exit 2 ;;
   esac
 done

@@ -15,8 +15,7 @@ from pycocotools import mask as coco
 from scipy.optimize import linear_sum_assignment
 
 from benchmarks.memory import peak_memory
-from benchmarks.official import Rle
-from benchmarks.tasks import Runner, Spans
+from benchmarks.tasks import Rle, Runner, Spans
 
 log = logging.getLogger(__name__)
 

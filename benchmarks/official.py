@@ -22,8 +22,7 @@ from annotator.sam import zoo
 from annotator.sam.automask import AutomaskSettings, point_grid
 from annotator.sam.candidates import OFFICIAL_CHUNK
 from annotator.types import FloatArray
-
-Rle = dict[str, Any]
+from benchmarks.tasks import Rle
 
 
 @contextmanager

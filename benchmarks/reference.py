@@ -20,7 +20,8 @@ import torch
 from annotator.sam import zoo
 from annotator.sam.automask import AutomaskSettings
 from annotator.types import FloatArray
-from benchmarks.official import Rle, tf32
+from benchmarks.official import tf32
+from benchmarks.tasks import Rle
 
 SIDE = 1024
 _PROMPTS_AT_ONCE = 1024

@@ -29,13 +29,15 @@ class Target:
     model: str
     settings: Settings
     untrained: bool
+    without_packages: str | None = None
+    """Why there are no packages, if that is known and compiling should not be tried again."""
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> Target:
         """From the options of `add_arguments`. Without a checkpoint on this machine, the weights are random."""
         settings = Settings.from_environment(device=options.device, dtype=options.dtype)
         present = zoo.is_present(zoo.spec_of(options.model), settings.models_dir)
-        return cls(options.model, settings, options.untrained or not present)
+        return cls(options.model, settings, options.untrained or not present, options.without_packages)
 
     @property
     def device(self) -> torch.device:
@@ -66,14 +68,16 @@ class Target:
         key = UNTRAINED if path is None else zoo.checkpoint_key(zoo.spec_of(self.model), path)
         return load_packages(self._packages, self.model, key, self.device, self.dtype)
 
-    def compile_missing(self, eager: Predictor | None = None) -> str | None:
+    def compile_missing(self) -> str | None:
         """Compile what is not compiled yet. Returns why there are no packages; the compiler's words are logged."""
+        if self.without_packages is not None:
+            return self.without_packages
         try:
             self.packaged()
         except ModelUnavailable as reason:
             log.info("%s Compiling.", reason)
             try:
-                compile_packages(eager or self.eager(), self._packages)
+                compile_packages(self.eager(), self._packages)
                 self.packaged()
             except ModelUnavailable as error:
                 return str(error)
@@ -88,6 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dtype", default="auto", help="auto (float16 on cuda, else float32), float32, float16, float8"
     )
     parser.add_argument("--untrained", action="store_true", help="seeded random weights")
+    parser.add_argument("--without-packages", metavar="REASON", help="do not compile; the results say why")
 
 
 def main() -> int:

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +26,13 @@ from annotator.sam.postprocess import fetch_masks
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.settings import ASSETS_DIR
 from annotator.types import FloatArray, Point, Prompt
-from benchmarks.official import Official, Rle
-from benchmarks.reference import Reference
 
+if TYPE_CHECKING:
+    from benchmarks.official import Official
+    from benchmarks.reference import Reference
+
+Rle = dict[str, Any]
+"""COCO's: size [height, width], and counts as a string or, uncompressed, as a list."""
 Spans = dict[str, float]
 CLICK_SIZE = (1500, 1000)
 """Width and height."""
@@ -68,10 +73,15 @@ class Clock:
         self.spans[name] = (time.perf_counter() - start) * 1e3
 
 
+def samples() -> list[Path]:
+    """The files of the sample photos."""
+    return sorted((ASSETS_DIR / "samples").glob("*.jpg"))
+
+
 def photos() -> list[bytes]:
     """The sample photos, resized to `CLICK_SIZE`, as JPEG bytes."""
     found = []
-    for path in sorted((ASSETS_DIR / "samples").glob("*.jpg")):
+    for path in samples():
         buffer = io.BytesIO()
         Image.open(path).convert("RGB").resize(CLICK_SIZE).save(buffer, "JPEG", quality=92)
         found.append(buffer.getvalue())
