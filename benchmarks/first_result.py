@@ -19,11 +19,9 @@ from benchmarks.tasks import decode_image, samples
 
 log = logging.getLogger(__name__)
 
-_REPEATS = 3
 
-
-def first_results(target: Target, kinds: tuple[str, ...]) -> dict[str, float]:
-    """Milliseconds until a fresh process has its first mask, for `eager` and `packaged`: the median of three."""
+def first_results(target: Target, kinds: tuple[str, ...], processes: int) -> dict[str, float]:
+    """Milliseconds until a fresh process has its first mask, for `eager` and `packaged`: the median of several."""
     command = [sys.executable, "-m", "benchmarks.first_result", "--model", target.model]
     command += ["--device", target.settings.device, "--dtype", target.settings.dtype]
     command += ["--untrained"] if target.untrained else []
@@ -31,7 +29,7 @@ def first_results(target: Target, kinds: tuple[str, ...]) -> dict[str, float]:
     found = {}
     for kind in kinds:
         took = []
-        for _ in range(_REPEATS):
+        for _ in range(processes):
             start = time.perf_counter()
             run = subprocess.run(
                 [*command, kind], cwd=Path(__file__).resolve().parent.parent, env=environment, check=False
