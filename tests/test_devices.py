@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,11 +15,12 @@ from annotator.sam.automask import AutomaskSettings, automask
 from annotator.sam.candidates import find_candidates
 from annotator.sam.compile import compile_packages, load_packages
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
-from annotator.sam.zoo import MODELS, checkpoint_path
+from annotator.sam.zoo import MODELS, checkpoint_key, checkpoint_path
 from annotator.serving.model_host import pick_dtype
 from annotator.types import Point, Prompt
 from tests.conftest import PACKAGES
 
+WEIGHTS = checkpoint_path(MODELS["nano"], PACKAGES)
 CUDA = torch.cuda.is_available()
 KINDS = ["packaged on cpu", *(["packaged on cuda", "eager float32 on cuda"] if CUDA else [])]
 LEAST_IOU = {torch.float32: 0.999, torch.float16: 0.98}
@@ -26,19 +28,25 @@ LEAST_IOU = {torch.float32: 0.999, torch.float16: 0.98}
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def served(request: pytest.FixtureRequest, predictor: Predictor) -> Predictor:
+def served(request: pytest.FixtureRequest) -> Predictor:
     """The bundled model as `annotator serve` would run it, compiled in the device's own precision; and in float32."""
-    device = torch.device(request.param.split()[-1])
-    if request.param.startswith("eager"):
+    kind, device = request.param, torch.device(request.param.split()[-1])
+    if kind == "packaged on cpu":
+        request.getfixturevalue("packages")
+    if kind.startswith("eager"):
         torch.backends.cudnn.allow_tf32 = False  # nano's convolutions
-        return Predictor.eager("nano", checkpoint_path(MODELS["nano"], PACKAGES), device)
-    dtype = pick_dtype("auto", device)
-    folder = request.getfixturevalue("packages") if device.type == "cpu" else PACKAGES
+        return Predictor.eager("nano", WEIGHTS, device)
+    return compiled(device)
+
+
+def compiled(device: torch.device) -> Predictor:
+    """From the packages, which are made if they are not there."""
+    dtype, key = pick_dtype("auto", device), checkpoint_key(MODELS["nano"], WEIGHTS)
     try:
-        return load_packages(folder, "nano", predictor.key, device, dtype)
+        return load_packages(PACKAGES, "nano", key, device, dtype)
     except ModelUnavailable:
-        eager = Predictor.eager("nano", checkpoint_path(MODELS["nano"], PACKAGES), device, dtype)
-        return load_packages(compile_packages(eager, PACKAGES).parent, "nano", eager.key, device, dtype)
+        compile_packages(Predictor.eager("nano", WEIGHTS, device, dtype), PACKAGES)
+        return load_packages(PACKAGES, "nano", key, device, dtype)
 
 
 def prompts(seed: int) -> list[Prompt]:
@@ -97,19 +105,21 @@ if CUDA:
         return predictor.decode([embedding], PromptBatch.points(np.array([[x, 150]], np.float32))).logits.clone()
 
     def on_cuda() -> Predictor:
-        return Predictor.eager("nano", checkpoint_path(MODELS["nano"], PACKAGES), "cuda", torch.float16)
+        return Predictor.eager("nano", WEIGHTS, "cuda", torch.float16)
 
     def captured(predictor: Predictor) -> int:
         assert predictor.cuda_graphs is not None
         return len(predictor.cuda_graphs._captured)
 
-    def test_cuda_replays_what_was_captured(served: Predictor, cat: np.ndarray) -> None:
-        if served.device.type == "cuda":
-            (embedding,) = served.encode([cat])
-            expected = clicked(served, embedding, 100)
-            served.capture_pending()
-            assert captured(served) > 0
-            assert torch.allclose(clicked(served, embedding, 100), expected, atol=0.05)
+    @pytest.mark.parametrize("make", [lambda: compiled(torch.device("cuda")), on_cuda], ids=["packaged", "eager"])
+    def test_cuda_replays_what_was_captured(make: Callable[[], Predictor], cat: np.ndarray) -> None:
+        predictor = make()
+        (embedding,) = predictor.encode([cat])
+        expected = [clicked(predictor, embedding, x) for x in (100, 200)]
+        assert not predictor.capture_pending()
+        assert captured(predictor) == 1
+        for x, logits in zip((100, 200), expected, strict=True):
+            assert torch.allclose(clicked(predictor, embedding, x), logits, atol=0.05)
 
     def test_cuda_memory_that_clicks_use_is_kept_by_a_capture(cat: np.ndarray) -> None:
         predictor = on_cuda()
