@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -20,8 +22,18 @@ from annotator.sam import zoo
 from annotator.sam.automask import AutomaskSettings, point_grid
 from annotator.sam.candidates import OFFICIAL_CHUNK
 from annotator.types import FloatArray
+from benchmarks.tasks import Rle
 
-Rle = dict[str, Any]
+
+@contextmanager
+def tf32() -> Iterator[None]:
+    """Float32 matrix products of a GPU in TF32, in this block only."""
+    matmul = torch.backends.cuda.matmul
+    before, matmul.allow_tf32 = matmul.allow_tf32, True
+    try:
+        yield
+    finally:
+        matmul.allow_tf32 = before
 
 
 def features(network: Any, x: Tensor) -> list[Tensor]:
@@ -35,15 +47,25 @@ def features(network: Any, x: Tensor) -> list[Tensor]:
 
 
 class Official:
-    """An eager float32 SAM 2 that keeps the last image's features, as `SAM2ImagePredictor` does."""
+    """An eager SAM 2 that keeps the last image's features, as `SAM2ImagePredictor` does.
 
-    dtype = torch.float32
+    In float32, or with `autocast` under bfloat16 autocast and TF32, as Meta's notebooks and demo run it on a GPU.
+    """
 
-    def __init__(self, model: str, path: Any, device: torch.device) -> None:
+    def __init__(self, model: str, path: Any, device: torch.device, autocast: bool = False) -> None:
         self.network = zoo.build(zoo.spec_of(model), path).to(device)
-        self.device = device
+        self.device, self._autocast = device, autocast
+        self.precision = "bfloat16 autocast" if autocast else "float32"
         self._features: list[Tensor] = []
         self._size = (0, 0)
+
+    @contextmanager
+    def _numerics(self) -> Iterator[None]:
+        if not self._autocast:
+            yield
+            return
+        with tf32(), torch.autocast(self.device.type, torch.bfloat16):
+            yield
 
     @torch.no_grad()
     def set_image(self, image: npt.NDArray[np.uint8]) -> None:
@@ -53,7 +75,8 @@ class Official:
         x = F.interpolate(x[None], (side, side), mode="bilinear", align_corners=False, antialias=True)
         mean = torch.tensor((0.485, 0.456, 0.406), device=self.device).view(1, 3, 1, 1)
         std = torch.tensor((0.229, 0.224, 0.225), device=self.device).view(1, 3, 1, 1)
-        self._features = features(self.network, (x - mean) / std)
+        with self._numerics():
+            self._features = features(self.network, (x - mean) / std)
         self._size = image.shape[:2]
 
     @torch.no_grad()
@@ -63,18 +86,19 @@ class Official:
         scale = torch.tensor([self.network.image_size / width, self.network.image_size / height], device=self.device)
         coords = torch.from_numpy(xy).to(self.device)[:, None] * scale
         labels = torch.ones(coords.shape[:2], dtype=torch.int, device=self.device)
-        sparse, dense = self.network.sam_prompt_encoder(points=(coords, labels), boxes=None, masks=None)
         s0, s1, embed = self._features
-        low, scores, _, _ = self.network.sam_mask_decoder(
-            image_embeddings=embed,
-            image_pe=self.network.sam_prompt_encoder.get_dense_pe(),
-            sparse_prompt_embeddings=sparse,
-            dense_prompt_embeddings=dense,
-            multimask_output=True,
-            repeat_image=len(xy) > 1,
-            high_res_features=[s0, s1],
-        )
-        return F.interpolate(low, self._size, mode="bilinear", align_corners=False), scores
+        with self._numerics():
+            sparse, dense = self.network.sam_prompt_encoder(points=(coords, labels), boxes=None, masks=None)
+            low, scores, _, _ = self.network.sam_mask_decoder(
+                image_embeddings=embed,
+                image_pe=self.network.sam_prompt_encoder.get_dense_pe(),
+                sparse_prompt_embeddings=sparse,
+                dense_prompt_embeddings=dense,
+                multimask_output=True,
+                repeat_image=len(xy) > 1,
+                high_res_features=[s0, s1],
+            )
+        return F.interpolate(low.float(), self._size, mode="bilinear", align_corners=False), scores.float()
 
     def best_masks(self, xy: FloatArray) -> list[Rle]:
         """The best-scored of three masks per click, as uncompressed RLE."""

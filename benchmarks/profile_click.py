@@ -2,12 +2,13 @@
 
 Prints the median wall time of a click on a cached embedding, the device's share of it by stage, and the operations that
 take the most, counted by torch's profiler over the same clicks: three masks each, as the server answers, every other
-one a refinement.
+one a refinement. Runs eager where the packages cannot be made.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import time
 
 import numpy as np
@@ -15,54 +16,62 @@ from torch.profiler import ProfilerActivity, profile
 
 from annotator.sam.candidates import Candidates, find_candidates
 from annotator.sam.predictor import ImageEmbedding, Predictor
-from annotator.settings import Settings
 from annotator.types import Point, Prompt
-from benchmarks.first_result import packaged
+from benchmarks.target import Target, add_arguments
 from benchmarks.tasks import CLICK_SIZE, decode_image, photos
 
 
-def click(predictor: Predictor, embedding: ImageEmbedding, seed: int) -> Candidates:
-    """A prompt of one point, or of two that refine a mask; one after the other, as `seed` goes up."""
+def click(predictor: Predictor, embedding: ImageEmbedding, seed: int, earlier: Candidates | None) -> Candidates:
+    """A prompt of one point, or of two that refine `earlier`; one after the other, as `seed` goes up."""
     rng = np.random.default_rng(seed)
-    points = tuple(Point(float(x), float(y), 1) for x, y in rng.random((1 + seed % 2, 2)) * CLICK_SIZE)
-    mask = rng.normal(0, 8, (predictor.mask_side,) * 2).astype(np.float32) if seed % 2 else None
-    return find_candidates(predictor, embedding, Prompt(points), mask)
+    refines = seed % 2 == 1 and earlier is not None
+    points = tuple(Point(float(x), float(y), 1) for x, y in rng.random((1 + refines, 2)) * CLICK_SIZE)
+    return find_candidates(predictor, embedding, Prompt(points), earlier.logits[0] if refines and earlier else None)
+
+
+def clicks(predictor: Predictor, embedding: ImageEmbedding, count: int) -> tuple[list[float], list[Candidates]]:
+    """Milliseconds and answers of `count` clicks."""
+    took: list[float] = []
+    found: list[Candidates] = []
+    for seed in range(count):
+        start = time.perf_counter()
+        found.append(click(predictor, embedding, seed, found[-1] if found else None))
+        took.append((time.perf_counter() - start) * 1e3)
+    return took, found
 
 
 def main() -> None:
     """Measure, then profile."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="nano")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--dtype", default="auto")
-    parser.add_argument("--untrained", action="store_true")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_arguments(parser)
     parser.add_argument("--clicks", type=int, default=60)
     options = parser.parse_args()
-    settings = Settings.from_environment(device=options.device, dtype=options.dtype)
-    predictor = packaged(options.model, settings, options.untrained)
-    device = predictor.device
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    target = Target.of(options)
+    predictor = target.eager() if target.compile_missing() else target.packaged()
     (embedding,) = predictor.encode([decode_image(photos()[0])])
-    for seed in range(6):
-        click(predictor, embedding, seed)
-        predictor.learn()
-    took, stages = [], []
-    for seed in range(options.clicks):
-        start = time.perf_counter()
-        found = click(predictor, embedding, seed)
-        took.append((time.perf_counter() - start) * 1e3)
-        stages.append((found.decode_ms, found.postprocess_ms))
-    decode, postprocess = np.median(stages, axis=0)
+    for _ in range(3):
+        clicks(predictor, embedding, 4)
+        while predictor.capture_pending():
+            pass
+    took, found = clicks(predictor, embedding, options.clicks)
+    decode, postprocess = np.median([(each.decode_ms, each.postprocess_ms) for each in found], axis=0)
     p50, p90, p99 = np.percentile(took, (50, 90, 99))
-    print(f"click p50 {p50:.2f}, p90 {p90:.2f}, p99 {p99:.2f} ms; decode {decode:.2f}, after it {postprocess:.2f} ms")
-    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.type == "cuda" else [])]
+    print(
+        f"click, {predictor.backend}: p50 {p50:.2f}, p90 {p90:.2f}, p99 {p99:.2f} ms; decode {decode:.2f}, "
+        f"after it {postprocess:.2f} ms",
+        flush=True,
+    )
+    cuda = predictor.device.type == "cuda"
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
     with profile(activities=activities) as profiler:
-        for seed in range(options.clicks):
-            click(predictor, embedding, seed)
-    order = "self_cuda_time_total" if device.type == "cuda" else "self_cpu_time_total"
-    print(profiler.key_averages().table(sort_by=order, row_limit=25))
+        clicks(predictor, embedding, options.clicks)
+    averages = profiler.key_averages()
+    for order in ("self_cuda_time_total", "self_cpu_time_total") if cuda else ("self_cpu_time_total",):
+        print(averages.table(sort_by=order, row_limit=25, max_name_column_width=60))
     # What waits for the device, a click: the host's side of the same run.
     waits = {"cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize"}
-    for each in profiler.key_averages():
+    for each in averages:
         if each.key in waits or each.key.startswith("cudaGraphLaunch"):
             print(f"{each.key}: {each.count / options.clicks:.1f} a click")
 

@@ -1,257 +1,175 @@
-"""Run the tasks for every implementation, interleaved, and write one JSON file: `annotator bench`."""
+"""Run the tasks for every implementation, interleaved, and write one JSON file, anew after each task.
+
+What cannot run is left out, with the reason in the file; the rest goes on.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 import math
-import os
-import platform
-import subprocess
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
-from scipy.optimize import linear_sum_assignment
 
-from annotator.errors import ModelUnavailable
-from annotator.masks import rle as rles
 from annotator.sam import zoo
 from annotator.sam.automask import AutomaskSettings, point_grid
 from annotator.sam.candidates import OFFICIAL_CHUNK
-from annotator.sam.compile import compile_packages, load_packages
 from annotator.sam.predictor import Predictor, PromptBatch
-from annotator.serving.model_host import pick_device, pick_dtype
-from annotator.settings import Settings
-from annotator.types import RLE, FloatArray
-from benchmarks.first_result import first_results, packages_of
-from benchmarks.memory import peak_memory
-from benchmarks.official import Official, Rle
+from benchmarks import machine
+from benchmarks.first_result import first_results
+from benchmarks.floor import floors
+from benchmarks.measure import Work, interleave
+from benchmarks.official import Official
 from benchmarks.reference import Reference, why_not
+from benchmarks.target import Target
 from benchmarks.tasks import CLICK_SIZE, Baseline, Ours, Runner, decode_image, photos
 
-ROOT = Path(__file__).resolve().parent
+log = logging.getLogger(__name__)
+
+TASKS = ("CLICK", "SPS", "MPS", "AMG")
 CLICKS = 100
 """At least so many clicks are timed: a p99 means nothing of fewer."""
 MPS_POINTS = 16
 FIXED_MASKS = 100
-"""With untrained weights, thresholds are set so that this many automatic masks survive."""
+"""With untrained weights, thresholds are set so that about so many automatic masks survive."""
 
 
-def bench(
-    model: str, settings: Settings, repeats: int, automask_images: int, points_per_side: int, untrained: bool
-) -> Path:
-    """Measure and write the results; returns the JSON file."""
-    commit = _commit()  # of what runs, whatever happens to the files meanwhile
-    device = pick_device(settings.device)
-    path = None if untrained else zoo.fetch(zoo.spec_of(model), settings.models_dir)
-    wait: Callable[[], None] = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
-    runners, packaged_load = _runners(model, path, device, settings, wait)
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    repeats: int
+    automask_images: int
+    points_per_side: int
+    tasks: tuple[str, ...] = TASKS
+    compiled_reference: bool = False
+    fresh_processes: int = 3
+    """For the time to the first result."""
+
+
+def bench(target: Target, plan: Plan, folder: Path) -> Path:
+    """Measure and write the results into `folder`; returns the JSON file."""
+    device = target.device
+    variant = target.model if target.settings.dtype == "auto" else f"{target.model}-{target.settings.dtype}"
+    path = folder / f"{datetime.now(UTC):%Y-%m-%d}-{machine.short_name(device)}-{variant}.json"
     images = photos()
-    eager = runners["eager"]
-    amg = [_automask_settings(eager, image, points_per_side, untrained) for image in images[:automask_images]]
-    rng = np.random.default_rng(0)
-    width, height = CLICK_SIZE
-    clicks = (rng.random((max(repeats, CLICKS), 1, 2)) * (width, height)).astype(np.float32)
-    batches = max(3, repeats // 4)
-    many = (rng.random((batches, MPS_POINTS, 2)) * (width, height)).astype(np.float32)
-    tasks: dict[str, tuple[int, Callable[[Runner, int], tuple[list[Rle], dict[str, float]]]]] = {
-        "SPS": (repeats, lambda runner, i: runner.points(images[i % len(images)], clicks[i])),
-        "MPS": (batches, lambda runner, i: runner.points(images[i % len(images)], many[i])),
-        "AMG": (automask_images, lambda runner, i: runner.automatic(images[i % len(amg)], amg[i % len(amg)])),
-    }
-    results: dict[str, Any] = {}
-    for task, (count, work) in tasks.items():
-        results[task] = _interleave(task, device, list(runners.values()), count, work)
-    results["CLICK"] = _clicks(device, list(runners.values()), images, clicks)
-    variant = model if settings.dtype == "auto" else f"{model}-{settings.dtype}"
-    record = {
+    record: dict[str, Any] = {
         "model": variant,
-        "weights": "seeded random" if untrained else "checkpoint",
-        "machine": _machine(device),
-        "versions": {name: version(name) for name in ("torch", "sam2", "numpy", "opencv-python-headless")},
-        "commit": commit,
-        "command": "annotator bench " + " ".join(sys.argv[2:]),
-        "precision": {name: runner.precision for name, runner in runners.items()},
-        "left_out": {"reference": reason} if (reason := why_not(model, device)) else {},
-        "input": f"{len(images)} sample photos as JPEG, {width} x {height}",
-        "automask": {
-            "points_per_side": points_per_side,
-            "iou_thresholds": [round(each.iou_threshold, 6) for each in amg],
-            "stability_threshold": amg[0].stability_threshold,
-        },
-        "packages_load_ms": packaged_load,
-        "first_result_ms": first_results(model, settings, untrained),
-        "results": results,
+        "weights": "seeded random" if target.untrained else "checkpoint",
+        "machine": machine.describe(device),
+        "versions": machine.versions(),
+        "commit": machine.commit(),
+        "command": "python -m benchmarks " + " ".join(sys.argv[1:]),
+        "input": f"{len(images)} sample photos as JPEG, {CLICK_SIZE[0]} x {CLICK_SIZE[1]}",
+        "left_out": {},
+        "results": {},
     }
-    kind = "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device).split()[1].lower()
-    target = ROOT / "results" / f"{datetime.now(UTC):%Y-%m-%d}-{kind}-{variant}.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(record, indent=1) + "\n")
-    return target
+
+    def save() -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record, indent=1) + "\n")
+
+    record["floor_ms"] = floors(target.model, record["machine"]["gpu"], plan.points_per_side**2)
+    runners = _runners(target, plan, record)
+    record["precision"] = {runner.name: runner.precision for runner in runners}
+    save()
+    amg = [_automask_settings(target, runners, each, plan) for each in images[: plan.automask_images]]
+    record["automask"] = {
+        "points_per_side": plan.points_per_side,
+        "iou_thresholds": [round(each.iou_threshold, 6) for each in amg],
+        "stability_threshold": amg[0].stability_threshold,
+    }
+    for task, (count, work) in _tasks(images, amg, plan).items():
+        if task in plan.tasks:
+            if task == "CLICK":
+                for runner in runners:
+                    runner.prepare_click(images[0])
+            record["results"][task], failed = interleave(task, device, runners, count, work)
+            record["left_out"] |= failed
+            save()
+    if plan.fresh_processes:
+        kinds = tuple(each.name for each in runners if isinstance(each, Ours))
+        record["first_result_ms"] = first_results(target, kinds, plan.fresh_processes)
+        save()
+    return path
 
 
-def _runners(
-    model: str, path: Path | None, device: torch.device, settings: Settings, wait: Callable[[], None]
-) -> tuple[dict[str, Runner], float]:
-    """The baselines, ours eager, ours packaged, on the same weights; and the milliseconds loading the packages took."""
-    runners: list[Runner] = [Baseline("official", Official(model, path, device), wait)]
-    if why_not(model, device) is None:
-        runners.append(Baseline("reference", Reference(model, path, device), wait))
-    eager = Predictor.eager(model, path, device, pick_dtype(settings.dtype, device))
-    packages = packages_of(settings, untrained=path is None)
-    try:
-        load_packages(packages, model, eager.key, device, eager.dtype)
-    except ModelUnavailable as reason:
-        print(f"{reason} Compiling.", file=sys.stderr)
-        compile_packages(eager, packages)
-    started = time.perf_counter()
-    packaged = load_packages(packages, model, eager.key, device, eager.dtype)
-    load_ms = (time.perf_counter() - started) * 1e3
-    runners += [Ours("eager", eager, wait), Ours("packaged", packaged, wait)]
-    return {each.name: each for each in runners}, load_ms
+def _runners(target: Target, plan: Plan, record: dict[str, Any]) -> list[Runner]:
+    """The baselines, ours eager, ours packaged, on the same weights. What is not there is in `record["left_out"]`."""
+    model, device, path = target.model, target.device, target.weights
+    cuda = device.type == "cuda"
+    wait: Callable[[], None] = torch.cuda.synchronize if cuda else (lambda: None)
+    runners: list[Runner] = []
+
+    def add(name: str, make: Callable[[], Runner], reason: str | None = None) -> None:
+        try:
+            if reason is None:
+                runners.append(make())
+        except Exception as error:
+            log.exception("%s cannot run.", name)
+            reason = f"{type(error).__name__}: {str(error)[:300]}"
+        if reason is not None:
+            record["left_out"][name] = reason
+
+    def ours(name: str, make: Callable[[], Predictor]) -> Runner:
+        start = time.perf_counter()
+        predictor = make()
+        record.setdefault("load_ms", {})[name] = round((time.perf_counter() - start) * 1e3, 1)
+        return Ours(name, predictor, wait)
+
+    add("official", lambda: Baseline("official", Official(model, path, device), wait))
+    add(
+        "autocast",
+        lambda: Baseline("autocast", Official(model, path, device, autocast=True), wait),
+        None if cuda else "it is how a GPU runs it",
+    )
+    unfit = why_not(model, device)
+    add("reference", lambda: Baseline("reference", Reference(model, path, device), wait), unfit)
+    if plan.compiled_reference:
+        compiled = "reference-compiled"
+        add(compiled, lambda: Baseline(compiled, Reference(model, path, device, compiled=True), wait), unfit)
+    add("eager", lambda: ours("eager", target.eager))
+    add("packaged", lambda: ours("packaged", target.packaged), target.compile_missing())
+    return runners
 
 
-def _automask_settings(eager: Runner, data: bytes, points_per_side: int, untrained: bool) -> AutomaskSettings:
-    assert isinstance(eager, Ours)
-    if not untrained:
-        return AutomaskSettings.of(zoo.spec_of(eager.predictor.model), points_per_side)
-    # Random scores: the threshold that exactly so many masks of this image pass, and no other filter.
+def _tasks(images: list[bytes], amg: list[AutomaskSettings], plan: Plan) -> dict[str, tuple[int, Work]]:
+    """Each task's number of inputs, and what a runner does with the i-th."""
+    rng = np.random.default_rng(0)
+    clicks = (rng.random((max(plan.repeats, CLICKS), 1, 2)) * CLICK_SIZE).astype(np.float32)
+    batches = max(3, plan.repeats // 4)
+    many = (rng.random((batches, MPS_POINTS, 2)) * CLICK_SIZE).astype(np.float32)
+    return {
+        "CLICK": (len(clicks), lambda runner, i: runner.click(clicks[i])),
+        "SPS": (plan.repeats, lambda runner, i: runner.points(images[i % len(images)], clicks[i])),
+        "MPS": (batches, lambda runner, i: runner.points(images[i % len(images)], many[i])),
+        "AMG": (len(amg), lambda runner, i: runner.automatic(images[i], amg[i])),
+    }
+
+
+def _automask_settings(target: Target, runners: list[Runner], data: bytes, plan: Plan) -> AutomaskSettings:
+    eager = next((each for each in runners if isinstance(each, Ours)), None)
+    if not target.untrained or eager is None:
+        return AutomaskSettings.of(zoo.spec_of(target.model), plan.points_per_side)
+    # Random scores are close together: the threshold is the middle of their widest gap near the wanted rank, so that
+    # rounding seldom decides, and there is no other filter.
     image = decode_image(data)
     (embedding,) = eager.predictor.encode([image])
-    settings = AutomaskSettings(points_per_side=points_per_side, stability_threshold=0.0, nms_threshold=1.0)
-    grid = point_grid(points_per_side, *image.shape[:2])
+    settings = AutomaskSettings(points_per_side=plan.points_per_side, stability_threshold=0.0, nms_threshold=1.0)
+    grid = point_grid(plan.points_per_side, *image.shape[:2])
     chunks = np.array_split(grid, math.ceil(len(grid) / OFFICIAL_CHUNK))
     answers = [eager.predictor.decode([embedding], PromptBatch.points(each)).scores[:, 1:] for each in chunks]
     best = torch.cat(answers).flatten().float().sort(descending=True).values
-    threshold = float(best[FIXED_MASKS - 1 : FIXED_MASKS + 1].mean()) if len(best) > FIXED_MASKS else -1.0
-    return replace(settings, iou_threshold=threshold)
-
-
-def _interleave(
-    task: str,
-    device: torch.device,
-    runners: Sequence[Runner],
-    count: int,
-    work: Callable[[Runner, int], tuple[list[Rle], dict[str, float]]],
-) -> dict[str, Any]:
-    """Run `count` inputs, each by every runner in rotating order, after one warm-up each (not for AMG: it is long).
-
-    Peak memory is taken of each runner's first run; on a GPU of the second, for libraries keep what they set up in the
-    first.
-    """
-    cuda = device.type == "cuda"
-    first = -2 if cuda else 0 if task == "AMG" else -1
-    memory: dict[str, float | None] = {}
-    times: dict[str, list[float]] = defaultdict(list)
-    spans: dict[str, list[dict[str, float]]] = defaultdict(list)
-    masks: dict[str, list[list[Rle]]] = defaultdict(list)
-    for i in range(first, count):
-        for turn in range(len(runners)):
-            runner = runners[(turn + i) % len(runners)]
-            start = time.perf_counter()
-            if i == first + cuda:
-                (found, parts), memory[runner.name] = peak_memory(device, partial(work, runner, max(i, 0)))
-            else:
-                found, parts = work(runner, i)
-            took = (time.perf_counter() - start) * 1e3
-            if i < 0:
-                continue
-            times[runner.name].append(took)
-            spans[runner.name].append(parts)
-            masks[runner.name].append(found)
-        print(f"{task} {max(i, 0) + 1}/{count}", file=sys.stderr)
-    reference = times["official"]
-    return {
-        runner.name: {
-            **percentiles(times[runner.name]),
-            "speedup_p50": round(float(np.median(np.array(reference) / np.array(times[runner.name]))), 3),
-            "peak_memory_mib": None if (peak := memory[runner.name]) is None else round(peak),
-            "spans_p50_ms": _median_spans(spans[runner.name]),
-            "accuracy": agreement(masks["official"], masks[runner.name]),
-        }
-        for runner in runners
-    }
-
-
-def _clicks(device: torch.device, runners: Sequence[Runner], images: list[bytes], clicks: FloatArray) -> dict[str, Any]:
-    def on_prepared(runner: Runner, i: int) -> tuple[list[Rle], dict[str, float]]:
-        return runner.click(clicks[i])
-
-    for runner in runners:
-        runner.prepare_click(images[0])
-    return _interleave("CLICK", device, runners, len(clicks), on_prepared)
-
-
-def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """N; p50, p90, p99 and the interquartile range, in milliseconds; and the throughput, runs a second."""
-    p25, p50, p75, p90, p99 = np.percentile(values, (25, 50, 75, 90, 99))
-    found = {"p50": p50, "p90": p90, "p99": p99, "iqr": p75 - p25, "per_second": 1e3 / np.mean(values)}
-    return {"n": len(values), **{name: round(float(value), 2) for name, value in found.items()}}
-
-
-def _median_spans(spans: list[dict[str, float]]) -> dict[str, float]:
-    return {name: round(float(np.median([each[name] for each in spans])), 2) for name in spans[0]}
-
-
-def agreement(reference: list[list[Rle]], found: list[list[Rle]]) -> dict[str, float]:
-    """Mean IoU by optimal matching, recall at IoU 0.9, and the share of images whose number of masks differs.
-
-    Two empty masks agree; images whose counts differ are kept in both figures, a mask without a partner with IoU 0.
-    """
-    ious: list[float] = []
-    differing = 0
-    for wanted, given in zip(reference, found, strict=True):
-        differing += len(wanted) != len(given)
-        others = [_rle(each) for each in given]
-        table = np.zeros((len(wanted), len(others)))
-        for i, a in enumerate(map(_rle, wanted)):
-            for j, b in enumerate(others):
-                table[i, j] = rles.iou(a, b) if rles.area(a) or rles.area(b) else 1.0
-        matched = table[linear_sum_assignment(table, maximize=True)].tolist()
-        ious += matched + [0.0] * (len(wanted) - len(matched))
-    return {
-        "miou": round(float(np.mean(ious)), 5) if ious else 1.0,
-        "recall_at_90": round(float(np.mean([each >= 0.9 for each in ious])), 5) if ious else 1.0,
-        "count_mismatch": round(differing / max(1, len(reference)), 4),
-        "masks_per_image": round(float(np.mean([len(each) for each in found])), 1),
-    }
-
-
-def _rle(entry: Rle) -> RLE:
-    height, width = entry["size"]
-    counts = entry["counts"]
-    if isinstance(counts, str):
-        return rles.from_coco_string(counts, height, width)
-    return rles.from_counts(counts, height, width)
-
-
-def _machine(device: torch.device) -> dict[str, Any]:
-    processor = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        processor = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), processor)
-    return {
-        "processor": processor,
-        "cores": os.cpu_count(),
-        "isa": torch.backends.cpu.get_cpu_capability(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30),
-        "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
-        "python": platform.python_version(),
-    }
-
-
-def _commit() -> str:
-    run = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return run.stdout.strip() or "unknown"
+    near = best[FIXED_MASKS // 2 : 2 * FIXED_MASKS]
+    if len(near) < 2:
+        return replace(settings, iou_threshold=-1.0)
+    widest = int((near[:-1] - near[1:]).argmax())
+    return replace(settings, iou_threshold=float(near[widest : widest + 2].mean()))

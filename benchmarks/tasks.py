@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,20 +22,24 @@ from PIL import Image
 from annotator.masks import rle as rles
 from annotator.sam.automask import AutomaskSettings, automask
 from annotator.sam.candidates import find_candidates
-from annotator.sam.postprocess import masks_to_rle
+from annotator.sam.postprocess import fetch_masks
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.settings import ASSETS_DIR
 from annotator.types import FloatArray, Point, Prompt
-from benchmarks.official import Official, Rle
-from benchmarks.reference import Reference
 
+if TYPE_CHECKING:
+    from benchmarks.official import Official
+    from benchmarks.reference import Reference
+
+Rle = dict[str, Any]
+"""COCO's: size [height, width], and counts as a string or, uncompressed, as a list."""
 Spans = dict[str, float]
 CLICK_SIZE = (1500, 1000)
 """Width and height."""
 
 
 class Runner(Protocol):
-    """One way of running the model. Each task returns RLE dictionaries and its spans in milliseconds."""
+    """One way of running the model, on a device. Each task returns RLE dictionaries and its spans in milliseconds."""
 
     name: str
     precision: str
@@ -68,10 +73,15 @@ class Clock:
         self.spans[name] = (time.perf_counter() - start) * 1e3
 
 
+def samples() -> list[Path]:
+    """The files of the sample photos."""
+    return sorted((ASSETS_DIR / "samples").glob("*.jpg"))
+
+
 def photos() -> list[bytes]:
     """The sample photos, resized to `CLICK_SIZE`, as JPEG bytes."""
     found = []
-    for path in sorted((ASSETS_DIR / "samples").glob("*.jpg")):
+    for path in samples():
         buffer = io.BytesIO()
         Image.open(path).convert("RGB").resize(CLICK_SIZE).save(buffer, "JPEG", quality=92)
         found.append(buffer.getvalue())
@@ -92,10 +102,11 @@ class Ours:
         self._embedding: ImageEmbedding | None = None
 
     def prepare_click(self, data: bytes) -> None:
-        """Encode once, and let the predictor learn what a click is."""
+        """Encode once; on a GPU, capture the decoder for clicks."""
         (self._embedding,) = self.predictor.encode([decode_image(data)])
         self.click(np.zeros((1, 2), np.float32))
-        self.predictor.learn()
+        while self.predictor.capture_pending():
+            pass
 
     def click(self, xy: FloatArray) -> tuple[list[Rle], Spans]:
         """The server's own path on the cached embedding, but for the best mask only, as the baselines do."""
@@ -114,8 +125,8 @@ class Ours:
             best = answer.scores[:, 1:].argmax(dim=1) + 1
             logits = answer.logits[torch.arange(len(xy), device=best.device), best]
         with clock.span("postprocess"):
-            masks = [rles.to_dict(each) for each in masks_to_rle(logits, embedding.height, embedding.width)]
-        return masks, clock.spans
+            masks, _ = fetch_masks(logits, embedding.height, embedding.width)
+        return [rles.to_dict(each) for each in masks], clock.spans
 
     def automatic(self, data: bytes, settings: AutomaskSettings) -> tuple[list[Rle], Spans]:
         """Automatic masks."""
@@ -138,7 +149,7 @@ class Baseline:
 
     def __init__(self, name: str, code: Official | Reference, wait: Callable[[], None]) -> None:
         self.name, self._code, self._wait = name, code, wait
-        self.precision = str(code.dtype).removeprefix("torch.")
+        self.precision = code.precision
 
     def prepare_click(self, data: bytes) -> None:
         """`set_image` once."""

@@ -71,5 +71,5 @@ def test_the_one_copy_from_a_device_brings_the_same_masks(capacity: int) -> None
 
 @pytest.mark.parametrize("level", [-1.0, 1.0])
 def test_an_empty_and_a_full_mask_survive_the_copy(level: float) -> None:
-    masks, _ = fetch_from_device(torch.full((2, 8, 8), level), 20, 30, ())
+    masks, _ = fetch_from_device(torch.full((2, 8, 8), level), 20, 30, (), 50)
     assert [mask.counts.tolist() for mask in masks] == [[600] if level < 0 else [0, 600]] * 2

@@ -152,16 +152,19 @@ assert not {{"sam2", "hydra", "omegaconf", "torch._inductor.compile_fx"}} & set(
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_failed_compilation_leaves_no_folder(
-    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_failed_compilation_leaves_no_folder_and_what_the_compiler_said(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("no compiler")
+        raise RuntimeError(
+            "C++ compile failed\n\nCommand:\ng++ -O3\n\nOutput:\nmain.cpp:1:10: fatal error: cuda.h\n1 error"
+        )
 
     monkeypatch.setattr(torch._inductor, "aoti_compile_and_package", fail)
-    with pytest.raises(ModelUnavailable, match="no compiler"):
+    with pytest.raises(ModelUnavailable, match=r"\(main.cpp:1:10: fatal error: cuda.h\)"):
         compile_packages(predictor, tmp_path)
     assert not list(tmp_path.iterdir())
+    assert "g++ -O3" in caplog.text
 
 
 def test_the_key_of_the_bundled_model_covers_its_architecture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

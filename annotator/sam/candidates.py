@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from annotator.sam.postprocess import fetch_masks, masks_to_rle, stability
+from annotator.sam.postprocess import fetch_masks, stability
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.stopwatch import Stopwatch
 from annotator.sam.threads import one_thread
@@ -24,13 +24,13 @@ CPU_CHUNK = 8
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Answers in the order a user should see them, and the logits [K, 4s, 4s] that refine each of them.
+    """Answers in the order a user should see them, and the logits [K, 4s, 4s] that refine each of them, on the device.
 
     `decode_ms` and `postprocess_ms` are the device's milliseconds for the mask decoder and for what follows it.
     """
 
     masks: list[Candidate]
-    logits: FloatArray
+    logits: Tensor
     decode_ms: float
     postprocess_ms: float
 
@@ -40,7 +40,7 @@ def find_candidates(
     predictor: Predictor,
     embedding: ImageEmbedding,
     prompt: Prompt,
-    mask_input: FloatArray | None = None,
+    mask_input: FloatArray | Tensor | None = None,
     keep: int = 3,
 ) -> Candidates:
     """The best `keep` answers to a prompt, at most 3; `mask_input` [4s, 4s] are the logits of an answer to refine.
@@ -56,10 +56,10 @@ def find_candidates(
     logits = answer.logits[0].index_select(0, order)
     numbers = torch.stack((answer.scores[0].index_select(0, order).clamp(0, 1), stability(logits)))
     watch.lap()
-    masks, (scores, kept) = fetch_masks(logits, embedding.height, embedding.width, numbers, logits)
+    masks, (scores,) = fetch_masks(logits, embedding.height, embedding.width, numbers)
     watch.lap()
     candidates = [Candidate(*each) for each in zip(masks, *scores.tolist(), strict=True)]
-    return Candidates(candidates, kept, *watch.laps())
+    return Candidates(candidates, logits, *watch.laps())
 
 
 def find_best(
@@ -83,9 +83,10 @@ def find_best(
             ]
             rows = torch.arange(len(batch))
             logits, scores = answer.logits[rows, slots], answer.scores[rows, slots].clamp(0, 1)
-            masks = masks_to_rle(logits, embedding.height, embedding.width)
-            numbers = zip(masks, scores.tolist(), stability(logits).tolist(), strict=True)
-            yield {each: Candidate(*values) for each, values in zip(batch, numbers, strict=True)}
+            numbers = torch.stack((scores, stability(logits)))
+            masks, (numbers_on_host,) = fetch_masks(logits, embedding.height, embedding.width, numbers)
+            columns = zip(masks, *numbers_on_host.tolist(), strict=True)
+            yield {each: Candidate(*values) for each, values in zip(batch, columns, strict=True)}
 
 
 def _is_ambiguous(prompt: Prompt) -> bool:

@@ -1,14 +1,15 @@
 """Ahead-of-time compiled packages of the encoder and the decoder: made once, loaded in milliseconds.
 
 `torch.export` traces the graphs with dynamic batch, prompt and point counts; AOTInductor compiles each to one file.
-A manifest beside them says exactly what they were made of; anything else than an exact match is refused, for a package
-checks nothing itself and would answer garbage. Loading needs neither sam2 nor hydra nor a compiler.
+A manifest beside them says exactly what they were made of. Only an exact match is used, because packages do not
+validate their inputs. Loading needs neither sam2 nor hydra nor a compiler.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import platform
 import shutil
@@ -26,6 +27,8 @@ from annotator.sam import float8
 from annotator.sam.graphs import STRIDE, ImageEncoder, MaskDecoder
 from annotator.sam.predictor import FLOAT8, MAX_IMAGES, MAX_PROMPTS, Graphs, Predictor
 from annotator.types import MAX_POINTS
+
+log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 2
 _MANIFEST = "manifest.json"
@@ -95,14 +98,21 @@ def compile_packages(predictor: Predictor, packages_dir: Path) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(work, folder)
     except Exception as error:
-        raise ModelUnavailable(f"{predictor.model} could not be compiled ({str(error)[:200]}).") from error
+        log.error("%s could not be compiled.", predictor.model, exc_info=error)
+        raise ModelUnavailable(f"{predictor.model} could not be compiled ({_gist(error)}).") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return folder
 
 
+def _gist(error: Exception) -> str:
+    """The line of a compiler's message that says what is wrong: the first with "error", else its last."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return next((line for line in lines if "error:" in line.lower()), lines[-1])[:300]
+
+
 def _export(predictor: Predictor) -> dict[str, torch.export.ExportedProgram]:
-    """The three graphs with their dynamic dimensions; each example has at least 2 of what is dynamic."""
+    """The three graphs with their dynamic dimensions. A dimension of 1 in an example would stay 1 for ever."""
     graphs, device, dtype = predictor.graphs, predictor.device, predictor.tensor_dtype
     encoder, decoder, shared = graphs.encoder, graphs.decoder, graphs.shared
     assert isinstance(encoder, ImageEncoder)
@@ -112,22 +122,22 @@ def _export(predictor: Predictor) -> dict[str, torch.export.ExportedProgram]:
     cells = size // STRIDE
 
     def features(images: int) -> tuple[Tensor, Tensor, Tensor]:
-        e, s0, s1 = (torch.randn(images, c, cells, cells, device=device, dtype=dtype) for c in (256, 512, 256))
+        e, s0, s1 = (torch.zeros(images, c, cells, cells, device=device, dtype=dtype) for c in (256, 512, 256))
         return e, s0, s1
 
     images = Dim("images", min=1, max=MAX_IMAGES)
     prompts = Dim("prompts", min=1, max=MAX_PROMPTS)
     points = Dim("points", min=1, max=MAX_POINTS)
-    coords = torch.rand(4, 3, 2, device=device) * size
+    coords = torch.zeros(4, 3, 2, device=device)
     labels = torch.ones(4, 3, dtype=torch.int64, device=device)
     index = torch.zeros(4, dtype=torch.int64, device=device)
-    masks = torch.randn(4, 1, 4 * cells, 4 * cells, device=device)
+    masks = torch.zeros(4, 1, 4 * cells, 4 * cells, device=device)
     has_mask = torch.ones(4, dtype=torch.bool, device=device)
     per_prompt = [{0: prompts, 1: points}, {0: prompts, 1: points}]
     with torch.no_grad():
         return {
             "encoder": torch.export.export(
-                encoder, (torch.randn(2, 3, size, size, device=device, dtype=dtype),), dynamic_shapes=({0: images},)
+                encoder, (torch.zeros(2, 3, size, size, device=device, dtype=dtype),), dynamic_shapes=({0: images},)
             ),
             "decoder": torch.export.export(
                 decoder,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -20,9 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from annotator.masks import rle as rles
+from annotator.sam.transfer import AnyArray, to_host
 from annotator.types import RLE, BoolArray, FloatArray
-
-AnyArray = npt.NDArray[Any]
 
 STABILITY_OFFSET = 1.0
 """Official default: stability compares the mask at logits > 1 with the mask at logits > -1."""
@@ -30,9 +29,10 @@ STABILITY_OFFSET = 1.0
 _DEVICE_PIXELS = 1 << 27
 """Pixels upsampled at once on a GPU: 0.5 GiB of float32."""
 
-_FLIPS = 1 << 16
-"""Places where masks of one click may change, in all, to be brought to the host unasked: 256 KiB. An outline crosses
-each column a few times, so three masks of 1500 x 1000 pixels have some 10,000."""
+_FLIPS_PER_COLUMN = 16
+"""Room for the places where a mask changes along a column of pixels, on average, in what is brought to the host
+unasked. An outline crosses a column a few times: three masks of 1500 x 1000 pixels change in some 10,000 places, and
+there is room for 72,000 (288 KiB)."""
 
 _BAND = 2
 """Cells interpolated by one matrix product on a CPU; each has a few dozen pixels."""
@@ -187,27 +187,19 @@ def fetch_masks(logits: Tensor, height: int, width: int, *others: Tensor) -> tup
     """`masks_to_rle`, and `others` (float32 or int32) as arrays, waiting for the device once for all of it."""
     if logits.device.type == "cpu" or len(logits) * height * width > _DEVICE_PIXELS:
         return masks_to_rle(logits, height, width), [each.cpu().numpy() for each in others]
-    return fetch_from_device(logits, height, width, others)
+    return fetch_from_device(logits, height, width, others, len(logits) * width * _FLIPS_PER_COLUMN)
 
 
 def fetch_from_device(
-    logits: Tensor, height: int, width: int, others: Sequence[Tensor], capacity: int = _FLIPS
+    logits: Tensor, height: int, width: int, others: Sequence[Tensor], capacity: int
 ) -> tuple[list[RLE], list[AnyArray]]:
     """`fetch_masks`, the masks as at most `capacity` flips in all; more cost one wait more."""
     (masks,) = (full > 0 for full in _upsampled(logits, height, width))
     flips = _flips(masks).nonzero_static(size=capacity, fill_value=-1)[:, 0].to(torch.int32)
-    found, *rest = _to_host([flips, *others])
+    found, *rest = to_host([flips, *others])
     if found[-1] >= 0:  # full: there may be more
         return rle_on_device(masks), rest
     return _split_flips(found[: np.count_nonzero(found >= 0)], *masks.shape), rest
-
-
-def _to_host(tensors: Sequence[Tensor]) -> list[AnyArray]:
-    """Tensors of 4 bytes a value, in one copy."""
-    copied = torch.cat([each.contiguous().view(torch.int32).flatten() for each in tensors]).cpu()
-    parts = torch.split(copied, [each.numel() for each in tensors])
-    # Copies, so that who keeps one does not keep all.
-    return [part.view(each.dtype).view(each.shape).numpy().copy() for part, each in zip(parts, tensors, strict=True)]
 
 
 def _flips(masks: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,10 @@ from torch import Tensor
 
 from annotator.errors import InvalidPrompt
 from annotator.sam import float8, zoo
+from annotator.sam.cuda_graphs import DecoderGraphs, cuda_capture
 from annotator.sam.graphs import STRIDE, ImageEncoder, MaskDecoder
 from annotator.sam.preprocess import preprocess
-from annotator.sam.replay import Replay, cuda_capture
+from annotator.sam.transfer import to_device
 from annotator.types import MAX_POINTS, FloatArray, Prompt
 
 MAX_PROMPTS = 1024
@@ -56,19 +57,20 @@ class PromptBatch:
 
     coords float32 [B, N, 2]; labels int64 [B, N] in -1..3 (a box is two points labelled 2 and 3, first); image_index
     int64 [B]; mask_input float32 [B, 1, 4s, 4s] previous logits, or None; has_mask bool [B] says which rows are real.
+    A mask_input that is a tensor comes from an earlier answer, and may be on the device.
     """
 
     coords: FloatArray
     labels: npt.NDArray[np.int64]
     image_index: npt.NDArray[np.int64]
-    mask_input: FloatArray | None = None
+    mask_input: FloatArray | Tensor | None = None
     has_mask: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.coords)
 
     @classmethod
-    def single(cls, prompt: Prompt, mask_input: FloatArray | None = None) -> PromptBatch:
+    def single(cls, prompt: Prompt, mask_input: FloatArray | Tensor | None = None) -> PromptBatch:
         """One prompt on the first image; `mask_input` [4s, 4s] logits of the answer to refine."""
         if mask_input is None:
             return cls.stack([prompt])
@@ -148,7 +150,7 @@ class Predictor:
         """
         self.model, self.key, self.graphs, self.image_size = model, key, graphs, image_size
         self.device, self.dtype, self.backend = device, dtype, backend
-        self.replay = Replay(cuda_capture(device)) if device.type == "cuda" else None
+        self.cuda_graphs = DecoderGraphs(cuda_capture(device)) if device.type == "cuda" else None
 
     @classmethod
     def eager(
@@ -201,21 +203,29 @@ class Predictor:
         self._check(embeddings, prompts)
         sizes = np.array([(e.width, e.height) for e in embeddings], np.float32)[prompts.image_index]
         scale = self.image_size / sizes[:, None, :]
-        coords, labels = self._sent(prompts.coords * scale), self._sent(prompts.labels)
+        coords, labels = to_device(prompts.coords * scale, self.device), to_device(prompts.labels, self.device)
         features = self._features(embeddings)
         if len(embeddings) == 1 and prompts.mask_input is None:
             decoder, inputs = self.graphs.shared, (*features, coords, labels)
         else:
             masks, has_mask = self._mask_inputs(prompts)
-            index = self._sent(prompts.image_index)
+            index = to_device(prompts.image_index, self.device)
             decoder, inputs = self.graphs.decoder, (*features, coords, labels, index, masks, has_mask)
-        return MaskLogits(*(decoder(*inputs) if self.replay is None else self.replay.run(decoder, *inputs)))
+        run = self.cuda_graphs.run if self.cuda_graphs is not None else _call
+        return MaskLogits(*run(decoder, *inputs))
+
+    @property
+    def has_pending_captures(self) -> bool:
+        """`capture_pending` has something to do."""
+        return self.cuda_graphs is not None and self.cuda_graphs.has_pending
 
     @torch.inference_mode()
-    def learn(self) -> None:
-        """Make the kinds of prompts answered so far faster, where the device can. Takes longer than an answer."""
-        if self.replay is not None:
-            self.replay.learn()
+    def capture_pending(self) -> bool:
+        """On a GPU, make one kind of prompt that was answered so far faster; True if there are more such kinds.
+
+        Takes several times as long as an answer, so it belongs between clicks.
+        """
+        return self.cuda_graphs is not None and self.cuda_graphs.capture_pending()
 
     def _features(self, embeddings: Sequence[ImageEmbedding]) -> list[Tensor]:
         columns = zip(*((e.image_embed, e.feat_s0, e.feat_s1) for e in embeddings), strict=True)
@@ -228,13 +238,10 @@ class Predictor:
         if prompts.mask_input is None:
             none = torch.zeros(count, 1, side, side, device=self.device)
             return none, torch.zeros(count, dtype=torch.bool, device=self.device)
-        masks = self._sent(np.clip(prompts.mask_input, -MAX_LOGIT, MAX_LOGIT))
+        given = prompts.mask_input
+        masks = given.to(self.device) if isinstance(given, Tensor) else to_device(given, self.device)
         has_mask = np.ones(count, np.bool_) if prompts.has_mask is None else prompts.has_mask
-        return masks, self._sent(has_mask)
-
-    def _sent(self, values: npt.NDArray[Any]) -> Tensor:
-        """To the device, without waiting for what is queued there."""
-        return torch.from_numpy(values).to(self.device, non_blocking=True)
+        return masks.clamp(-MAX_LOGIT, MAX_LOGIT), to_device(has_mask, self.device)
 
     def _check(self, embeddings: Sequence[ImageEmbedding], prompts: PromptBatch) -> None:
         count, points = prompts.coords.shape[:2]
@@ -253,6 +260,11 @@ class Predictor:
             raise InvalidPrompt("A prompt refers to an image that was not given.", "image_index")
         wanted = (count, 1, self.mask_side, self.mask_side)
         if prompts.mask_input is not None and prompts.mask_input.shape != wanted:
-            raise InvalidPrompt(f"Mask inputs should be {wanted}, not {prompts.mask_input.shape}.", "mask_input")
-        if prompts.mask_input is not None and not np.isfinite(prompts.mask_input).all():
+            raise InvalidPrompt(f"Mask inputs should be {wanted}, not {tuple(prompts.mask_input.shape)}.", "mask_input")
+        # Looking at the values of a tensor would wait for the device.
+        if isinstance(prompts.mask_input, np.ndarray) and not np.isfinite(prompts.mask_input).all():
             raise InvalidPrompt("A mask input holds values that are not numbers.", "mask_input")
+
+
+def _call(decoder: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
+    return decoder(*inputs)

@@ -6,6 +6,7 @@ Bytes go to the device as uint8; scaling, resizing and normalising happen there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -13,6 +14,8 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from annotator.sam.transfer import to_device
 
 # ImageNet statistics, as sam2.utils.transforms.SAM2Transforms uses them, here in units of uint8 levels.
 _MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
@@ -24,15 +27,21 @@ def preprocess(images: Sequence[npt.NDArray[np.uint8]], size: int, device: torch
 
     Antialiased bilinear in float32, then (x - mean) / std; resizing commutes with both, so it comes first.
     """
-    mean = torch.tensor(_MEAN, device=device).view(1, 3, 1, 1)
-    std = torch.tensor(_STD, device=device).view(1, 3, 1, 1)
+    mean, std = _statistics(device)
     resized = []
     for image in images:
-        x = torch.from_numpy(np.require(image, requirements=["C", "W"])).to(device)
+        x = to_device(image, device)
         # Channel by channel: a large photo in float32 takes four times its bytes, and only a third of that at once.
         planes = [_resize(x[..., channel], size) for channel in range(3)]
         resized.append((torch.stack(planes)[None] - mean) / std)
     return torch.cat(resized).to(dtype)
+
+
+@lru_cache
+def _statistics(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation [1, 3, 1, 1]. Kept, because sending them waits for a GPU."""
+    mean, std = (torch.tensor(each, device=device).view(1, 3, 1, 1) for each in (_MEAN, _STD))
+    return mean, std
 
 
 def _resize(plane: Tensor, size: int) -> Tensor:

@@ -233,8 +233,8 @@ def build(spec: ModelSpec, path: Path | None) -> SAM2Base:
         "dynamic_multimask_stability_thresh": 0.98,
     }
     OmegaConf.update(config, "model.sam_mask_decoder_extra_args", fallback, force_add=True)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
         model: SAM2Base = instantiate(config.model, _recursive_=True)
     if path is not None:
         try:

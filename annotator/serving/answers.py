@@ -6,9 +6,9 @@ import threading
 from dataclasses import dataclass
 
 from cachetools import LRUCache
+from torch import Tensor
 
 from annotator.serving.segmenter import Refinement
-from annotator.types import FloatArray
 
 _CLICKS = 128
 _POINTERS = 128
@@ -18,7 +18,7 @@ _POINTERS = 128
 class _Remembered:
     token: str
     key: str
-    logits: FloatArray
+    logits: Tensor
 
 
 class AnswerMemory:
@@ -29,18 +29,17 @@ class AnswerMemory:
         self._hovers: LRUCache[str, _Remembered] = LRUCache(_POINTERS)  # by pointer
         self._lock = threading.Lock()
 
-    def remember(self, token: str, key: str, logits: FloatArray, hover: str | None) -> None:
-        """Keep the logits [K, s, s] of an answer on the image of this key."""
+    def remember(self, token: str, key: str, logits: Tensor, hover: str | None) -> None:
+        """Keep the logits [K, s, s] of an answer on the image of this key, on their device."""
         pool, name = (self._clicks, token) if hover is None else (self._hovers, hover)
         with self._lock:
             pool[name] = _Remembered(token, key, logits)
 
-    def logits(self, refine: Refinement, key: str) -> FloatArray | None:
+    def logits(self, refine: Refinement, key: str) -> Tensor | None:
         """The candidate's logits [s, s]; None if they are forgotten or belong to another image."""
         with self._lock:
             hovered = (each for each in self._hovers.values() if each.token == refine.token)
             found = self._clicks.get(refine.token) or next(hovered, None)
         if found is None or found.key != key or not 0 <= refine.index < len(found.logits):
             return None
-        logits: FloatArray = found.logits[refine.index]
-        return logits
+        return found.logits[refine.index]

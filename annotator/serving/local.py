@@ -14,6 +14,7 @@ from contextlib import suppress
 import numpy as np
 import torch
 from cachetools import LRUCache
+from torch import Tensor
 
 from annotator.errors import AnnotatorError, Busy
 from annotator.sam.candidates import find_best, find_candidates
@@ -144,7 +145,7 @@ class LocalSegmenter:
             found = find_candidates(predictor, embedding, prompt, mask_input)
             token = uuid.uuid4().hex
             self._answers.remember(token, image.key, found.logits, hover)
-            self._learn_later(predictor)
+            self._capture_later(predictor)
             total = (time.perf_counter() - queued) * 1e3
             timing = Timing((started - queued) * 1e3, encode_ms, found.decode_ms, found.postprocess_ms, total)
             return Answer(token, found.masks, timing, refined=mask_input is not None)
@@ -154,7 +155,7 @@ class LocalSegmenter:
 
     def _mask_input(
         self, predictor: Predictor, image: ImageSource, refine: Refinement | None, start: BoolArray | None
-    ) -> FloatArray | None:
+    ) -> FloatArray | Tensor | None:
         """Logits [s, s] to refine: an earlier answer's, else those of the mask `start`, else None."""
         side = predictor.mask_side
         logits = self._answers.logits(refine, image.key) if refine else None
@@ -162,10 +163,16 @@ class LocalSegmenter:
             return logits
         return mask_to_logits(start, side) if start is not None and start.any() else None
 
-    def _learn_later(self, predictor: Predictor) -> None:
-        if predictor.replay is not None and predictor.replay.can_learn:
+    def _capture_later(self, predictor: Predictor) -> None:
+        """One capture a turn, so that a click waits for one at most."""
+
+        def work() -> Generator[None, None, None]:
+            while predictor.capture_pending():
+                yield
+
+        if predictor.has_pending_captures:
             with suppress(Busy):  # some other time
-                self.engine.submit(Priority.BACKGROUND, predictor.learn, "learn")
+                self.engine.submit(Priority.BACKGROUND, work(), "capture")
 
     def prompt_many(self, image: ImageSource, prompts: Sequence[Prompt]) -> Future[list[Candidate]]:
         """The best candidate for each of many objects; see `Segmenter.prompt_many`."""

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -52,7 +53,9 @@ class ModelHost:
         self._reason = ""
         self._loading: Loading | None = None
         self._error: str | None = None
+        self._compiler: threading.Thread | None = None
         self._compiling: subprocess.Popen[bytes] | None = None
+        self._closed = False
         self._ready = threading.Event()
         self._switching = threading.Lock()
         name, reason = settings.model, "chosen by --model"
@@ -88,9 +91,9 @@ class ModelHost:
             finally:
                 self._loading = None
                 self._ready.set()
-            now = self.current
-            if self._settings.compile and self._compiling is None and now is not None and now.backend == "eager":
-                threading.Thread(target=self._compile, args=(now,), name=f"compile-{now.model}", daemon=True).start()
+            if self._settings.compile and self._compiler is None:
+                self._compiler = threading.Thread(target=self._compile_eager, name="compile", daemon=True)
+                self._compiler.start()
 
     def _build(self, spec: zoo.ModelSpec, path: Path) -> Predictor:
         """From packages if they match exactly, else eager: the same answers, a little slower."""
@@ -102,24 +105,52 @@ class ModelHost:
             log.info("%s Running eager.", difference)
             return Predictor.eager(spec.name, path, self.device, dtype)
 
-    def _compile(self, eager: Predictor) -> None:
-        """Compile in a process of its own, at low priority, and serve from the packages when they are ready."""
+    def _compile_eager(self) -> None:
+        """Compile the model that serves, and the next one if it was switched meanwhile; serve from the packages."""
+        tried: set[str] = set()
+        while True:
+            with self._switching:
+                eager = self.current
+                if eager is None or eager.backend != "eager" or eager.key in tried:
+                    self._compiler = None
+                    return
+            tried.add(eager.key)
+            failure = self._run_compiler(eager)
+            with self._switching:
+                if self.current is eager and not self._closed:
+                    self._serve_packages(eager, failure)
+
+    def _run_compiler(self, eager: Predictor) -> str | None:
+        """Compile in a process of its own, at low priority. Returns what it said if it failed."""
         where = ["--device", self.device.type, "--dtype", self._settings.dtype]
         command = [sys.executable, "-m", "annotator", "compile", eager.model, *where]
-        self._compiling = subprocess.Popen(
-            command if shutil.which("nice") is None else ["nice", "-n", "10", *command],
-            env={**os.environ, "ANNOTATOR_MODELS_DIR": str(self._settings.models_dir)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        failed = self._compiling.wait() != 0
-        self._compiling = None
-        if failed or self.current is not eager:  # no compiler here, or another model was chosen meanwhile
-            log.info("%s was not compiled; it goes on eager.", eager.model)
-            return
-        packages = self._settings.packages_dir
-        self.current = load_packages(packages, eager.model, eager.key, eager.device, eager.dtype)
-        log.info("%s is compiled; serving from its packages.", eager.model)
+        with tempfile.TemporaryFile("w+", errors="replace") as words:
+            self._compiling = subprocess.Popen(
+                command if shutil.which("nice") is None else ["nice", "-n", "10", *command],
+                env={**os.environ, "ANNOTATOR_MODELS_DIR": str(self._settings.models_dir)},
+                stdout=words,
+                stderr=subprocess.STDOUT,
+            )
+            failed = self._compiling.wait() != 0
+            self._compiling = None
+            words.seek(0)
+            return words.read() if failed else None
+
+    def _serve_packages(self, eager: Predictor, failure: str | None) -> None:
+        """Serve from the new packages; where there are none, the eager model goes on and `status` says why."""
+        if failure is None:
+            try:
+                self.current = load_packages(
+                    self._settings.packages_dir, eager.model, eager.key, eager.device, eager.dtype
+                )
+            except ModelUnavailable as error:
+                failure = str(error)
+            else:
+                log.info("%s is compiled; serving from its packages.", eager.model)
+                return
+        lines = failure.strip().splitlines() or ["The compiler said nothing."]
+        log.warning("%s goes on eager, for it could not be compiled:\n%s", eager.model, failure)
+        self._error = f"{eager.model} runs without compilation: {lines[-1].removeprefix('annotator: ')}"
 
     @property
     def predictor(self) -> Predictor:
@@ -152,6 +183,7 @@ class ModelHost:
 
     def close(self) -> None:
         """Stop a compilation that is under way, and let nobody wait for a model any longer."""
+        self._closed = True
         if self._compiling is not None:
             self._compiling.terminate()
         self._ready.set()
