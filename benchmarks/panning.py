@@ -45,7 +45,7 @@ def build(space: Workspace, objects: int) -> None:
     (label,) = space.store.labels(project.id)
     buffer = io.BytesIO()
     Image.open(ASSETS_DIR / "samples" / "skimage_coffee.jpg").resize(SIZE).save(buffer, "JPEG", quality=85)
-    record = space.images.add(project, "large.jpg", buffer.getvalue())
+    record, _ = space.images.add(project, "large.jpg", buffer.getvalue())
     rng = np.random.default_rng(0)
     masks = [disc(rng, record.height, record.width, largest=400) for _ in range(objects)]
     made = [Annotation(uuid.uuid4().hex, record.id, label.id, m, rles.area(m), rles.bbox(m), 0.9) for m in masks]

@@ -52,7 +52,7 @@ def build(space: Workspace, images: int, objects: int) -> float:
     for number in range(images):
         buffer = io.BytesIO()
         Image.fromarray(np.roll(photo, number, axis=number % 2)).save(buffer, "JPEG", quality=90)
-        record = space.images.add(project, f"{number}.jpg", buffer.getvalue())
+        record, _ = space.images.add(project, f"{number}.jpg", buffer.getvalue())
         changes = []
         for _ in range(objects):
             mask = disc(rng, record.height, record.width)

@@ -6,6 +6,7 @@ import io
 import json
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -68,7 +69,7 @@ def label(client: TestClient, project: int) -> int:
 def image(client: TestClient, project: int) -> dict[str, Any]:
     """The cat, as an image of its own."""
     data = (SAMPLES / "skimage_chelsea.jpg").read_bytes()
-    return upload(client, project, ("cat.jpg", data)).json()["images"][0]
+    return upload(client, project, (f"cat {uuid.uuid4().hex}.jpg", data)).json()["images"][0]
 
 
 def upload(client: TestClient, project: int, *files: tuple[str, bytes]) -> Any:
@@ -424,6 +425,64 @@ def test_requests_from_another_sites_page_are_refused(client: TestClient, projec
     assert same.status_code == 200
 
 
+def test_a_file_that_is_there_already_is_said_and_not_added_again(client: TestClient) -> None:
+    project = client.post("/api/projects", json={"name": "doubles"}).json()["id"]
+    cat, coffee = ((SAMPLES / f"skimage_{name}.jpg").read_bytes() for name in ("chelsea", "coffee"))
+    first = upload(client, project, ("a/x.jpg", cat)).json()
+    again = upload(client, project, ("a/x.jpg", cat), ("b/x.jpg", cat), ("a/x.jpg", coffee)).json()
+    assert [each["id"] for each in again["known"]] == [first["images"][0]["id"]]
+    assert [each["name"] for each in again["images"]] == ["b/x.jpg", "a/x.jpg"], "other names, other contents"
+    assert upload(client, project, ("a/x.jpg", cat)).status_code == 200
+
+
+def test_a_project_is_renamed_removed_and_restored(client: TestClient) -> None:
+    project = client.post("/api/projects", json={"name": "a project"}).json()
+    url = f"/api/projects/{project['id']}"
+    assert client.patch(url, json={"name": "  better  "}).json()["name"] == "better"
+    assert client.patch(url, json={"name": ""}).status_code == 422
+    client.delete(url)
+    assert client.get(f"{url}/labels").status_code == 404
+    assert project["id"] not in [each["id"] for each in client.get("/api/projects").json()]
+    assert project["id"] in [each["id"] for each in client.get("/api/projects?removed=true").json()]
+    assert client.post(f"{url}/restore").json()["name"] == "better"
+    assert client.post(f"{url}/restore").status_code == 404
+    assert client.get(f"{url}/labels").status_code == 200
+
+
+def test_removed_images_lie_in_a_bin_that_can_be_emptied(client: TestClient) -> None:
+    project = client.post("/api/projects", json={"name": "bin"}).json()["id"]
+    photo = (SAMPLES / "skimage_coffee.jpg").read_bytes()
+    ids = [upload(client, project, (name, photo)).json()["images"][0]["id"] for name in ("a.jpg", "b.jpg", "c.jpg")]
+    for each in ids[:2]:
+        client.delete(f"/api/images/{each}")
+    images = f"/api/projects/{project}/images"
+    assert [each["id"] for each in client.get(f"{images}?removed=true").json()["images"]] == ids[:2]
+    client.post(f"/api/images/{ids[0]}/restore")
+    assert client.delete(f"/api/projects/{project}/bin").json() == {"removed": 1}
+    assert client.get(f"{images}?removed=true").json()["total"] == 0
+    assert client.get(f"/api/images/{ids[0]}/pixels").status_code == 200, "the file that they share is still there"
+    assert client.post(f"/api/images/{ids[1]}/restore").status_code == 404
+
+
+def test_labels_are_merged_and_split_again(client: TestClient, image: dict[str, Any], project: int) -> None:
+    cup, mug = (client.post(f"/api/projects/{project}/labels", json={"name": n}).json()["id"] for n in ("cup", "mug"))
+    kept = keep(client, image, mug, {"x": 0, "y": 0, "w": 1, "h": 1, "runs": [0, 1]}).json()["annotation"]
+    assert client.patch(f"/api/labels/{mug}", json={"name": "cup"}).status_code == 409
+    assert client.post(f"/api/labels/{mug}/merge", json={"into": cup}).json()["id"] == cup
+    document = client.get(f"/api/images/{image['id']}/document").json()
+    assert [each["label_id"] for each in document["annotations"]] == [cup]
+    assert mug not in [each["id"] for each in client.get(f"/api/projects/{project}/labels").json()]
+    assert client.post(f"/api/projects/{project}/labels/{mug}/split").json()["name"] == "mug"
+    (back,) = client.get(f"/api/images/{image['id']}/document").json()["annotations"]
+    assert (back["id"], back["label_id"]) == (kept["id"], mug)
+    assert client.post(f"/api/labels/{mug}/merge", json={"into": mug}).status_code in (409, 422)
+
+
+@pytest.mark.parametrize("field", ["name", "color", "supercategory"])
+def test_a_field_of_a_label_cannot_be_null(client: TestClient, label: int, field: str) -> None:
+    assert client.patch(f"/api/labels/{label}", json={field: None}).status_code == 422
+
+
 @pytest.mark.parametrize("host", ["evil.test:7860", "[::1", "", "test.evil.test"])
 def test_a_name_rebound_to_this_server_is_refused(client: TestClient, host: str) -> None:
     assert client.get("/api/status", headers={"Host": host}).status_code == 400
@@ -485,7 +544,7 @@ def large(client: TestClient, project: int) -> tuple[dict[str, Any], np.ndarray]
     photo[disc > 0] = (20, 90, 200)
     data = io.BytesIO()
     Image.fromarray(photo).save(data, "PNG")
-    return upload(client, project, ("large.png", data.getvalue())).json()["images"][0], disc > 0
+    return upload(client, project, (f"large {uuid.uuid4().hex}.png", data.getvalue())).json()["images"][0], disc > 0
 
 
 def test_a_detail_view_answers_in_image_coordinates(client: TestClient, large: Any) -> None:
@@ -541,7 +600,7 @@ def test_an_exported_file_can_be_imported_and_bad_entries_are_named(
 
 def test_upcoming_images_are_encoded_in_the_background(client: TestClient, project: int) -> None:
     added = [
-        upload(client, project, (f"{name}.jpg", (SAMPLES / f"{name}.jpg").read_bytes())).json()["images"][0]
+        upload(client, project, (f"upcoming {name}.jpg", (SAMPLES / f"{name}.jpg").read_bytes())).json()["images"][0]
         for name in ("skimage_astronaut", "skimage_rocket")
     ]
     client.post(f"/api/images/{added[0]['id']}/open", json={"upcoming": [added[1]["id"]]})

@@ -32,7 +32,7 @@ class Space:
         self.project: Project = self.store.create_project("birds", "ann")
         buffer = io.BytesIO()
         Image.fromarray(np.zeros((side, side, 3), np.uint8)).save(buffer, "PNG")
-        self.image: ImageRecord = self.images.add(self.project, "a.png", buffer.getvalue())
+        self.image: ImageRecord = self.images.add(self.project, "a.png", buffer.getvalue())[0]
 
     def load(self, categories: list[str], masks: list[dict[str, Any]]) -> tuple[int, list[str]]:
         """Import a file whose n-th annotation has the n-th mask and the n-th category, round and round."""

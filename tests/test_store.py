@@ -338,11 +338,10 @@ def test_images_are_found_by_id_in_the_order_asked_for(store: Store, project: Pr
     assert store.images_by_id([]) == []
 
 
-def test_images_are_found_by_name_and_by_content(store: Store, project: Project) -> None:
+def test_images_are_found_by_content(store: Store, project: Project) -> None:
     first, second = add_image(store, project, "i", "same"), add_image(store, project, "j", "same")
     add_image(store, store.create_project("other", "ann"), "k", "same")
     assert store.images_with_content(project.id, "same") == [first, second]
-    assert store.images_named(project.id, "j.jpg") == [second] and store.images_named(project.id, "none") == []
     store.delete_image("i")
     assert store.images_with_content(project.id, "same") == [second]
 

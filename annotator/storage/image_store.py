@@ -101,10 +101,6 @@ class ImageStore(Database):
                 found |= {each.id: each for each in image_rows.records(connection, _images(which))}
         return [found[image_id] for image_id in dict.fromkeys(image_ids) if image_id in found]
 
-    def images_named(self, project_id: int, name: str) -> list[ImageRecord]:
-        """The project's images of this file name, oldest first."""
-        return self._find(project_id, images.c.name == name)
-
     def images_with_content(self, project_id: int, content_key: str) -> list[ImageRecord]:
         """The project's images made of this very file, oldest first."""
         return self._find(project_id, images.c.content_key == content_key)

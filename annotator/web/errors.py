@@ -27,6 +27,8 @@ STATUS_CODES: dict[type[errors.AnnotatorError], int] = {
     errors.StorageFull: 507,
     errors.CorruptData: 500,
 }
+_TEMPORARY = (errors.Busy, errors.DatabaseUnavailable)
+_RETRY_SECONDS = 2
 
 
 def explain_errors(app: FastAPI) -> None:
@@ -34,8 +36,10 @@ def explain_errors(app: FastAPI) -> None:
 
     @app.exception_handler(errors.AnnotatorError)
     async def expected(_: Request, error: errors.AnnotatorError) -> JSONResponse:
-        headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.Busy) else None
-        return error_response(STATUS_CODES.get(type(error), 400), str(error), getattr(error, "field", None), headers)
+        status = STATUS_CODES.get(type(error), 400)
+        retry_after = getattr(error, "retry_after", _RETRY_SECONDS)
+        headers = {"Retry-After": str(retry_after)} if isinstance(error, _TEMPORARY) else None
+        return error_response(status, str(error), getattr(error, "field", None), headers)
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:

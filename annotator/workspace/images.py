@@ -43,11 +43,18 @@ class Images:
         self._decoded: LRUCache[str, UInt8Array] = LRUCache(_DECODED_BYTES, getsizeof=lambda pixels: pixels.nbytes)
         self._lock = threading.Lock()
 
-    def add(self, project: Project, name: str, data: bytes) -> ImageRecord:
-        """Decode, check and store an upload; its name may lead through folders. Raises InvalidImage."""
+    def add(self, project: Project, name: str, data: bytes) -> tuple[ImageRecord, bool]:
+        """Decode, check and store an upload; its name may lead through folders.
+
+        Returns the image, and whether it is new: the same file under the same name is not added again. Raises
+        InvalidImage.
+        """
         name = relative_name(name)
         if len(data) > self._settings.max_upload_bytes:
             raise InvalidImage(f"{name} is larger than {self._settings.max_upload_bytes >> 20} MiB.")
+        for known in self._store.images_with_content(project.id, content_key(data)):
+            if known.name == name:
+                return known, False
         decoded = decode(data, name, self._settings.max_pixels)
         record = ImageRecord(
             id=uuid.uuid4().hex,
@@ -61,25 +68,19 @@ class Images:
         )
         self.library.add(record, data, decoded)
         self._remember(record.content_key, decoded.pixels)
-        return record
+        return record, True
 
     def add_from_server(self, project: Project, path: str) -> ImageRecord:
         """Add a copy of an image file in one of the allowed folders; the same file twice is one image."""
         data = folders.read_image(path, self.folders, self._settings.max_upload_bytes)
-        key, name = content_key(data), folders.relative_name(path, self.folders)
-        for record in self._store.images_named(project.id, name):
-            if record.content_key == key:
-                return record
-        return self.add(project, name, data)
+        return self.add(project, folders.relative_name(path, self.folders), data)[0]
 
     def add_sample(self, project: Project, name: str) -> ImageRecord:
         """Add one of the shipped photos; one that is already in the project is returned as it is."""
         if name not in SAMPLES:
             raise NotFound(f"There is no sample called {name!r}.")
         file_name = f"{name}.jpg"
-        for record in self._store.images_named(project.id, file_name):
-            return record
-        return self.add(project, file_name, (ASSETS_DIR / "samples" / file_name).read_bytes())
+        return self.add(project, file_name, (ASSETS_DIR / "samples" / file_name).read_bytes())[0]
 
     def all(self, project: Project) -> Iterator[ImageRecord]:
         """The project's images, oldest first."""

@@ -111,7 +111,8 @@ export type KeepReply = { annotation: Annotation; history: History };
 export type CorrectionReply = KeepReply & { replaced: Mask | null };
 export type JobState = "running" | "done" | "cancelled" | "failed";
 export type Job = { state: JobState; done: number; total: number; error: string | null; proposals: Proposal[] };
-export type Uploaded = { images: Image[]; errors: { name: string; error: string }[] };
+/** `known` were in the project already. */
+export type Uploaded = { images: Image[]; known: Image[]; errors: { name: string; error: string }[] };
 
 // --- The object in progress ---
 

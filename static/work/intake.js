@@ -35,6 +35,8 @@ export function createIntake({ store, api, labels, objects, session, toast }) {
     let opened = false;
     /** @type {string[]} */
     const problems = [];
+    /** @type {Image[]} */
+    const known = [];
     for (const [at, thing] of things.entries()) {
       progress.update(`${doing} ${at + 1} of ${things.length} …`, at / things.length);
       const images = await take(thing, into).catch((error) => {
@@ -44,8 +46,11 @@ export function createIntake({ store, api, labels, objects, session, toast }) {
       const added = session.adopt(images);
       if (added.length && !opened) void session.open(added[0].id);
       opened ||= added.length > 0;
+      for (const image of images) if (!added.some(({ id }) => id === image.id)) known.push(image);
     }
     progress.close();
+    if (known.length) toast(known.length === 1 ? `${known[0].name} was here already.` : `${known.length} images were here already.`);
+    if (known.length && !opened) void session.open(known[0].id);
     if (problems.length === 1) toast(problems[0], { kind: "error" });
     else if (problems.length)
       toast([`${problems.length} could not be added:`, ...problems].join("\n"), { kind: "error", stays: true });
@@ -56,7 +61,8 @@ export function createIntake({ store, api, labels, objects, session, toast }) {
     const form = new FormData();
     form.append("files", file, path);
     try {
-      return (await api.post(`${into}/images`, form)).images;
+      const { images, known } = await api.post(`${into}/images`, form);
+      return [...images, ...known];
     } catch (error) {
       throw new Error(named(path, /** @type {Error} */ (error).message));
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,7 +78,8 @@ class Annotator:
         self.page.wait_for_function(f"() => {STATE}.{condition}", timeout=timeout)
 
     def upload(self, *files: tuple[str, bytes], wait: bool = True) -> None:
-        payload = [{"name": name, "mimeType": "image/jpeg", "buffer": data} for name, data in files]
+        # Bytes after the picture's end: no two uploads are the same file, which would not be added again.
+        payload = [{"name": name, "mimeType": "image/jpeg", "buffer": data + os.urandom(8)} for name, data in files]
         self.page.set_input_files('#annotator input[type="file"]', payload)  # type: ignore[arg-type]
         if wait:
             self.until(f"image?.name === '{files[0][0]}'")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 from fastapi import APIRouter, File, Query, Response, UploadFile
 
 from annotator import types
-from annotator.errors import AnnotatorError, InvalidImage, NotFound
+from annotator.errors import AnnotatorError, Busy, DatabaseUnavailable, InvalidImage, NotFound, StorageFull
 from annotator.imaging.names import upload_name
 from annotator.settings import ASSETS_DIR
 from annotator.storage.folders import images_in
@@ -50,33 +50,43 @@ def project_images(
     status: types.ImageStatus | None = None,
     offset: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    removed: bool = False,
 ) -> ImagePage:
-    """The project's images in the order they came."""
-    total, records = space.store.images(project.id, status, offset, limit)
+    """The project's images in the order they came, or those in its bin."""
+    total, records = space.store.images(project.id, status, offset, limit, removed=removed)
     counts = space.store.annotation_counts([each.id for each in records])
     return ImagePage(total=total, images=[image_reply(space, each, counts[each.id]) for each in records])
 
 
 @router.post("/projects/{project_id}/images")
 def upload(files: Annotated[list[UploadFile], File()], project: OwnProject, space: Space) -> Uploaded:
-    """Take many files; each one that cannot be taken is named with its reason."""
+    """Take many files. Each one that cannot be taken is named with its reason; `known` are there already."""
     taken: list[Image] = []
+    known: list[Image] = []
     refused: list[tuple[str, AnnotatorError]] = []
     for file in files:
         name = upload_name(file.filename or "")
         try:
             data = file.file.read(space.settings.max_upload_bytes + 1)
-            taken.append(image_reply(space, space.images.add(project, name, data), 0))
+            record, is_new = space.images.add(project, name, data)
+            (taken if is_new else known).append(counted_image(space, record))
         except AnnotatorError as error:
             refused.append((name, error))
         except Exception:
             log.exception("An upload could not be processed.")
             refused.append((name, InvalidImage(f"{name} could not be processed; the server's log has the details.")))
-    if len(refused) == 1 and not taken:
-        raise refused[0][1]
-    if not taken:
-        raise InvalidImage(" ".join(str(error) for _, error in refused[:5]) or "No file was sent.")
-    return Uploaded(images=taken, errors=[UploadError(name=name, error=str(error)) for name, error in refused])
+    if not taken and not known:
+        _refuse([error for _, error in refused])
+    errors = [UploadError(name=name, error=str(error)) for name, error in refused]
+    return Uploaded(images=taken, known=known, errors=errors)
+
+
+def _refuse(errors: list[AnnotatorError]) -> NoReturn:
+    """No file was taken: raise the one reason there is, or all of them in one."""
+    kinds = {type(error) for error in errors}
+    if len(kinds) == 1 and (len(errors) == 1 or kinds <= {StorageFull, Busy, DatabaseUnavailable}):
+        raise errors[0]
+    raise InvalidImage(" ".join(str(error) for error in errors[:5]) or "No file was sent.")
 
 
 @router.get("/folders")
@@ -140,6 +150,12 @@ def restore_image(image_id: str, user: User, space: Space) -> Image:
     space.store.image(image_id, user, removed=True)
     space.store.restore_image(image_id)
     return counted_image(space, space.store.image(image_id))
+
+
+@router.delete("/projects/{project_id}/bin")
+def empty_bin(project: OwnProject, space: Space) -> dict[str, int]:
+    """Remove the images in the project's bin for good, with their objects and files."""
+    return {"removed": space.images.library.purge(project.id)}
 
 
 @router.get("/images/{image_id}/pixels", response_class=Response)

@@ -8,8 +8,10 @@ from typing import Any
 from fastapi import APIRouter
 
 from annotator import types
+from annotator.errors import NotFound
+from annotator.web.auth import User
 from annotator.web.deps import OwnLabel, OwnProject, Space
-from annotator.web.schemas.projects import Label, LabelChange, NewLabel
+from annotator.web.schemas.projects import Label, LabelChange, MergeRequest, NewLabel
 
 router = APIRouter(tags=["labels"])
 
@@ -37,3 +39,17 @@ def delete_label(label: OwnLabel, space: Space) -> dict[str, Any]:
     """Delete a label no object has."""
     space.store.delete_label(label.id)
     return {}
+
+
+@router.post("/labels/{label_id}/merge", response_model=Label)
+def merge_label(body: MergeRequest, label: OwnLabel, user: User, space: Space) -> types.Label:
+    """Give the label's objects to another label of the project, which is returned. Splitting takes that back."""
+    return space.store.merge_labels(label.id, space.store.label(body.into, user).id)
+
+
+@router.post("/projects/{project_id}/labels/{label_id}/split", response_model=Label)
+def split_label(label_id: int, project: OwnProject, space: Space) -> types.Label:
+    """Take the merging of a label into another one back."""
+    if label_id not in {label.id for label, _ in space.store.merged_labels(project.id)}:
+        raise NotFound("There is no such merged label in this project.")
+    return space.store.split_label(label_id)

@@ -6,20 +6,38 @@ from fastapi import APIRouter
 
 from annotator import types
 from annotator.web.auth import User
-from annotator.web.deps import Space
-from annotator.web.schemas.projects import NewProject, Project
+from annotator.web.deps import OwnProject, Space
+from annotator.web.schemas.projects import NewProject, Project, ProjectChange
 
 router = APIRouter(tags=["projects"])
 
 
 @router.get("/projects", response_model=list[Project])
-def projects(user: User, space: Space) -> list[types.Project]:
-    """The user's projects."""
+def projects(user: User, space: Space, removed: bool = False) -> list[types.Project]:
+    """The user's projects, or those that were removed and can be restored."""
     space.home(user)
-    return space.store.projects(user)
+    return space.store.projects(user, removed)
 
 
 @router.post("/projects", response_model=Project)
 def create_project(new: NewProject, user: User, space: Space) -> types.Project:
     """Start a project."""
     return space.store.create_project(new.name, user)
+
+
+@router.patch("/projects/{project_id}", response_model=Project)
+def rename_project(change: ProjectChange, project: OwnProject, space: Space) -> types.Project:
+    """Give the project another name."""
+    return space.store.rename_project(project.id, change.name)
+
+
+@router.delete("/projects/{project_id}", response_model=Project)
+def remove_project(project: OwnProject, space: Space) -> types.Project:
+    """Remove the project with its images; /restore brings it back until it is purged."""
+    return space.store.remove_project(project.id)
+
+
+@router.post("/projects/{project_id}/restore", response_model=Project)
+def restore_project(project_id: int, user: User, space: Space) -> types.Project:
+    """Bring a removed project back."""
+    return space.store.restore_project(space.store.project(project_id, user, removed=True).id)

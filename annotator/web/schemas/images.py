@@ -58,9 +58,10 @@ class UploadError(BaseModel):
 
 
 class Uploaded(BaseModel):
-    """What became of each uploaded file."""
+    """What became of each uploaded file. `known` were in the project already, file and name."""
 
     images: list[Image]
+    known: list[Image] = []
     errors: list[UploadError]
 
 

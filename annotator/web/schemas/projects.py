@@ -27,6 +27,12 @@ class NewProject(BaseModel):
     name: Name
 
 
+class ProjectChange(BaseModel):
+    """Fields of a project to set."""
+
+    name: Name
+
+
 class Label(Reply):
     """A class of a project."""
 
@@ -54,6 +60,12 @@ class LabelChange(BaseModel):
     color: Color = ""
     supercategory: Annotated[str, Field(max_length=MAX_NAME)] = ""
     key: Key | None = None
+
+
+class MergeRequest(BaseModel):
+    """The label that takes over the objects."""
+
+    into: int
 
 
 class Imported(BaseModel):
