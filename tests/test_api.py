@@ -87,6 +87,18 @@ def keep(client: TestClient, image: dict[str, Any], label: int, mask: dict[str, 
     return client.post(f"/api/images/{image['id']}/annotations", json=body)
 
 
+def as_object(proposal: dict[str, Any], label: int) -> dict[str, Any]:
+    """An automatic mask as the page keeps it."""
+    prompts = {"points": [[*proposal["point"], 1]]}
+    return {
+        "label_id": label,
+        "mask": proposal["mask"],
+        "score": proposal["score"],
+        "source": "auto",
+        "prompts": prompts,
+    }
+
+
 def pixels(mask: dict[str, Any], height: int, width: int) -> np.ndarray:
     full = np.zeros((height, width), bool)
     values = np.repeat(np.arange(len(mask["runs"])) % 2 == 1, mask["runs"]).reshape(mask["h"], mask["w"])
@@ -290,9 +302,11 @@ def test_automatic_masks_are_proposed_then_accepted_in_one_step(
     job = wait_for(client, started["job_id"])
     assert (job["state"], job["done"], job["total"]) == ("done", 144, 144)
     assert job["proposals"], "nothing to accept: the rest of this test would be empty"
-    body = {"job_id": started["job_id"], "indices": [p["index"] for p in job["proposals"]], "label_id": label}
-    accepted = client.post(f"{url}/automask/accept", json=body).json()
+    body = {"objects": [as_object(p, label) for p in job["proposals"]], "request_id": uuid.uuid4().hex}
+    accepted = client.post(f"{url}/annotations/many", json=body).json()
     assert len(accepted["annotations"]) == len(job["proposals"])
+    again = client.post(f"{url}/annotations/many", json=body).json()
+    assert len(again["annotations"]) == len(job["proposals"]), "a repeated request adds nothing"
     assert not client.post(f"{url}/undo").json()["annotations"]
 
 
@@ -327,8 +341,8 @@ def test_automatic_masks_are_merged_into_one_object(client: TestClient, image: d
     started = client.post(f"{url}/automask", json={"points_per_side": 8}).json()
     found = wait_for(client, started["job_id"])["proposals"][:2]
     assert len(found) == 2, "nothing to merge: the rest of this test would be empty"
-    body = {"job_id": started["job_id"], "indices": [0, 1], "label_id": label, "merge": True}
-    (merged,) = client.post(f"{url}/automask/accept", json=body).json()["annotations"]
+    body = {"objects": [as_object(p, label) for p in found], "merge": True}
+    (merged,) = client.post(f"{url}/annotations/many", json=body).json()["annotations"]
     parts = [rles.from_cropped(CroppedRuns(**p["mask"]), image["height"], image["width"]) for p in found]
     assert rles.from_cropped(CroppedRuns(**merged["mask"]), image["height"], image["width"]) == rles.union(*parts)
     assert merged["score"] is None

@@ -11,7 +11,7 @@ from annotator.errors import InvalidMask, InvalidRequest
 from annotator.masks import edit
 from annotator.masks import rle as rles
 from annotator.storage.store import Store
-from annotator.types import MAX_POINTS, RLE, Annotation, Change, History, ImageRecord, Proposal, Source
+from annotator.types import MAX_POINTS, RLE, Annotation, Change, History, ImageRecord, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,21 +143,27 @@ class Annotations:
                 changes.append(Change(before, _with_mask(before, mask, before.id)))
         return self._store.commit(record.id, "clean object", changes, request_id)
 
-    def accept(
-        self, record: ImageRecord, proposals: Sequence[Proposal], label_id: int, merge: bool, request_id: str | None
+    def keep_many(
+        self, record: ImageRecord, objects: Sequence[NewObject], merge: bool, request_id: str | None
     ) -> History:
-        """Keep automatic masks as objects, or their union as one, in one step of the history."""
+        """Add objects, or their union as one under the first one's label, in one step of the history."""
         if self._store.has_request(record.id, request_id):
             return self._store.history(record.id)
-        changes = []
-        for parts in [proposals] if merge else [[each] for each in proposals]:
-            mask, score = parts[0].mask, parts[0].score if len(parts) == 1 else None
-            for part in parts[1:]:
-                mask = edit.union(mask, part.mask)
-            prompts = {"points": [[*part.point, 1] for part in parts[:MAX_POINTS]], "box": None}
-            new = NewObject(label_id, mask, score, "auto", prompts)
-            changes.append(Change(None, self.new_annotation(record, new, uuid.uuid4().hex)))
-        return self._store.commit(record.id, "accept automatic masks", changes, request_id)
+        if merge:
+            objects = [_union(objects)]
+        changes = [Change(None, self.new_annotation(record, each, uuid.uuid4().hex)) for each in objects]
+        return self._store.commit(record.id, _of("keep", changes), changes, request_id)
+
+
+def _union(objects: Sequence[NewObject]) -> NewObject:
+    """One object of the masks of several; it has a score only if it is made of one."""
+    if len(objects) == 1:
+        return objects[0]
+    mask = objects[0].mask
+    for each in objects[1:]:
+        mask = edit.union(mask, each.mask)
+    points = [point for each in objects for point in each.prompts.get("points", [])]
+    return replace(objects[0], mask=mask, score=None, prompts={"points": points[:MAX_POINTS], "box": None})
 
 
 def _with_mask(before: Annotation, mask: RLE, annotation_id: str) -> Annotation:

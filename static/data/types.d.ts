@@ -149,7 +149,16 @@ export type Draft = { past: Step[]; now: Step | null; future: Step[] };
 
 // --- Automatic masks ---
 
-export type Proposal = { index: number; mask: Mask; score: number; stability: number; area: number; bbox: BoundingBox };
+export type Proposal = {
+  index: number;
+  mask: Mask;
+  score: number;
+  stability: number;
+  area: number;
+  bbox: BoundingBox;
+  /** The click that found it. */
+  point: [x: number, y: number];
+};
 /** Least score, stability and area. `overlap` is the most IoU with the box of a better-scored proposal that is shown. */
 export type Filter = { score: number; stability: number; area: number; overlap: number };
 export type Review = {

@@ -16,6 +16,11 @@ const POLL_MS = 300;
 
 let lastReview = 0;
 
+/** @param {Proposal} proposal @param {number} label */
+function newObject({ mask, score, point }, label) {
+  return { label_id: label, mask, score, source: "auto", prompts: { points: [[...point, 1]], box: null } };
+}
+
 /** @param {string} imageId @returns {Review} */
 function newReview(imageId) {
   lastReview += 1;
@@ -118,8 +123,8 @@ export function createReview({ store, api, outbox, parking, objects, toast, choo
     if (label === null) return false;
     const chosen = judge(now, indices);
     const before = new Set(objectIds());
-    const body = { job_id: now.jobId, indices, label_id: label, merge };
-    const change = /** @type {const} */ ({ method: "POST", path: "/automask/accept", body, failed: "The masks were not kept" });
+    const body = { objects: chosen.map((item) => newObject(item, label)), merge };
+    const change = /** @type {const} */ ({ method: "POST", path: "/annotations/many", body, failed: "The masks were not kept" });
     const document = /** @type {ImageDocument | null} */ (await objects.commit(now.imageId, change));
     if (!document) {
       unjudge(now, chosen);

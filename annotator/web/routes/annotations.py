@@ -15,6 +15,7 @@ from annotator.web.schemas.annotations import (
     History,
     HistoryReply,
     NewAnnotation,
+    NewAnnotations,
     ObjectsRequest,
     RelabelRequest,
     UndoRequest,
@@ -29,6 +30,14 @@ def keep(new: NewAnnotation, record: OwnImage, space: Space) -> AnnotationReply:
     """Keep an object."""
     kept, journal = space.annotations.keep(record, new.new_object(record.height, record.width), new.request_id)
     return AnnotationReply(annotation=Annotation.of(kept), history=History.model_validate(journal))
+
+
+@router.post("/images/{image_id}/annotations/many")
+def keep_many(new: NewAnnotations, record: OwnImage, space: Space) -> Document:
+    """Keep objects together, such as automatic masks."""
+    objects = [each.new_object(record.height, record.width) for each in new.objects]
+    space.annotations.keep_many(record, objects, new.merge, new.request_id)
+    return document_reply(space, space.document(record))
 
 
 @router.patch("/images/{image_id}/annotations/{annotation_id}")

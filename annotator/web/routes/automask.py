@@ -6,11 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
-from annotator.errors import NotFound
 from annotator.web.auth import User
-from annotator.web.deps import OwnImage, Space, document_reply, image_of
-from annotator.web.schemas.annotations import Document
-from annotator.web.schemas.automask import AcceptProposals, AutomaskRequest, Job, JobStarted
+from annotator.web.deps import OwnImage, Space, image_of
+from annotator.web.schemas.automask import AutomaskRequest, Job, JobStarted
 
 router = APIRouter(tags=["automatic masks"])
 
@@ -48,16 +46,3 @@ def resume_job(job_id: OwnJob, space: Space) -> Job:
     """Go on with a run that was cancelled or failed."""
     space.automask.resume(job_id)
     return Job.of(space.automask.status(job_id))
-
-
-@router.post("/images/{image_id}/automask/accept")
-def accept(body: AcceptProposals, record: OwnImage, space: Space) -> Document:
-    """Keep proposals as objects, or as one object of several parts."""
-    if space.automask.image_id(body.job_id) != record.id:
-        raise NotFound("These automatic masks belong to another image.")
-    found = space.automask.status(body.job_id).proposals
-    if not all(0 <= index < len(found) for index in body.indices):
-        raise NotFound("There is no such proposal.")
-    chosen = [found[index] for index in dict.fromkeys(body.indices)]
-    space.annotations.accept(record, chosen, body.label_id, body.merge, body.request_id)
-    return document_reply(space, space.document(record))

@@ -104,6 +104,14 @@ class NewAnnotation(BaseModel):
         return NewObject(self.label_id, mask, self.score, self.source, self.prompts.model_dump())
 
 
+class NewAnnotations(BaseModel):
+    """Objects to keep in one step of the history; with `merge`, as one object that is their union."""
+
+    objects: Annotated[list[NewAnnotation], Field(min_length=1, max_length=5000)]
+    merge: bool = False
+    request_id: RequestId | None = None
+
+
 class AnnotationChange(BaseModel):
     """Fields of an object to set."""
 

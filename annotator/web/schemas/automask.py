@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from annotator import types
 from annotator.serving.segmenter import AutomaskState, AutomaskStatus
 from annotator.types import Box
-from annotator.web.schemas.base import RequestId
 from annotator.web.schemas.masks import Mask
 
 
@@ -27,7 +24,7 @@ class JobStarted(BaseModel):
 
 
 class AutomaskProposal(BaseModel):
-    """One automatic mask."""
+    """One automatic mask; `point` is the click that found it."""
 
     index: int
     mask: Mask
@@ -35,6 +32,7 @@ class AutomaskProposal(BaseModel):
     stability: float
     area: int
     bbox: tuple[int, int, int, int]
+    point: tuple[float, float]
 
     @classmethod
     def of(cls, index: int, proposal: types.Proposal) -> AutomaskProposal:
@@ -46,6 +44,7 @@ class AutomaskProposal(BaseModel):
             stability=proposal.stability,
             area=proposal.area,
             bbox=proposal.bbox,
+            point=proposal.point,
         )
 
 
@@ -68,13 +67,3 @@ class Job(BaseModel):
             error=status.error,
             proposals=[AutomaskProposal.of(index, each) for index, each in enumerate(status.proposals)],
         )
-
-
-class AcceptProposals(BaseModel):
-    """Proposals to keep as objects; with `merge`, as one object that is their union."""
-
-    job_id: str
-    indices: Annotated[list[int], Field(min_length=1, max_length=5000)]
-    merge: bool = False
-    label_id: int
-    request_id: RequestId | None = None
