@@ -74,8 +74,9 @@ def free_port() -> int:
 class Server:
     """`annotator serve` in a process of its own, on a data folder that outlives it."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self.data_dir = data_dir
+    def __init__(self, data_dir: Path, **variables: str) -> None:
+        """`variables` are set in the server's environment."""
+        self.data_dir, self._variables = data_dir, variables
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -86,6 +87,7 @@ class Server:
             "ANNOTATOR_DATA_DIR": str(self.data_dir),
             "ANNOTATOR_COMPILE": "0",
             "ANNOTATOR_IMAGE_FOLDERS": str(SAMPLES),
+            **self._variables,
         }
         command = [sys.executable, "-m", "annotator", "serve", "--port", str(self.port), "--model", "nano"]
         log = (self.data_dir / "server.log").open("ab")

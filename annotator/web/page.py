@@ -12,7 +12,7 @@ TITLE = "Annotator"
 # rendering would patch the element and wipe the canvas.
 _TEMPLATE = '<div id="annotator"></div>'
 _ON_LOAD = """
-import("/page/main.js")
+import(new URL("page/main.js", document.baseURI).href)
   .then((module) => module.mount(element.querySelector("#annotator")))
   .catch((error) => {
     element.querySelector("#annotator").textContent = "The page could not start: " + error.message;
@@ -21,8 +21,8 @@ import("/page/main.js")
 
 _HEAD = """
 <meta name="color-scheme" content="light dark">
-<link rel="stylesheet" href="/page/style.css">
-<link rel="modulepreload" href="/page/main.js">
+<link rel="stylesheet" href="page/style.css">
+<link rel="modulepreload" href="page/main.js">
 """
 
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]

@@ -11,7 +11,7 @@ from annotator.types import ImageStatus
 
 
 class Image(BaseModel):
-    """An image of a project, upright."""
+    """An image of a project, upright. Its addresses are relative to the page's, so they hold behind any proxy."""
 
     id: str
     project_id: int
@@ -37,8 +37,8 @@ class Image(BaseModel):
             orientation=record.orientation,
             status=record.status,
             embedding=embedding,
-            url=f"/api/images/{record.id}/pixels",
-            thumbnail_url=f"/api/images/{record.id}/thumbnail",
+            url=f"api/images/{record.id}/pixels",
+            thumbnail_url=f"api/images/{record.id}/thumbnail",
             annotations=annotations,
         )
 

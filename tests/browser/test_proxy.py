@@ -1,0 +1,84 @@
+"""Behind nginx under a sub-path, with TLS ended before it and the host name changed: upload, click, keep, export."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Server, free_port
+
+CONFIGURATION = """
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{}}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  client_max_body_size 0;
+  server {{
+    listen 127.0.0.1:{port};
+    location = /labels {{ return 301 /labels/; }}
+    location /labels/ {{
+      proxy_pass http://127.0.0.1:{upstream}/;
+      proxy_set_header X-Forwarded-Proto https;
+      proxy_set_header X-Forwarded-Host labels.example.org;
+    }}
+  }}
+}}
+"""
+
+
+@pytest.fixture
+def proxied(tmp_path: Path) -> Iterator[str]:
+    """The address of the page behind nginx. Its Host header towards us is that of the upstream."""
+    port = free_port()
+    (tmp_path / "data").mkdir()
+    server = Server(tmp_path / "data", ANNOTATOR_ALLOWED_ORIGINS=f"http://127.0.0.1:{port}")
+    server.start()
+    path = tmp_path / "nginx.conf"
+    path.write_text(CONFIGURATION.format(folder=tmp_path, port=port, upstream=server.port))
+    program = shutil.which("nginx", path="/usr/sbin:/usr/bin") or "nginx"
+    nginx = subprocess.Popen([program, "-c", path, "-p", tmp_path, "-e", tmp_path / "start.log"])
+    address = f"http://127.0.0.1:{port}/labels/"
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(f"{address}api/status", timeout=5).close()
+            break
+        except OSError:
+            time.sleep(0.05)
+    yield address
+    nginx.terminate()
+    nginx.wait()
+    server.kill()
+
+
+def test_the_page_works_under_a_sub_path(proxied: str) -> None:
+    from driver import COFFEE, browser_page
+
+    with browser_page(proxied) as page:
+        failed: list[str] = []
+        page.page.on("response", lambda reply: failed.append(reply.url) if reply.status >= 400 else None)
+        page.reload()
+        page.upload(("coffee.jpg", COFFEE.read_bytes()))
+        page.click(300, 200)
+        page.page.keyboard.press("Enter")
+        page.until("annotations.length === 1")
+        page.settled()
+        with page.page.expect_download() as download:
+            page.page.click('#annotator .bar .button:has-text("Export")')
+        exported = json.loads(Path(download.value.path()).read_text())
+        assert len(exported["annotations"]) == 1
+        assert not failed
