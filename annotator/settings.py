@@ -43,6 +43,12 @@ def _check_device(name: str) -> str:
     return name
 
 
+def _check_url(url: str) -> str:
+    if url and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", url):
+        raise ValueError("it should look like https://example.org/labels")
+    return url.rstrip("/")
+
+
 def _resolve(path: Path) -> Path:
     if not path.is_absolute():
         raise ValueError(f"{path} should be an absolute path")
@@ -99,8 +105,8 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[_Host, ...], NoDecode, _split(",")] = ("127.0.0.1", "localhost", "::1")
     """Host names this server answers to, separated by commas; * for any. Keeps out pages that rebind their own name."""
 
-    allowed_origins: Annotated[tuple[_Host, ...], NoDecode, _split(",")] = ()
-    """Origins of the page where a proxy changes the host name, such as https://labels.example.org, with commas."""
+    public_url: Annotated[str, AfterValidator(_check_url)] = ""
+    """Address of the page behind a proxy, such as https://example.org/labels; "" where there is none."""
 
     @classmethod
     def from_environment(cls, **options: object) -> Settings:

@@ -24,7 +24,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Any:
     settings = Settings(
         data_dir=tmp_path_factory.mktemp("data"),
         allowed_hosts=("test",),
-        allowed_origins=("https://labels.example.org",),
+        public_url="https://labels.example.org/here/",
     )
     return create_app(Workspace(settings, Store(settings.store_url), FakeSegmenter()), settings)
 

@@ -35,7 +35,7 @@ VALUES = {
     "max_queue": ("7", 7),
     "image_folders": (f"~/photos{os.pathsep}{os.pathsep}/no", (Path.home().resolve() / "photos", Path("/no"))),
     "allowed_hosts": ("a, B,", ("a", "b")),
-    "allowed_origins": ("https://A.example.org, http://b:1", ("https://a.example.org", "http://b:1")),
+    "public_url": ("https://a.example.org/b/", "https://a.example.org/b"),
 }
 """A text for every field, and what it means."""
 

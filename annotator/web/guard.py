@@ -51,7 +51,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._max_upload = _MAX_FILES_PER_UPLOAD * int(settings.max_upload_bytes)
-        self._origins = settings.allowed_origins
+        self._public_origin = "/".join(settings.public_url.split("/")[:3])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request here, or let the application do it."""
@@ -97,7 +97,7 @@ class Guard:
     def _is_foreign(self, method: str, headers: Headers) -> bool:
         """True for a state-changing request that a page of another site sent through the user's browser."""
         origin = headers.get("origin")
-        if method in _SAFE_METHODS or origin is None or origin in self._origins:
+        if method in _SAFE_METHODS or origin is None or origin == self._public_origin:
             return False
         return urlsplit(origin).netloc != headers.get("host")
 

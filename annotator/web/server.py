@@ -75,7 +75,8 @@ def create_app(workspace: Workspace, settings: Settings, page: bool = True) -> F
 
     from annotator.web.page import MOUNT_OPTIONS, build_ui
 
-    mounted: FastAPI = gr.mount_gradio_app(app, build_ui(), path="/", **MOUNT_OPTIONS)
+    root = settings.public_url or None
+    mounted: FastAPI = gr.mount_gradio_app(app, build_ui(), path="/", root_path=root, **MOUNT_OPTIONS)
     return mounted
 
 

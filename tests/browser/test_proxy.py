@@ -1,4 +1,4 @@
-"""Behind nginx under a sub-path, with TLS ended before it and the host name changed: upload, click, keep, export."""
+"""Behind nginx under a sub-path, with TLS ended there and the host name changed: upload, click, keep, export."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 import shutil
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.conftest import Server, free_port
@@ -28,12 +28,13 @@ http {{
   scgi_temp_path {folder}/scgi;
   client_max_body_size 0;
   server {{
-    listen 127.0.0.1:{port};
+    listen 127.0.0.1:{port} ssl;
+    ssl_certificate {folder}/certificate.pem;
+    ssl_certificate_key {folder}/key.pem;
     location = /labels {{ return 301 /labels/; }}
     location /labels/ {{
       proxy_pass http://127.0.0.1:{upstream}/;
-      proxy_set_header X-Forwarded-Proto https;
-      proxy_set_header X-Forwarded-Host labels.example.org;
+      proxy_set_header X-Forwarded-Proto $scheme;
     }}
   }}
 }}
@@ -45,19 +46,21 @@ def proxied(tmp_path: Path) -> Iterator[str]:
     """The address of the page behind nginx. Its Host header towards us is that of the upstream."""
     port = free_port()
     (tmp_path / "data").mkdir()
-    server = Server(tmp_path / "data", ANNOTATOR_ALLOWED_ORIGINS=f"http://127.0.0.1:{port}")
+    server = Server(tmp_path / "data", ANNOTATOR_PUBLIC_URL=f"https://127.0.0.1:{port}/labels")
     server.start()
+    certificate = ["-keyout", tmp_path / "key.pem", "-out", tmp_path / "certificate.pem", "-subj", "/CN=localhost"]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *certificate], check=True)
     path = tmp_path / "nginx.conf"
     path.write_text(CONFIGURATION.format(folder=tmp_path, port=port, upstream=server.port))
     program = shutil.which("nginx", path="/usr/sbin:/usr/bin") or "nginx"
     nginx = subprocess.Popen([program, "-c", path, "-p", tmp_path, "-e", tmp_path / "start.log"])
-    address = f"http://127.0.0.1:{port}/labels/"
+    address = f"https://127.0.0.1:{port}/labels/"
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
-            urllib.request.urlopen(f"{address}api/status", timeout=5).close()
+            httpx.get(f"{address}api/status", verify=False)
             break
-        except OSError:
+        except httpx.TransportError:
             time.sleep(0.05)
     yield address
     nginx.terminate()
@@ -68,7 +71,7 @@ def proxied(tmp_path: Path) -> Iterator[str]:
 def test_the_page_works_under_a_sub_path(proxied: str) -> None:
     from driver import COFFEE, browser_page
 
-    with browser_page(proxied) as page:
+    with browser_page(proxied, ignore_https_errors=True) as page:
         failed: list[str] = []
         page.page.on("response", lambda reply: failed.append(reply.url) if reply.status >= 400 else None)
         page.reload()

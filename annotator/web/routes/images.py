@@ -105,8 +105,7 @@ def add_from_server(file: ServerFile, project: OwnProject, space: Space) -> Imag
 def samples(user: User) -> list[Sample]:
     """The shipped photos."""
     return [
-        Sample(name=name, title=title, thumbnail_url=f"api/samples/{name}/thumbnail")
-        for name, title in SAMPLES.items()
+        Sample(name=name, title=title, thumbnail_url=f"api/samples/{name}/thumbnail") for name, title in SAMPLES.items()
     ]
 
 
