@@ -28,6 +28,9 @@ MAX_TRANSPOSED = 2**24
 MAX_ROW_RUNS = 4_000_000
 """Most row-major runs of a mask that is kept, so that a browser can take it and send it back."""
 
+MAX_CHARACTERS = 2**24
+"""Longest `counts` string. 4,000,000 runs that sum to `MAX_PIXELS` take less."""
+
 _GROUPS = 7
 """Five-bit groups that hold any difference of two uint32 runs, sign included."""
 
@@ -141,6 +144,8 @@ def from_counts(counts: npt.ArrayLike, height: int, width: int) -> RLE:
     Raises `InvalidMask` unless they are non-negative whole numbers that sum to `height * width`.
     """
     _check_size(height, width)
+    if isinstance(counts, list) and not set(map(type, counts)) <= {int}:  # NumPy makes texts as long as the longest
+        raise InvalidMask("The runs of a mask are a flat list of whole numbers.")
     runs = _runs(counts, height * width)
     if runs[1:].all():
         return RLE(height, width, runs.astype(np.uint32))
@@ -165,9 +170,9 @@ def validate(mask: RLE) -> None:
 
 
 def check_intricacy(mask: RLE) -> None:
-    """Raises `TooIntricate` if a valid mask has more than `MAX_TRANSPOSED` runs or `MAX_ROW_RUNS` row-major ones."""
+    """Raises `TooIntricate` if a valid mask has more than `MAX_ROW_RUNS` runs, column-major or row-major."""
     x, _, w, h = bbox(mask)
-    if mask.counts.size > MAX_TRANSPOSED:
+    if mask.counts.size > MAX_ROW_RUNS:
         raise TooIntricate("The mask is too intricate: it has too many runs.")
     if w * h >= MAX_ROW_RUNS and len(_transpose(bounds(mask) - x * mask.height, w, mask.height)[0]) >= MAX_ROW_RUNS:
         raise TooIntricate("The mask is too intricate: its rows have too many runs.")
@@ -200,6 +205,8 @@ def from_coco_string(counts: str, height: int, width: int) -> RLE:
     _check_size(height, width)
     if not counts or not counts.isascii():
         raise InvalidMask("The counts of a mask are a non-empty ASCII string.")
+    if len(counts) > min(MAX_CHARACTERS, _GROUPS * (height * width + 1)):
+        raise TooIntricate(f"The mask is too intricate: its counts have {len(counts):,} characters.")
     groups = np.frombuffer(counts.encode("ascii"), dtype=np.uint8).astype(np.int64) - 48
     last = np.flatnonzero(groups & 0x20 == 0)
     if groups.min() < 0 or groups.max() > 0x3F or last.size == 0 or last[-1] != groups.size - 1:
