@@ -186,13 +186,21 @@ def test_a_name_matches_in_any_spelling() -> None:
     assert found("dog.jpg") == []
 
 
+def test_a_name_that_matches_only_without_its_folder_is_used_and_said() -> None:
+    contents = parse(document(entry(1), file_name="2021/b.jpg"), [replace(B, name="2020/b.jpg")])
+    assert len(contents.objects) == 1
+    assert contents.problems.sentences() == [
+        "2021/b.jpg was taken for an image of that name in another folder. Here it is 2020/b.jpg."
+    ]
+
+
 def test_the_size_tells_images_of_one_name_apart() -> None:
     contents = parse(document(entry(1)), [B, replace(B, id="other", width=60)])
     assert [each.image_id for each in contents.objects] == ["i-b"] and contents.problems.sentences() == []
     contents = parse(document(entry(1)), [replace(B, name="x/b.jpg"), replace(B, id="other", name="y/b.jpg")])
     assert contents.objects == []
     assert contents.problems.sentences() == [
-        "b.jpg may mean several images of this project. It may be one of 2: x/b.jpg, y/b.jpg.",
+        "b.jpg may mean several images of this project. It may be x/b.jpg or y/b.jpg.",
         "One annotation was left out with its image.",
     ]
 
@@ -326,7 +334,7 @@ def test_without_a_size_of_the_image_that_of_the_mask_tells() -> None:
         ({"size": [40, 50], "counts": [-1, 2001]}, "negative"),
         ({"size": [40, 50], "counts": "garbage!"}, "a character that does not belong"),
         ({"size": [40, 50], "counts": {"a": 1}}, "sum to 0"),
-        ({"size": [40, 50], "counts": ["a", "b" * 10**6] + [""] * 10**6}, "whole numbers"),
+        ({"size": [40, 50], "counts": ["a", "b" * 10**7] + [""] * 3000}, "whole numbers"),
         ({"size": [40, 50]}, "sum to 0"),
     ],
 )

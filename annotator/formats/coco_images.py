@@ -26,13 +26,17 @@ EXIF_POLICY = "Sizes and masks are those of the upright images: rotate the files
 """Stands in the description of every file that this program writes, so that its masks are known to be upright."""
 
 _MANY = 100
-"""More images of one name are not told apart by their size."""
+"""Most images of one name of which the size is compared."""
 
 _NO_NAME = Problem(
     "Image {which} of the file has no file name.", "{count} images of the file have no file name: {which}."
 )
 _NOT_HERE = Problem(
     "{which} is not an image of this project.", "{count} images of the file are not in this project: {which}."
+)
+_OTHER_FOLDER = Problem(
+    "{which} was taken for an image of that name in another folder.",
+    "{count} images of the file were taken for images of the same names in other folders: {which}.",
 )
 _OTHER_SIZE = Problem("{which} has another size here.", "{count} images have another size here: {which}.")
 _AMBIGUOUS = Problem(
@@ -81,9 +85,12 @@ def match_images(
         if not match.places:
             problems.add(_NOT_HERE, name)
             continue
-        image = _by_size(name, _size(entries[key]), [images[place] for place in match.places], problems)
+        candidates = [images[place] for place in match.places[:_MANY]]
+        image = _by_size(name, _size(entries[key]), candidates, problems)
         if image is not None:
             found[key] = image
+            if not match.whole:
+                problems.add(_OTHER_FOLDER, name, f"Here it is {printable(image.name)}.")
     _leave_out_shared(found, named, problems)
     return _with_turns(found, {key: _size(entries[key]) for key in found}, upright)
 
@@ -109,14 +116,14 @@ def _fits_stored(image: ImageRecord, size: _Size) -> bool:
 
 def _by_size(name: str, size: _Size, candidates: Sequence[ImageRecord], problems: Problems) -> ImageRecord | None:
     """The one of several images of a name that has the size in the file."""
-    fitting = [image for image in candidates if _fits(image, size)] if len(candidates) <= _MANY else candidates
+    fitting = [image for image in candidates if _fits(image, size)]
     upright = [image for image in fitting if not _fits_stored(image, size)]
     fitting = upright or fitting
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        names = ", ".join(printable(image.name) for image in fitting[:3])
-        problems.add(_AMBIGUOUS, name, f"It may be one of {len(fitting)}: {names}.")
+        first, second = (printable(image.name) for image in fitting[:2])
+        problems.add(_AMBIGUOUS, name, f"It may be {first} or {second}.")
     elif size is not None:
         here = candidates[0]
         detail = f"It is {size[0]} x {size[1]} in the file, {here.width} x {here.height} here (upright)."
