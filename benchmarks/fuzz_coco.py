@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
 import math
+import multiprocessing
+import os
 import random
+import shutil
 import tempfile
 import zlib
 from dataclasses import dataclass
@@ -90,7 +94,7 @@ def run(data: bytes) -> str:
         store.add_image(ImageRecord(f"{project.id}/{name}", project.id, name, "", "", width, height, orientation))
     exchange = Exchange(store)
     try:
-        added, problems = exchange.import_file(project, "coco", data)
+        added, problems = exchange.import_file(project, "coco", io.BytesIO(data))
     except (NotJson, InvalidRequest) as error:
         return _refused(error, store, project)
     for each in problems:
@@ -104,7 +108,7 @@ def run(data: bytes) -> str:
         cropped = rle.to_cropped(annotation.mask)
         assert rle.from_cropped(cropped, annotation.mask.height, annotation.mask.width) == annotation.mask
     if zlib.crc32(data) % 4 == 0:
-        assert exchange.import_file(project, "coco", data)[0] == 0, "a second import added something"
+        assert exchange.import_file(project, "coco", io.BytesIO(data))[0] == 0, "a second import added something"
         stream = io.BytesIO()
         exchange.export(project, "coco", stream)
         assert len(json.loads(stream.getvalue())["annotations"]) == added
@@ -185,11 +189,21 @@ def _damaged(data: bytes, rng: random.Random) -> bytes:
     )
 
 
-_MEMORY = Path("/dev/shm")
-_FOLDER = tempfile.TemporaryDirectory(prefix="fuzz-", dir=_MEMORY if _MEMORY.is_dir() else None)
-"""Lasts as long as the process; in memory where there is such a folder, for the disk is not what is tested."""
+def _folder() -> Path:
+    """For databases, in memory where there is such a folder, for the disk is not what is tested.
+
+    It belongs to the process that started this one: that one removes it, for a worker of `fuzz` may be killed.
+    """
+    memory = Path("/dev/shm")
+    parent = multiprocessing.parent_process()
+    owner = os.getpid() if parent is None else parent.pid
+    return (memory if memory.is_dir() else Path(tempfile.gettempdir())) / f"annotator-fuzz-{owner}"
+
+
+atexit.register(shutil.rmtree, _folder(), ignore_errors=True)
 
 
 @cache
 def _store() -> Store:
-    return Store(f"sqlite:///{Path(_FOLDER.name) / 'annotator.db'}")
+    """The database of this process."""
+    return Store(f"sqlite:///{_folder() / f'{os.getpid()}.db'}")

@@ -112,7 +112,7 @@ def test_a_contradiction_is_named() -> None:
 
 def test_a_file_is_written_piece_by_piece_and_holds_what_build_gives(document: dict[str, Any]) -> None:
     stream = io.BytesIO()
-    coco.write(Dataset(IMAGES, LABELS, iter(ANNOTATIONS)), stream)
+    coco.write(Dataset(IMAGES, LABELS, ANNOTATIONS), stream)
     assert json.loads(stream.getvalue()) == document
     stream = io.BytesIO()
     coco.write(Dataset([], [], []), stream)

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_segmenter import FakeSegmenter
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, event
 
-from annotator.errors import DatabaseUnavailable, NotJson, StorageFull
+from annotator.errors import Busy, DatabaseUnavailable, NotJson, StorageFull
+from annotator.imaging.budget import DecodeBudget
 from annotator.masks import rle
 from annotator.settings import Settings
 from annotator.storage.store import Store
@@ -22,6 +22,7 @@ from annotator.types import MAX_NAME, ImageRecord, Project
 from annotator.web.auth import LOCAL_USER
 from annotator.web.server import create_app
 from annotator.workspace.workspace import Workspace
+from tests.fake_segmenter import FakeSegmenter
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def document(*annotations: dict[str, Any], **fields: object) -> dict[str, Any]:
 
 
 def take(workspace: Workspace, project: Project, file: object) -> tuple[int, list[str]]:
-    return workspace.exchange.import_file(project, "coco", json.dumps(file).encode())
+    return workspace.exchange.import_file(project, "coco", io.BytesIO(json.dumps(file).encode()))
 
 
 def exported(workspace: Workspace, project: Project) -> dict[str, Any]:
@@ -269,6 +270,32 @@ def test_the_number_of_statements_does_not_grow_with_the_objects(workspace: Work
     assert few == many <= 30
 
 
+def test_a_mask_that_no_browser_could_show_is_left_out_and_the_image_opens(
+    workspace: Workspace, project: Project
+) -> None:
+    side = 2100
+    workspace.store.add_image(ImageRecord("large", project.id, "large.png", "sha", "pixels", side, side))
+    file = document(square(1), square(2, segmentation={"size": [side, side], "counts": [side] * side}))
+    file["images"][0] = {"id": 1, "file_name": "large.png", "width": side, "height": side}
+    added, problems = take(workspace, project, file)
+    assert added == 1 and "annotation 2" in problems[0] and "intricate" in problems[0]
+    assert len(workspace.store.document("large").annotations) == 1
+
+
+def test_large_files_are_read_one_after_the_other(
+    workspace: Workspace, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = DecodeBudget(1 << 20, wait_s=0.01)
+    monkeypatch.setattr(workspace.exchange, "_budget", budget)
+    large = document(square(1), padding=" " * (1 << 17))
+    with budget.hold(1 << 19):
+        with pytest.raises(Busy, match="reading other large files"):
+            take(workspace, project, large)
+        assert names(workspace, project) == []
+        assert take(workspace, project, document(square(2))) == (1, [])
+    assert take(workspace, project, large) == (1, []) and budget.used == 0
+
+
 # --- over HTTP ---
 
 
@@ -326,4 +353,4 @@ def test_a_file_for_another_project_changes_nothing(workspace: Workspace, projec
     assert added == 0 and names(workspace, project) == []
     assert problems == ["elsewhere.png is not an image of this project.", "One annotation was left out with its image."]
     with pytest.raises(NotJson):
-        workspace.exchange.import_file(project, "coco", b"{")
+        workspace.exchange.import_file(project, "coco", io.BytesIO(b"{"))

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_segmenter import FakeSegmenter
 from fastapi.testclient import TestClient
 
 from annotator import formats
+from annotator.cli.main import main
 from annotator.errors import NotFound
-from annotator.formats.registry import all_formats, get_format
+from annotator.formats.registry import all_formats, find_format
 from annotator.masks import rle
 from annotator.settings import Settings
 from annotator.storage.store import Store
@@ -23,6 +23,7 @@ from annotator.types import Annotation, Change, ImageRecord, Project
 from annotator.web.auth import LOCAL_USER
 from annotator.web.server import create_app
 from annotator.workspace.workspace import Workspace
+from tests.fake_segmenter import FakeSegmenter
 
 BOXES = '''
 """Boxes as CSV: one line an object."""
@@ -43,7 +44,7 @@ def write(dataset, stream):
     text.detach()
 
 
-FORMAT = Format("boxes", "Boxes (CSV)", "boxes.csv", "text/csv", "Masks become boxes.", write)
+FORMAT = Format("boxes", "Boxes (CSV)", "text/csv", "boxes.csv", "Masks become boxes.", write)
 '''
 """All that a newcomer writes to add a format."""
 
@@ -95,12 +96,12 @@ def test_coco_is_found_and_says_what_it_loses() -> None:
     found = all_formats()
     assert list(found) == ["coco"]
     for name, kind in found.items():
-        assert kind.name == name and kind.title and kind.file_name and kind.media_type and kind.loses.endswith(".")
+        assert kind.name == name and kind.title and kind.file_name and kind.media_type and kind.losses.endswith(".")
 
 
 def test_an_unknown_format_is_named() -> None:
     with pytest.raises(NotFound, match=r"There is no format 'pcx'; there are coco\."):
-        get_format("pcx")
+        find_format("pcx")
 
 
 @pytest.mark.usefixtures("boxes_module")
@@ -116,6 +117,15 @@ def test_a_format_is_added_by_one_module(client: TestClient, workspace: Workspac
     stream = io.BytesIO()
     workspace.exchange.export(project, "boxes", stream, image_id="c.jpg")
     assert stream.getvalue() == one.content
+
+
+@pytest.mark.usefixtures("boxes_module", "project")
+def test_a_new_format_is_exported_by_the_command_line(settings: Settings, tmp_path: Path) -> None:
+    out = tmp_path / "boxes.csv"
+    command = ["export", "birds", "--format", "boxes", "-o", str(out), "--data-dir", str(settings.data_dir)]
+    assert main(command) == 0
+    assert out.read_text().splitlines() == ["a/b.jpg,wing,4,5,3,2", "c.jpg,wing,4,5,3,2"]
+    assert main([*command[:2], "--format", "pcx", *command[4:]]) == 2
 
 
 @pytest.mark.usefixtures("boxes_module")

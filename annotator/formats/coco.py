@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from annotator.errors import CorruptData, InvalidMask
@@ -27,7 +27,7 @@ def write(dataset: Dataset, stream: IO[bytes]) -> None:
     stream.write(b"\n]}\n")
 
 
-def build(images: Sequence[ImageRecord], labels: Sequence[Label], annotations: Iterable[Annotation]) -> dict[str, Any]:
+def build(images: Sequence[ImageRecord], labels: Sequence[Label], annotations: Sequence[Annotation]) -> dict[str, Any]:
     """A COCO document, ready for JSON. Ids of images and annotations count from 1; categories keep theirs.
 
     Every mask is read back from the string that goes into the file. Raises `InvalidMask` for a mask that is malformed
@@ -100,9 +100,9 @@ def _mask_fields(annotation: Annotation, image: ImageRecord) -> dict[str, Any]:
 FORMAT = Format(
     name="coco",
     title="COCO instances (compressed RLE)",
-    file_name="annotations.json",
     media_type="application/json",
-    loses="Colours and keys of labels, the prompts of each object and its history are not in the file.",
+    file_name="annotations.json",
+    losses="Colours and keys of labels, the prompts of each object and its history are not in the file.",
     write=write,
     read=read,
 )

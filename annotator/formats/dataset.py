@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from annotator.formats.problems import Problems
@@ -15,7 +15,7 @@ class Dataset:
 
     images: Sequence[ImageRecord]
     labels: Sequence[Label]
-    annotations: Iterable[Annotation]
+    annotations: Sequence[Annotation]
 
 
 @dataclass(frozen=True, slots=True)

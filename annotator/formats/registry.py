@@ -16,18 +16,18 @@ from annotator.types import ImageRecord
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A kind of file. `name` stands in URLs and on the command line, `title` is for people.
+    """A kind of file. `name` stands in addresses and on the command line, `title` is for people.
 
-    `loses` is a sentence on what a project has and the file does not. `write` puts the file into a stream, raising
+    `losses` is a sentence on what a project has and the file does not. `write` puts the file into a stream, raising
     `InvalidMask` or `CorruptData` before the stream ends if the data contradict each other. `read` gives what can be
     used of a file's bytes for these images, and raises `NotJson` or `InvalidRequest` if it is no file of this kind.
     """
 
     name: str
     title: str
-    file_name: str
     media_type: str
-    loses: str
+    file_name: str
+    losses: str
     write: Callable[[Dataset, IO[bytes]], None]
     read: Callable[[bytes, Sequence[ImageRecord]], FileContents] | None = None
 
@@ -39,7 +39,7 @@ def all_formats() -> dict[str, Format]:
     return {each.name: each for each in found}
 
 
-def get_format(name: str) -> Format:
+def find_format(name: str) -> Format:
     """The format of this name. Raises `NotFound`."""
     known = all_formats()
     if name not in known:

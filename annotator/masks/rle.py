@@ -270,7 +270,7 @@ def _edges_inside(along: IntArray, length: int) -> IntArray:
     total = int(crossed.sum())
     if total > MAX_TRANSPOSED:
         raise TooIntricate("The mask is too intricate: it has too many runs.")
-    line = np.arange(1, total + 1) + np.repeat(first - (np.cumsum(crossed) - crossed), crossed)
+    line: IntArray = np.arange(1, total + 1) + np.repeat(first - (np.cumsum(crossed) - crossed), crossed)
     return line * length
 
 

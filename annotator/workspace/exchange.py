@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,9 +11,10 @@ from typing import IO
 from annotator.errors import DatabaseUnavailable, InvalidRequest, NotFound, StorageFull
 from annotator.formats.dataset import Dataset, FileCategory, FileContents, FileObject
 from annotator.formats.problems import Problem, Problems
-from annotator.formats.registry import get_format
+from annotator.formats.registry import find_format
+from annotator.imaging.budget import DecodeBudget
 from annotator.masks import rle
-from annotator.storage.names import clean_name
+from annotator.storage.display_names import clean_name
 from annotator.storage.store import Store
 from annotator.types import Annotation, ImageRecord, Project
 
@@ -34,24 +36,32 @@ _REMOVED = Problem(
 )
 
 
+_PARSED_BYTES = 1 << 30
+_PARSED_PER_BYTE = 8
+"""Files are parsed at the same time while they need this much memory together, at eight times their size."""
+
+
 class Exchange:
     """Files in and out, in every format of `formats`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._budget = DecodeBudget(_PARSED_BYTES)
 
-    def import_file(self, project: Project, format_name: str, data: bytes) -> tuple[int, list[str]]:
+    def import_file(self, project: Project, format_name: str, file: IO[bytes]) -> tuple[int, list[str]]:
         """Add a file's objects, one journal step per image; returns how many, and sentences on what was not used.
 
         Objects that are there already are not added again, so an import that was interrupted can be repeated. Nothing
         is added before the whole file was read. Raises `NotFound` for an unknown format, `InvalidRequest` for one that
-        cannot be read, and what the format's `read` raises.
+        cannot be read, `Busy` while other large files are read, and what the format's `read` raises.
         """
-        kind = get_format(format_name)
+        kind = find_format(format_name)
         if kind.read is None:
             raise InvalidRequest(f"{kind.title} can be written and not read.")
         records = list(self._store.iter_images(project.id))
-        contents = kind.read(data, records)
+        with self._budget.hold(_PARSED_PER_BYTE * file.seek(0, os.SEEK_END)):
+            file.seek(0)
+            contents = kind.read(file.read(), records)
         labels = self._add_labels(project, contents)
         objects: dict[str, list[Annotation]] = defaultdict(list)
         for each in contents.objects:
@@ -103,12 +113,12 @@ class Exchange:
         problems.add_many(_PRESENT, len(objects) - added)
         return added
 
-    def export(self, project: Project, format_name: str, stream: IO[bytes], image_id: str | None = None) -> None:
-        """Write the objects of the project, or of one image, into a stream of bytes.
+    def export(self, project: Project, format_name: str, stream: IO[bytes], image_id: str | None = None) -> Dataset:
+        """Write the objects of the project, or of one image, into a stream; returns what was written.
 
         Raises `NotFound` for an unknown format or image, and what the format's `write` raises.
         """
-        kind = get_format(format_name)
+        kind = find_format(format_name)
         # Objects first: what is added to the project meanwhile then only adds images and labels without objects.
         if image_id is None:
             annotations = list(self._store.iter_annotations(project.id))
@@ -118,7 +128,9 @@ class Exchange:
             records = [self._store.image(image_id)]
             if records[0].project_id != project.id:
                 raise NotFound("There is no such image in this project.")
-        kind.write(Dataset(records, self._store.labels(project.id), annotations), stream)
+        dataset = Dataset(records, self._store.labels(project.id), annotations)
+        kind.write(dataset, stream)
+        return dataset
 
 
 def _annotation(found: FileObject, label_id: int) -> Annotation:

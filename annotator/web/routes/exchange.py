@@ -10,7 +10,7 @@ from fastapi import APIRouter, File, UploadFile
 from fastapi.responses import StreamingResponse
 
 from annotator.errors import InvalidRequest
-from annotator.formats.registry import get_format
+from annotator.formats.registry import find_format
 from annotator.settings import MIB
 from annotator.web.deps import OwnProject, Space
 from annotator.web.schemas.projects import Imported
@@ -27,17 +27,16 @@ _CHUNK = MIB
 def import_file(format_name: str, file: Annotated[UploadFile, File()], project: OwnProject, space: Space) -> Imported:
     """Add the objects of a file to the images of the same names; what cannot be used is reported, the rest kept."""
     limit = space.settings.max_upload_bytes
-    data = file.file.read(limit + 1)
-    if len(data) > limit:
+    if (file.size or 0) > limit:
         raise InvalidRequest(f"The file is larger than {limit // MIB} MiB: split it, or raise max_upload_bytes.")
-    kept, problems = space.exchange.import_file(project, format_name, data)
+    kept, problems = space.exchange.import_file(project, format_name, file.file)
     return Imported(kept=kept, problems=problems)
 
 
 @router.get("/projects/{project_id}/export/{format_name}")
 def export_file(format_name: str, project: OwnProject, space: Space, image_id: str | None = None) -> StreamingResponse:
     """All kept objects of the project, or of one image, as a file to download."""
-    kind = get_format(format_name)
+    kind = find_format(format_name)
     # Written as a whole first, so that a contradiction in the data is an error and not half a file.
     stream = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when all of it was sent
     try:
