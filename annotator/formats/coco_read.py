@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from annotator.errors import InvalidMask
@@ -74,34 +73,36 @@ def parse(document: object, images: Sequence[ImageRecord], problems: Problems) -
     entries = dict(_identified(document, "images", problems))
     targets = match_images(entries, images, _is_ours(document), problems)
     categories = {key: _category(key, entry) for key, entry in _identified(document, "categories", problems)}
+    annotations = list(_objects(document, "annotations", problems))
     objects: list[FileObject] = []
-    used: set[_Id] = set()
-    left_out: Counter[_Id] = Counter()
-    drawn_on: dict[str, Target] = {}
-    for place, entry in _objects(document, "annotations", problems):
+    for place, entry in annotations:
         image_key, category_key = _id(entry, "image_id"), _id(entry, "category_id")
-        used.add(category_key)
         if image_key in entries and image_key not in targets:
-            left_out[image_key] += 1
+            problems.add(_LEFT_OUT)
             continue
         name = f"number {place}" if (own := _id(entry, "id")) is None else own
         try:
             target = _required(targets.get(image_key), _NO_IMAGE)
             category = _required(categories.get(category_key), _NO_CATEGORY)
             objects.append(_object(entry, target, category, name, problems))
-            drawn_on[target.image.id] = target
         except Unusable as error:
             problems.add(error.problem, name)
         except InvalidMask as error:
             problems.add(_BAD_MASK, name, str(error))
-    problems.add_many(_LEFT_OUT, left_out.total())
-    for target in drawn_on.values():
-        if target.turned is not False:
-            problems.add(_TURNED if target.turned else _TURN_UNKNOWN, target.image.name)
+    _report_turns(targets.values(), objects, problems)
     wanted = {each.category for each in objects}
-    if objects or not used:
+    if objects or not annotations:
+        used = {_id(entry, "category_id") for _, entry in annotations}
         wanted |= {each for key, each in categories.items() if key not in used}
     return FileContents(objects, [each for each in categories.values() if each in wanted], problems)
+
+
+def _report_turns(targets: Iterable[Target], objects: Sequence[FileObject], problems: Problems) -> None:
+    """Name the photos with objects whose masks were turned, or may have to be."""
+    turns = {each.image.id: each for each in targets if each.turned is not False}
+    for image_id in dict.fromkeys(each.image_id for each in objects):
+        if target := turns.get(image_id):
+            problems.add(_TURNED if target.turned else _TURN_UNKNOWN, target.image.name)
 
 
 def _is_ours(document: Mapping[str, Any]) -> bool:

@@ -13,8 +13,8 @@ from annotator.formats.problems import Problem, Problems
 MAX_PARSED_BYTES = 1 << 30
 """Most memory that the parsed values may need, as estimated."""
 
-_BYTES_PER_VALUE, _BYTES_PER_CONTAINER = 32, 64
-"""About what a number in a list takes, and an empty list or dictionary."""
+_BYTES = {b",": 32, b"[": 100, b"{": 200}
+"""About what a number in a list takes, a short list, and a small dictionary; each begins with, or follows, this."""
 
 _REPEATED_KEY = Problem(
     'An object of the file has the key "{which}" twice; the last one was used.',
@@ -28,9 +28,9 @@ def load_json(data: bytes, problems: Problems) -> object:
     NaN and Infinity are taken, as Python's `json` writes them. Raises `NotJson`, and `InvalidRequest` if the file has
     too many values.
     """
-    values, containers = data.count(b","), data.count(b"[") + data.count(b"{")
-    if values * _BYTES_PER_VALUE + containers * _BYTES_PER_CONTAINER > MAX_PARSED_BYTES:
-        raise InvalidRequest(f"The file holds {(values + containers) / 1e6:.0f} million values: split it.")
+    counts = {sign: data.count(sign) for sign in _BYTES}
+    if sum(count * _BYTES[sign] for sign, count in counts.items()) > MAX_PARSED_BYTES:
+        raise InvalidRequest(f"The file holds {sum(counts.values()) / 1e6:.0f} million values: split it.")
 
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
