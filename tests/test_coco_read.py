@@ -325,6 +325,7 @@ def test_without_a_size_of_the_image_that_of_the_mask_tells() -> None:
         ([[1, 2, 3, 4, 5, float("nan")]], "three or more points"),
         ([[10**400, 0, 1, 1, 2, 2]], "three or more points"),
         ([[10**9, 0, 1, 1, 2, 2]], "far outside"),
+        ([[1300, 0, 1, 1, 2, 2]], "far outside"),
         ([5, 6, 7, 8, 9, 10], "is not in a list: COCO has a list of polygons"),
         ([[-90, -90, -80, -90, -80, -80]], "is empty"),
         ({"size": [40, 50], "counts": [2000]}, "is empty"),
@@ -408,6 +409,15 @@ def test_ten_thousand_problems_of_a_kind_are_one_sentence() -> None:
     assert problems(file) == [
         "10,000 images of the file are not in this project: 10.jpg, 11.jpg, 12.jpg, 13.jpg, 14.jpg and 9,995 more.",
         "10,000 annotations have no mask: 0, 1, 2, 3, 4 and 9,995 more.",
+    ]
+
+
+def test_a_file_that_takes_too_long_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coco_read, "MAX_SECONDS", -1.0)
+    contents = parse(document(entry(1), entry(2)))
+    assert contents.objects == [] and contents.categories == []
+    assert contents.problems.sentences() == [
+        "Reading the file took too long: its last 2 annotations were left out. Split the file."
     ]
 
 

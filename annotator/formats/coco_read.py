@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -15,6 +16,9 @@ from annotator.types import ImageRecord
 
 _Id = int | str | None
 _Value = TypeVar("_Value")
+
+MAX_SECONDS = 600.0
+"""For the annotations of a file. One of 128 MiB takes a minute or two; one that was made to harm could take days."""
 
 _MAX_CATEGORY_ID = 2**53 - 1
 """The largest whole number that every reader of JSON takes exactly."""
@@ -52,6 +56,10 @@ _TURN_UNKNOWN = Problem(
     "{count} photos are stored turned or mirrored, and the file does not tell whether their masks are. They were taken "
     "as upright: check {which}.",
 )
+_TOO_LONG = Problem(
+    "Reading the file took too long: its last annotation was left out.",
+    "Reading the file took too long: its last {count} annotations were left out. Split the file.",
+)
 _BAD_MASK = Problem("The mask of annotation {which} cannot be used.", "{count} masks cannot be used: {which}.")
 
 
@@ -75,7 +83,11 @@ def parse(document: object, images: Sequence[ImageRecord], problems: Problems) -
     categories = {key: _category(key, entry) for key, entry in _identified(document, "categories", problems)}
     annotations = list(_objects(document, "annotations", problems))
     objects: list[FileObject] = []
-    for place, entry in annotations:
+    deadline = time.monotonic() + MAX_SECONDS
+    for number, (place, entry) in enumerate(annotations):
+        if time.monotonic() > deadline:
+            problems.add_many(_TOO_LONG, len(annotations) - number)
+            break
         image_key, category_key = _id(entry, "image_id"), _id(entry, "category_id")
         if image_key in entries and image_key not in targets:
             problems.add(_LEFT_OUT)
