@@ -103,7 +103,10 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A class of a project. `color` is '#rrggbb', `key` a digit '1'..'9' or None."""
+    """A class of a project. `color` is '#rrggbb', `key` a digit '1'..'9' or None.
+
+    `category_id` is the number that an imported file has for it, 0 or more; exports keep it.
+    """
 
     id: int
     project_id: int
@@ -111,6 +114,7 @@ class Label:
     color: str
     supercategory: str = ""
     key: str | None = None
+    category_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,7 @@ class Annotation:
     """One kept object. `bbox` is the tight x, y, w, h of the mask; `score` the model's predicted IoU if it made it.
 
     `prompts` keeps what produced the mask, to pick it up again: {"points": [[x, y, label]], "box": [...]}.
+    `crowd` is COCO's `iscrowd`: the mask covers a group of objects that are not told apart.
     """
 
     id: str
@@ -156,6 +161,7 @@ class Annotation:
     score: float | None = None
     source: Source = "prompt"
     prompts: dict[str, Any] = field(default_factory=dict)
+    crowd: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,152 +1,212 @@
-"""Odd COCO files for `benchmarks.fuzz`: valid documents whose values, keys and bytes are changed, imported for real."""
+"""Damaged COCO files for `benchmarks.fuzz`: mutations of a small valid one, imported into a real store."""
 
 from __future__ import annotations
 
 import atexit
-import copy
 import io
 import json
+import math
+import multiprocessing
+import os
 import random
+import re
 import shutil
 import tempfile
-import uuid
+import zlib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from annotator.errors import AnnotatorError
-from annotator.formats import coco
+from annotator.errors import InvalidRequest, NotJson
 from annotator.masks import rle
-from annotator.settings import Settings
 from annotator.storage.store import Store
 from annotator.types import ImageRecord, Project
-from annotator.workspace.annotations import Annotations
 from annotator.workspace.exchange import Exchange
-from annotator.workspace.images import Images
 
-_SIZES = {"a.png": (40, 30), "val/b.png": (16, 16), "Brücke.jpg": (25, 60)}
-"""Width and height of the project's images."""
-_ODD: tuple[Any, ...] = (
-    None, True, 0, -1, 1, 2, 1.0, 1.5, 1e308, float("nan"), float("inf"), 2**31, 2**63, 10**40, "", " ", "1", "a.png",
-    "A.PNG", "./val\\b.png", "Bru\u0308cke.jpg", "\ud83d", "\0", "\u00a0\u200d\u200f\n", "x" * 300, "../../etc/passwd",
-    [], {}, [[]], [1, 2, 3], [[0, 0, 9, 0, 9, 9]], [[1, 2]], {"size": [30, 40], "counts": "0"}, {"size": None},
-    "<b>&\"'</b>",
-)  # fmt: skip
-_CASES_A_STORE = 500
+_SIZES = {"a.png": (40, 30), "val/b.jpg": (50, 40), "train/b.jpg": (50, 40), "dé.png": (20, 20), "turned.jpg": (30, 40)}
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""What no sentence to a user may hold, as it has more than one line or does not show."""
+_ODD: list[Any] = [
+    *(None, True, False, 0, -1, 1, 2, 3, 40, 2**31, 2**63, 2**64, -(2**64), 10**400, 1.0, 0.5, 1e308, -0.0),
+    *(math.nan, math.inf, -math.inf, "", "0", "1", " ", "a.png", "b.jpg", "x" * 300, "x\ud83d", "a\u00a0b", "\u200d"),
+    *("\n", "\0", "{which}", "..\\a.png", "P" * 50, "0" * 50, "oooooo_", [], {}, [[]], [{}], {"a": {}}, [0], [1] * 40),
+    *(
+        [[1, 2]],
+        [[1, 2, 3, 4]],
+        [1, 1, 9, 1, 9, 9],
+        [[1, 1, 9, 1, 9, 9]],
+        [[-1e5, 0, 1e5, 1, 9, 9]],
+        [40, 30],
+        [30, 40],
+    ),
+    *({"size": [30, 40], "counts": [1200]}, {"size": [10**5, 10**4], "counts": [0, 10**9]}, {"counts": "0"}),
+]
 
 
-def _valid(rng: random.Random) -> dict[str, Any]:
-    """A document with a few objects in every form of a mask."""
-    images: list[dict[str, Any]] = [
-        {"id": number, "file_name": name, "width": width, "height": height}
-        for number, (name, (width, height)) in enumerate(_SIZES.items(), 1)
+def _valid() -> dict[str, Any]:
+    """One image of every kind of name, one annotation of every kind of mask."""
+    mask = np.zeros((30, 40), dtype=np.bool_)
+    mask[5:15, 5:25] = mask[8:20, 12:18] = True
+    compressed = rle.to_dict(rle.encode(mask))
+    uncompressed = {"size": [30, 40], "counts": rle.encode(mask).counts.tolist()}
+    masks = [compressed, uncompressed, [[1, 1, 20.5, 2, 9, 25]], [[1, 1, 9, 1, 9, 9], [20, 20, 35, 20, 30, 28], [3, 3]]]
+    annotations: list[dict[str, Any]] = [
+        {"id": number, "image_id": image_id, "category_id": 1 + number % 2, "segmentation": each, "score": 0.5}
+        for number, (image_id, each) in enumerate(zip((1, 1, 2, 3), masks, strict=True))
     ]
-    annotations: list[dict[str, Any]] = []
-    for number in range(rng.randint(1, 5)):
-        image = rng.choice(images)
-        width, height = _SIZES[image["file_name"]]
-        noise = np.random.default_rng(rng.randrange(2**32)).random((height, width))
-        mask = rle.encode(noise < rng.choice((0.05, 0.5)))
-        compressed = rle.to_dict(mask)
-        forms = [
-            compressed,
-            {**compressed, "counts": mask.counts.tolist()},
-            [[1, 1, 9, 1, 9, 9, 1, 9]],
-            [[1, 1, 5, 5, 1, 5], [2, 2]],
-        ]
-        annotations.append({
-            "id": number, "image_id": image["id"], "category_id": rng.choice((1, 7)), "segmentation": rng.choice(forms),
-            "area": 9, "bbox": [1, 1, 8, 8], "iscrowd": rng.choice((0, 0, 1)), "score": 0.5,
-        })  # fmt: skip
-    categories = [{"id": 1, "name": "cat", "supercategory": "animal"}, {"id": 7, "name": "dog"}]
-    return {"info": {}, "licenses": [], "images": images, "categories": categories, "annotations": annotations}
+    annotations += [
+        {"id": 10, "image_id": 1, "category_id": 90, "segmentation": [[5, 5, 30, 5, 30, 28]], "iscrowd": 1},
+        {"id": 11, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]},
+        {"id": 12, "image_id": 4, "category_id": 1, "segmentation": [[5, 5, 30, 5, 30, 28]]},
+    ]
+    return {
+        "info": {"description": "fuzz"},
+        "images": [
+            {"id": 1, "file_name": "a.png", "width": 40, "height": 30},
+            {"id": 2, "file_name": "images\\val\\b.jpg", "width": 50, "height": 40},
+            {"id": 3, "file_name": "de\u0301.png"},
+            {"id": 4, "file_name": "turned.jpg", "width": 40, "height": 30},
+        ],
+        "categories": [
+            {"id": 1, "name": "cat"},
+            {"id": 2, "name": "dog", "supercategory": "x"},
+            {"id": 90, "name": "t"},
+        ],
+        "annotations": annotations,
+    }
 
 
 def case(rng: random.Random) -> bytes:
-    """A document with up to five changed values; one in ten has changed bytes instead."""
-    document: Any = _valid(rng)
-    if rng.random() < 0.1:
-        data = bytearray(json.dumps(document).encode())
-        for _ in range(rng.randint(1, 3)):
-            at = rng.randrange(len(data))
-            data[at : at + rng.choice((0, 1, 30))] = rng.choice(
-                (b"", b"[" * 2000, b"\xff", b'"', b"1e999", rng.randbytes(3))
-            )
-        return bytes(data)
-    for _ in range(rng.choice((0, 1, 1, 2, 5))):
-        document = _changed(document, rng)
-    return json.dumps(document).encode()
-
-
-def _changed(value: Any, rng: random.Random) -> Any:
-    """The value with one change somewhere inside."""
-    if isinstance(value, dict | list) and value and rng.random() < 0.93:
-        key = rng.choice(list(value)) if isinstance(value, dict) else rng.randrange(len(value))
-        if rng.random() < 0.07:
-            del value[key]
-        elif rng.random() < 0.05 and isinstance(value, list):
-            value.append(copy.deepcopy(value[key]))
-        else:
-            value[key] = _changed(value[key], rng)
-        return value
-    return copy.deepcopy(rng.choice(_ODD))
-
-
-class _Place:
-    """A store with one project, made anew now and then so that it stays small."""
-
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp())
-        self.left = _CASES_A_STORE
-        settings = Settings(data_dir=self.folder)
-        self.store = Store(f"sqlite:///{self.folder / 'fuzz.db'}")
-        self.exchange = Exchange(self.store, Images(settings, self.store), Annotations(self.store))
-
-    def project(self) -> Project:
-        """A new project with the images."""
-        project = self.store.create_project("fuzz", "owner")
-        for name, (width, height) in _SIZES.items():
-            key = uuid.uuid4().hex
-            self.store.add_image(ImageRecord(key, project.id, name, key, key, width, height))
-        return project
-
-    def close(self) -> None:
-        self.store.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-@cache
-def _places() -> list[_Place]:
-    places = [_Place()]
-    atexit.register(lambda: places[0].close())
-    return places
+    """One to eight changes to the values of a valid file; every fifth time some to its bytes as well."""
+    document: Any = _valid()
+    for _ in range(rng.choice((1, 1, 2, 3, 8))):
+        document = _mutated(document, rng)
+    data = json.dumps(document, ensure_ascii=rng.random() < 0.8).encode("utf-8", "surrogatepass")
+    return _damaged(data, rng) if rng.random() < 0.2 else data
 
 
 def run(data: bytes) -> str:
-    """Import the file, then export it. A refused file must leave nothing behind."""
-    places = _places()
-    place = places[0]
-    if not place.left:
-        place.close()
-        place = places[0] = _Place()
-    place.left -= 1
-    project = place.project()
+    """Import the file; every fourth one twice, and export what came of it. Any unexpected error is a crash."""
+    store = _store()
+    project = store.create_project("fuzz", "fuzz")
+    for name, (width, height) in _SIZES.items():
+        orientation = 6 if name == "turned.jpg" else 3 if name == "a.png" else 1
+        store.add_image(ImageRecord(f"{project.id}/{name}", project.id, name, "", "", width, height, orientation))
+    exchange = Exchange(store)
     try:
-        count, problems = place.exchange.import_coco(project, data)
-    except AnnotatorError:
-        assert not place.store.labels(project.id), "labels were left behind"
-        assert not _stored(place.store, project), "objects were left behind"
-        return "refused"
-    assert count == _stored(place.store, project), "another number than was said"
-    assert all(isinstance(each, str) and "\n" not in each for each in problems), "a problem is not one sentence"
-    json.dumps(problems, ensure_ascii=False).encode()
-    stream = io.BytesIO()
-    place.exchange.export(project, stream, coco.FORMAT)
-    assert len(json.loads(stream.getvalue())["annotations"]) == count
-    return "imported" if count else "nothing usable"
+        added, problems = exchange.import_file(project, "coco", io.BytesIO(data))
+    except (NotJson, InvalidRequest) as error:
+        return _refused(error, store, project)
+    for each in problems:
+        each.encode()
+        assert 10 < len(each) < 800 and not _UNFIT.search(each), f"not a readable sentence: {each!r}"
+    assert len(problems) < 40, "too many sentences"
+    annotations = list(store.iter_annotations(project.id))
+    assert len(annotations) == added, "not what was said"
+    for annotation in annotations:
+        rle.validate(annotation.mask)
+        cropped = rle.to_cropped(annotation.mask)
+        assert rle.from_cropped(cropped, annotation.mask.height, annotation.mask.width) == annotation.mask
+    if zlib.crc32(data) % 4 == 0:
+        assert exchange.import_file(project, "coco", io.BytesIO(data))[0] == 0, "a second import added something"
+        stream = io.BytesIO()
+        exchange.export(project, "coco", stream)
+        assert len(json.loads(stream.getvalue())["annotations"]) == added
+    return "all used" if added == 6 else "some used" if added else "nothing used"
 
 
-def _stored(store: Store, project: Project) -> int:
-    return len(list(store.iter_annotations(project.id)))
+def _refused(error: Exception, store: Store, project: Project) -> str:
+    assert "\n" not in str(error) and len(str(error)) < 300, "not one short sentence"
+    assert not store.labels(project.id), "a refused file left labels"
+    return "refused"
+
+
+@dataclass
+class _Place:
+    """Where a value stands: `holder[key]`."""
+
+    holder: Any
+    key: Any
+
+
+def _places(value: Any) -> list[_Place]:
+    found: list[_Place] = []
+    stack = [value]
+    while stack:
+        holder = stack.pop()
+        keys = list(holder) if isinstance(holder, dict) else range(len(holder)) if isinstance(holder, list) else ()
+        found += [_Place(holder, key) for key in keys]
+        stack += [holder[key] for key in keys]
+    return found
+
+
+def _mutated(document: Any, rng: random.Random) -> Any:
+    """The document after one change in place."""
+    places = _places(document)
+    if not places:
+        return _valid()
+    # As often near the root, where few values are, as in the leaves.
+    place = rng.choice(places) if rng.random() < 0.7 else rng.choice(places[: len(places) // 8 + 1])
+    holder, key = place.holder, place.key
+    kind = rng.randrange(7)
+    if kind == 0:
+        del holder[key]
+    elif kind == 1 and isinstance(holder, list):
+        holder.insert(rng.randrange(len(holder) + 1), json.loads(json.dumps(holder[key])))
+    elif kind == 2:
+        other = rng.choice(places)
+        holder[key] = json.loads(json.dumps(other.holder[other.key]))
+    elif kind == 3:
+        holder[key] = [holder[key]] if rng.random() < 0.7 else {"segmentation": holder[key], "size": holder[key]}
+    elif kind == 4 and isinstance(holder[key], str):
+        text = holder[key]
+        at = rng.randrange(len(text) + 1)
+        holder[key] = (
+            text[:at] + rng.choice(("", "\u0301", "\ud83d", "\u00a0", "/", "\\", "0", "o", "~", "P")) + text[at + 1 :]
+        )
+    elif kind == 5 and isinstance(holder[key], int | float):
+        holder[key] = rng.choice((-holder[key], holder[key] + 1, float(holder[key] % 2**64), str(holder[key] % 2**64)))
+    else:
+        holder[key] = json.loads(json.dumps(rng.choice(_ODD)))
+    return document
+
+
+def _damaged(data: bytes, rng: random.Random) -> bytes:
+    """The file after one change of its bytes."""
+    at, end = rng.randrange(len(data)), rng.randrange(len(data))
+    return rng.choice(
+        (
+            data[:at],
+            data[:at] + bytes([rng.randrange(256)]) + data[at + 1 :],
+            data[:at] + data[end:],
+            data[:at] + b"[" * rng.choice((1, 2000)) + data[at:],
+            data[:at] + b"9" * rng.choice((3, 5000)) + data[at:],
+            data[:-1] + b', "images": [], "annotations": {}}',
+            b"\xef\xbb\xbf" + data,
+            data.decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass"),
+            data.replace(b"name", b"id"),
+        )
+    )
+
+
+def _folder() -> Path:
+    """For databases, in memory where there is such a folder, for the disk is not what is tested.
+
+    It belongs to the process that started this one: that one removes it, for a worker of `fuzz` may be killed.
+    """
+    memory = Path("/dev/shm")
+    parent = multiprocessing.parent_process()
+    owner = os.getpid() if parent is None else parent.pid
+    return (memory if memory.is_dir() else Path(tempfile.gettempdir())) / f"annotator-fuzz-{owner}"
+
+
+atexit.register(shutil.rmtree, _folder(), ignore_errors=True)
+
+
+@cache
+def _store() -> Store:
+    """The database of this process."""
+    return Store(f"sqlite:///{_folder() / f'{os.getpid()}.db'}")

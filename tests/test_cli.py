@@ -311,7 +311,7 @@ def test_export_writes_a_project_as_coco_while_the_database_is_in_use(
     assert coco_mask.decode(entry["segmentation"]).sum() == entry["area"] == 96
     assert [each["file_name"] for each in exported.dataset["images"]] == ["a/b.jpg"]
     assert [each["name"] for each in exported.dataset["categories"]] == ["wing"]
-    assert kept.annotation_counts(1) == {"image": 1}
+    assert kept.annotation_counts(["image"]) == {"image": 1}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""COCO files: what pycocotools and strict trainers accept, written losslessly and read leniently."""
+"""COCO files that we write: losslessly, and as pycocotools and strict trainers take them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pycocotools.coco import COCO
 
 from annotator.errors import CorruptData, InvalidMask
 from annotator.formats import coco
+from annotator.formats.dataset import Dataset
 from annotator.masks import rle
 from annotator.types import RLE, Annotation, BoolArray, ImageRecord, Label
 
@@ -45,7 +46,7 @@ ANNOTATIONS = [
 
 @pytest.fixture
 def document() -> dict[str, Any]:
-    built: dict[str, Any] = json.loads(json.dumps(coco.build(IMAGES, LABELS, ANNOTATIONS, "Kitchen.")))
+    built: dict[str, Any] = json.loads(json.dumps(coco.build(IMAGES, LABELS, ANNOTATIONS)))
     return built
 
 
@@ -109,149 +110,25 @@ def test_a_contradiction_is_named() -> None:
             coco.build(IMAGES, LABELS, [broken])
 
 
-def test_reads_what_it_wrote(document: dict[str, Any]) -> None:
-    imported, problems = coco.parse(document, IMAGES)
-    assert problems == []
-    assert [(e.image_id, e.category, e.supercategory, e.score) for e in imported] == [
-        ("i-b", "dog", "animal", 0.75),
-        ("i-a", "cup", "", None),
-        ("i-b", "cup", "", None),
-    ]
-    assert [entry.mask for entry in imported] == [entry.mask for entry in ANNOTATIONS]
+def test_a_file_is_written_piece_by_piece_and_holds_what_build_gives(document: dict[str, Any]) -> None:
+    stream = io.BytesIO()
+    coco.write(Dataset(IMAGES, LABELS, ANNOTATIONS), stream)
+    assert json.loads(stream.getvalue()) == document
+    stream = io.BytesIO()
+    coco.write(Dataset([], [], []), stream)
+    assert json.loads(stream.getvalue()) == json.loads(json.dumps(coco.build([], [], [])))
 
 
-def single(segmentation: object, **fields: object) -> dict[str, Any]:
-    """A document with one image, one category and one annotation."""
-    return {
-        "images": [{"id": 5, "file_name": "train/b.jpg", "width": 50, "height": 40}],
-        "categories": [{"id": 2, "name": "dog"}],
-        "annotations": [{"id": 9, "image_id": 5, "category_id": 2, "segmentation": segmentation, **fields}],
-    }
+def test_categories_keep_the_numbers_that_an_imported_file_gave_them() -> None:
+    def numbers(*given: int | None) -> list[int]:
+        return coco.category_ids([Label(n, 1, str(n), "#000000", category_id=each) for n, each in enumerate(given)])
+
+    assert numbers(None, None) == [1, 2]
+    assert numbers(90, None, 3, None) == [90, 91, 3, 92]
+    assert numbers(0, 1) == [0, 1] and numbers(0, None) == [0, 1]
+    assert numbers(7, 7, None) == [7, 8, 9]
 
 
-def pixels(document: object) -> BoolArray:
-    imported, problems = coco.parse(document, IMAGES)
-    assert problems == []
-    return rle.decode(imported[0].mask)
-
-
-def test_reads_uncompressed_runs() -> None:
-    counts = rle.encode(MASKS[0]).counts.tolist()
-    assert np.array_equal(pixels(single({"size": [40, 50], "counts": counts}, iscrowd=1)), MASKS[0])
-
-
-def test_reads_polygons_as_pycocotools() -> None:
-    parts = [
-        [2, 2, 20.5, 3, 12, 30],
-        [30, 5, 45, 5, 45, 20, 30, 20.25],
-        [10, 5, 35, 10, 12, 18],
-        [1, 1, 30, 30, 30, 1, 1, 30],
-    ]
-    for some in (parts[:1], parts[3:], parts):
-        expected = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(some, 40, 50)))
-        assert np.array_equal(pixels(single(some)), expected)
-
-
-@pytest.mark.parametrize(
-    "segmentation",
-    [
-        None,
-        [],
-        [[]],
-        [5, 6, 7, 8, 9, 10],
-        [[1, 2, 3, 4, 5]],
-        [[-90, -90, -80, -90, -80, -80]],
-        [[10**400, 0, 1, 1, 2, 2]],
-        "counts",
-        {},
-        {"size": [50, 40], "counts": [2000]},
-        {"size": [40, 50], "counts": [2000]},
-        {"size": [40, 50], "counts": [-1, 2001]},
-        {"size": [40, 50], "counts": "garbage!"},
-        {"size": [40, 50], "counts": {"a": 1}},
-        {"size": [40, 50]},
-        {"size": 3, "counts": "0"},
-    ],
-)
-def test_a_bad_mask_is_reported_and_the_rest_kept(segmentation: object) -> None:
-    document = single(segmentation)
-    document["annotations"].append({"id": 10, "image_id": 5, "category_id": 2, "segmentation": [[1, 1, 9, 1, 9, 9]]})
-    imported, problems = coco.parse(document, IMAGES)
-    assert len(imported) == 1 and len(problems) == 1
-    assert "Annotation 9" in problems[0]
-
-
-def test_every_unusable_entry_is_reported(document: dict[str, Any]) -> None:
-    good = dict(document["annotations"][0])
-    document["annotations"] += [
-        None,
-        {},
-        good | {"id": 21, "image_id": 77},
-        good | {"id": 22, "category_id": []},
-        good | {"id": 23, "category_id": 3},
-        good | {"id": 24, "image_id": 3},
-        good | {"id": 25, "image_id": 3},
-        good | {"id": 26, "image_id": 4},
-    ]
-    document["categories"] += [{"id": 3, "name": " "}, {"id": 1, "name": "again"}, "category"]
-    document["images"] += [
-        {"id": 3, "file_name": "unknown.jpg", "width": 5, "height": 5},
-        {"id": 4, "file_name": "b.jpg", "width": 40, "height": 50},
-        {"id": 5},
-        {"file_name": "a.png"},
-    ]
-    imported, problems = coco.parse(document, IMAGES)
-    assert len(imported) == 3
-    text = "\n".join(problems)
-    for expected in (
-        "Entries of annotations that are no JSON objects: 1.",
-        "Annotation number 4: it belongs to no image",
-        "Annotation 21: it belongs to no image",
-        "Annotation 22: it belongs to no category",
-        "Annotation 23: its category has no name",
-        "unknown.jpg is not an image of this project. Annotations left out: 2.",
-        "b.jpg is 40 x 50 in the file, 50 x 40 here (upright). Annotations left out: 1.",
-        "Images without annotations that match none here: 1.",
-        "One of the images has no id",
-        "One of the categories has no id, or the id of another: 1.",
-    ):
-        assert expected in text
-    assert len(problems) == 11
-
-
-def test_folders_on_either_side_do_not_keep_a_file_from_its_image() -> None:
-    def found(here: str, there: str) -> int:
-        document = {
-            "images": [{"id": 1, "file_name": there, "width": IMAGES[0].width, "height": IMAGES[0].height}],
-            "categories": [{"id": 1, "name": "cat"}],
-            "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]]}],
-        }
-        return len(
-            coco.parse(document, [replace(IMAGES[0], name=here), replace(IMAGES[0], id="x", name="other/b.jpg")])[0]
-        )
-
-    assert found("deep/a.jpg", "deep/a.jpg") == 1
-    assert found("deep/a.jpg", "a.jpg") == 1
-    assert found("a.jpg", "photos\\a.jpg") == 1
-    assert found("a.jpg", "c.jpg") == 0
-    assert found("deep/b.jpg", "b.jpg") == 0, "two could be meant"
-
-
-@pytest.mark.parametrize("document", [None, [], "coco", {}, {"images": {}, "categories": 3, "annotations": None}])
-def test_what_is_not_coco_is_said_to_be_so(document: object) -> None:
-    imported, problems = coco.parse(document, IMAGES)
-    assert imported == [] and problems
-
-
-def test_the_size_tells_images_of_one_name_apart() -> None:
-    twins = [IMAGES[0], replace(IMAGES[0], id="other", width=60)]
-    imported, problems = coco.parse(single([[1, 1, 9, 1, 9, 9]]), twins)
-    assert [entry.image_id for entry in imported] == ["i-b"] and problems == []
-    imported, problems = coco.parse(single([[1, 1, 9, 1, 9, 9]]), [IMAGES[0], replace(IMAGES[0], id="other")])
-    assert imported == [] and "2 images" in problems[0]
-
-
-@pytest.mark.parametrize("score", ["high", None, float("nan"), float("inf"), 10**400, -1, [1]])
-def test_an_odd_score_is_dropped(score: object) -> None:
-    imported, problems = coco.parse(single([[1, 1, 9, 1, 9, 9]], score=score), IMAGES)
-    assert imported[0].score is None and problems == []
+def test_crowds_are_written_as_crowds() -> None:
+    crowd = replace(ANNOTATIONS[0], crowd=True)
+    assert [each["iscrowd"] for each in coco.build(IMAGES, LABELS, [crowd, ANNOTATIONS[1]])["annotations"]] == [1, 0]

@@ -1,7 +1,9 @@
-"""An export format is one module: REST and the command line take it without any other change."""
+"""A format is one module: then it is found, exported over REST and on the command line."""
 
 from __future__ import annotations
 
+import csv
+import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,80 +19,142 @@ from annotator.formats.registry import all_formats, find_format
 from annotator.masks import rle
 from annotator.settings import Settings
 from annotator.storage.store import Store
-from annotator.types import Annotation, Change, ImageRecord
+from annotator.types import Annotation, Change, ImageRecord, Project
+from annotator.web.auth import LOCAL_USER
 from annotator.web.server import create_app
 from annotator.workspace.workspace import Workspace
 from tests.fake_segmenter import FakeSegmenter
 
-TINY = '''
-"""The areas of the masks, one a line."""
+BOXES = '''
+"""Boxes as CSV: one line an object."""
 
-from annotator.formats.registry import Dataset, Format
+import csv
+import io
+
+from annotator.formats.registry import Format
 
 
 def write(dataset, stream):
-    for annotation in dataset.annotations:
-        stream.write(f"{annotation.area}\\n".encode())
+    images = {image.id: image.name for image in dataset.images}
+    labels = {label.id: label.name for label in dataset.labels}
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
+    lines = csv.writer(text)
+    for each in dataset.annotations:
+        lines.writerow([images[each.image_id], labels[each.label_id], *each.bbox])
+    text.detach()
 
 
-FORMAT = Format("areas", "Areas", "text/plain", ".txt", "everything but the area", write)
+FORMAT = Format("boxes", "Boxes (CSV)", "text/csv", "boxes.csv", "Masks become boxes.", write)
 '''
+"""All that a newcomer writes to add a format."""
 
 
 @pytest.fixture
-def areas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The one file of a new format, in the folder of the formats."""
-    folder = tmp_path / "formats"
-    folder.mkdir()
-    (folder / "areas.py").write_text(TINY)
-    monkeypatch.setattr(formats, "__path__", [*formats.__path__, str(folder)])
+def boxes_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The folder of the formats has one more module."""
+    (tmp_path / "formats").mkdir()
+    (tmp_path / "formats" / "boxes.py").write_text(BOXES)
+    monkeypatch.setattr(formats, "__path__", [*formats.__path__, str(tmp_path / "formats")])
     yield
-    sys.modules.pop("annotator.formats.areas", None)
+    sys.modules.pop("annotator.formats.boxes", None)
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """A data folder with the project 'birds', which has one object of 96 pixels."""
-    settings = Settings(data_dir=tmp_path)
-    store = Store(settings.store_url)
-    project = store.create_project("birds", "local")
+    return Settings(data_dir=tmp_path, allowed_hosts=("test",))
+
+
+@pytest.fixture
+def workspace(settings: Settings) -> Iterator[Workspace]:
+    workspace = Workspace(settings, Store(settings.store_url), FakeSegmenter())
+    yield workspace
+    workspace.store.close()
+
+
+@pytest.fixture
+def project(workspace: Workspace) -> Project:
+    """A project with two objects on two images."""
+    store = workspace.store
+    project = store.create_project("birds", LOCAL_USER)
     label = store.add_label(project.id, "wing")
-    store.add_image(ImageRecord("image", project.id, "a.jpg", "c" * 64, "p" * 64, 30, 20))
-    mask = np.zeros((20, 30), np.bool_)
-    mask[3:9, 4:20] = True
-    new = Annotation("object", "image", label.id, rle.encode(mask), 96, (4, 3, 16, 6), 0.5)
-    store.commit("image", "keep", [Change(None, new)])
-    store.close()
-    return settings
+    for name in ("a/b.jpg", "c.jpg"):
+        image = ImageRecord(name, project.id, name, "sha", "pixels", width=9, height=8)
+        store.add_image(image)
+        mask = rle.encode_at(np.ones((2, 3), bool), 4, 5, 8, 9)
+        store.commit(name, "keep object", [Change(None, Annotation(name, name, label.id, mask, 6, rle.bbox(mask)))])
+    return project
 
 
-@pytest.mark.usefixtures("areas")
-def test_a_new_format_is_exported_by_rest(settings: Settings) -> None:
-    space = Workspace(settings, Store(settings.store_url), FakeSegmenter())
-    with TestClient(create_app(space, settings, page=False), base_url="http://localhost") as client:
-        reply = client.get("/api/projects/1/export/areas")
-        assert client.get("/api/projects/1/export/nothing").status_code == 404
-    assert reply.text == "96\n"
-    assert reply.headers["Content-Type"].startswith("text/plain")
-    assert 'filename="annotations.txt"' in reply.headers["Content-Disposition"]
+@pytest.fixture
+def client(workspace: Workspace, settings: Settings) -> Iterator[TestClient]:
+    app = create_app(workspace, settings, page=False)
+    with TestClient(app, base_url="http://test", raise_server_exceptions=False) as running:
+        yield running
 
 
-@pytest.mark.usefixtures("areas")
-def test_a_new_format_is_exported_by_the_command_line(settings: Settings, tmp_path: Path) -> None:
-    out = tmp_path / "areas.txt"
-    assert main(["export", "birds", "--format", "areas", "-o", str(out), "--data-dir", str(tmp_path)]) == 0
-    assert out.read_text() == "96\n"
-
-
-def test_every_format_says_what_it_is() -> None:
+def test_coco_is_found_and_says_what_it_loses() -> None:
     found = all_formats()
-    assert "coco" in found
-    for name, each in found.items():
-        assert name == each.name
-        assert each.title
-        assert each.suffix.startswith(".")
+    assert list(found) == ["coco"]
+    for name, kind in found.items():
+        assert kind.name == name and kind.title and kind.file_name and kind.media_type and kind.losses.endswith(".")
 
 
-def test_an_unknown_format_lists_the_known_ones() -> None:
-    with pytest.raises(NotFound, match="coco"):
-        find_format("nothing")
+def test_an_unknown_format_is_named() -> None:
+    with pytest.raises(NotFound, match=r"There is no format 'pcx'; there are coco\."):
+        find_format("pcx")
+
+
+@pytest.mark.usefixtures("boxes_module")
+def test_a_format_is_added_by_one_module(client: TestClient, workspace: Workspace, project: Project) -> None:
+    assert sorted(all_formats()) == ["boxes", "coco"]
+    reply = client.get(f"/api/projects/{project.id}/export/boxes")
+    assert reply.status_code == 200 and reply.headers["content-type"].startswith("text/csv")
+    assert reply.headers["content-disposition"] == 'attachment; filename="boxes.csv"'
+    lines = [["a/b.jpg", "wing", "4", "5", "3", "2"], ["c.jpg", "wing", "4", "5", "3", "2"]]
+    assert list(csv.reader(io.StringIO(reply.text))) == lines
+    one = client.get(f"/api/projects/{project.id}/export/boxes", params={"image_id": "c.jpg"})
+    assert list(csv.reader(io.StringIO(one.text))) == lines[1:]
+    stream = io.BytesIO()
+    workspace.exchange.export(project, "boxes", stream, image_id="c.jpg")
+    assert stream.getvalue() == one.content
+
+
+@pytest.mark.usefixtures("boxes_module", "project")
+def test_a_new_format_is_exported_by_the_command_line(settings: Settings, tmp_path: Path) -> None:
+    out = tmp_path / "boxes.csv"
+    command = ["export", "birds", "--format", "boxes", "-o", str(out), "--data-dir", str(settings.data_dir)]
+    assert main(command) == 0
+    assert out.read_text().splitlines() == ["a/b.jpg,wing,4,5,3,2", "c.jpg,wing,4,5,3,2"]
+    assert main([*command[:2], "--format", "pcx", *command[4:]]) == 2
+
+
+@pytest.mark.usefixtures("boxes_module")
+def test_a_format_that_is_only_written_says_so_when_a_file_of_it_is_imported(
+    client: TestClient, project: Project
+) -> None:
+    reply = client.post(f"/api/projects/{project.id}/import/boxes", files={"file": ("boxes.csv", b"a,b")})
+    assert (reply.status_code, reply.json()["error"]) == (422, "Boxes (CSV) can be written and not read.")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_routes_of_unknown_formats_and_of_other_projects_are_not_found(
+    client: TestClient, workspace: Workspace, project: Project, method: str
+) -> None:
+    what = "export" if method == "GET" else "import"
+    other = workspace.store.create_project("cats", "somebody else").id
+    for path in (f"{project.id}/{what}/pcx", f"{other}/{what}/coco", f"999/{what}/coco"):
+        files = {"file": ("x.json", b"{}")} if method == "POST" else None
+        assert client.request(method, f"/api/projects/{path}", files=files).status_code == 404, path
+    mine = workspace.store.create_project("dogs", LOCAL_USER).id
+    assert client.get(f"/api/projects/{mine}/export/coco", params={"image_id": "c.jpg"}).status_code == 404
+
+
+def test_an_export_is_whole_or_an_error(client: TestClient, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    reply = client.get(f"/api/projects/{project.id}/export/coco")
+    assert int(reply.headers["content-length"]) == len(reply.content)
+    assert len(reply.json()["annotations"]) == 2
+    broken = Annotation("bad", "c.jpg", 1, rle.empty(8, 9), 5, (0, 0, 1, 1))
+    whole = Store.iter_annotations
+    monkeypatch.setattr(Store, "iter_annotations", lambda store, number: [*whole(store, number), broken])
+    reply = client.get(f"/api/projects/{project.id}/export/coco")
+    assert reply.status_code == 500 and "Annotation bad of c.jpg" in reply.json()["error"]

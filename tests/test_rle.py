@@ -141,6 +141,28 @@ def test_bad_counts_are_refused(counts: object) -> None:
         rle.from_counts(counts, 4, 3)  # type: ignore[arg-type]
 
 
+def test_input_out_of_proportion_to_the_mask_is_refused_before_it_is_decoded() -> None:
+    with pytest.raises(InvalidMask, match=r"1,000,000 runs and 10,000 pixels"):
+        rle.from_counts([0] * 1_000_000, 100, 100)
+    with pytest.raises(TooIntricate, match=r"1,000,000 characters"):
+        rle.from_coco_string("0" * 1_000_000, 100, 100)
+    with pytest.raises(TooIntricate, match="characters"):
+        rle.from_coco_string("0" * (rle.MAX_CHARACTERS + 1), 60_000, 60_000)
+    with pytest.raises(InvalidMask, match="whole numbers"):  # an array of them would take 120 GB
+        rle.from_counts(["x" * 10_000_000, *[""] * 3000], 100, 100)
+
+
+def test_frames_of_a_billion_pixels_cost_nothing_by_themselves() -> None:
+    for height, width in ((1, 10**9), (10**9, 1), (10**5, 10**4)):
+        dot = rle.from_cropped(CroppedRuns(0, 0, width, height, [5, 1, height * width - 6]), height, width)
+        assert rle.to_cropped(dot).runs == [0, 1] and rle.area(dot) == 1
+        assert rle.from_coco_string(rle.to_coco_string(dot), height, width) == dot
+    for full in (rle.from_counts([0, 10**9], 1, 10**9), rle.from_counts([0, 10**9], 10**5, 10**4)):
+        assert rle.area(full) == 10**9
+    with pytest.raises(TooIntricate):
+        rle.to_cropped(rle.from_counts([0, 10**9], 1, 10**9))
+
+
 def test_runs_of_length_zero_are_merged() -> None:
     mask = rle.from_counts([2, 0, 3, 4, 0, 3, 0], 4, 3)
     assert mask.counts.tolist() == [5, 7]

@@ -31,17 +31,13 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace, settings: Settings) -> None:
     """Write the file. Raises NotFound for an unknown project or format."""
-    from annotator.formats.registry import find_format
-    from annotator.workspace.annotations import Annotations
     from annotator.workspace.exchange import Exchange
-    from annotator.workspace.images import Images
 
     check_output(options.output)
-    chosen = find_format(options.format)
+    content = BytesIO()
     with open_store(settings) as store:
         project = _find(store, options.project)
-        content = BytesIO()
-        dataset = Exchange(store, Images(settings, store), Annotations(store)).export(project, content, chosen)
+        dataset = Exchange(store).export(project, options.format, content)
     try:
         options.output.write_bytes(content.getvalue())
     except OSError as error:

@@ -1,1 +1,1 @@
-"""Files other tools read."""
+"""Files that other tools read and write: one module a format, found by `registry`."""

@@ -63,7 +63,7 @@ class DecodeBudget:
 
 
 def _busy() -> Busy:
-    return Busy("The server is decoding other large images just now; try again in a moment.", retry_after=5)
+    return Busy("The server is reading other large files just now; try again in a moment.", retry_after=5)
 
 
 def return_free_memory() -> None:

@@ -51,3 +51,16 @@ def split(mask: RLE) -> list[RLE]:
         alone = parts[top : top + h, left : left + w] == part
         found.append(rle.encode_at(alone, x + left, y + top, mask.height, mask.width))
     return found
+
+
+def turn_upright(mask: RLE, orientation: int) -> RLE:
+    """A mask of stored pixels, turned and mirrored as an EXIF orientation (1..8) says; 5 to 8 swap height and width."""
+    crop, x, y = rle.decode_crop(mask)
+    height, width = mask.height, mask.width
+    if orientation in (5, 6, 7, 8):
+        crop, x, y, height, width = crop.T, y, x, width, height
+    if orientation in (2, 3, 6, 7):
+        crop, x = crop[:, ::-1], width - x - crop.shape[1]
+    if orientation in (3, 4, 7, 8):
+        crop, y = crop[::-1], height - y - crop.shape[0]
+    return rle.encode_at(crop, x, y, height, width)

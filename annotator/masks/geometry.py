@@ -13,6 +13,9 @@ from annotator.types import RLE, BoolArray, FloatArray
 MAX_OUTLINE = 2**22
 """Most steps of a fifth of a pixel in the outline of one polygon."""
 
+_MAX_FRAMES, _MAX_OUTSIDE = 4, 1000
+"""Points lie within so many sides of the image, plus so many pixels; else a tiny file would cost minutes."""
+
 _SCALE = 5
 """Steps per pixel with which pycocotools walks along a polygon."""
 
@@ -75,7 +78,7 @@ def fill_polygon(polygon: npt.ArrayLike, height: int, width: int) -> RLE:
         points = np.empty(0)
     if points.ndim != 1 or points.size < 6 or points.size % 2 or not np.isfinite(points).all():
         raise InvalidMask("A polygon is a flat list of three or more points: x0, y0, x1, y1, ...")
-    if np.abs(points).max() > MAX_OUTLINE:
+    if np.abs(points).max() > _MAX_FRAMES * max(height, width) + _MAX_OUTSIDE:
         raise InvalidMask("A polygon lies far outside its image.")
     u, v = _outline(np.trunc(_SCALE * points.reshape(-1, 2) + 0.5).astype(np.int64))
     moved = np.flatnonzero(u[1:] != u[:-1])

@@ -28,6 +28,9 @@ MAX_TRANSPOSED = 2**24
 MAX_ROW_RUNS = 4_000_000
 """Most row-major runs of a mask that is kept, so that a browser can take it and send it back."""
 
+MAX_CHARACTERS = 2**24
+"""Longest `counts` string. 4,000,000 runs that sum to `MAX_PIXELS` take less."""
+
 _GROUPS = 7
 """Five-bit groups that hold any difference of two uint32 runs, sign included."""
 
@@ -165,11 +168,11 @@ def validate(mask: RLE) -> None:
 
 
 def check_intricacy(mask: RLE) -> None:
-    """Raises `TooIntricate` if a valid mask has more than `MAX_TRANSPOSED` runs or `MAX_ROW_RUNS` row-major ones."""
+    """Raises `TooIntricate` if a valid mask has more than `MAX_ROW_RUNS` runs, column-major or row-major."""
     x, _, w, h = bbox(mask)
-    if mask.counts.size > MAX_TRANSPOSED:
+    if mask.counts.size > MAX_ROW_RUNS:
         raise TooIntricate("The mask is too intricate: it has too many runs.")
-    if w * h >= MAX_ROW_RUNS and len(_transpose(bounds(mask) - x * mask.height, w, mask.height)[0]) >= MAX_ROW_RUNS:
+    if w * h >= MAX_ROW_RUNS and len(_transpose(bounds(mask) - x * mask.height, mask.height)[0]) >= MAX_ROW_RUNS:
         raise TooIntricate("The mask is too intricate: its rows have too many runs.")
 
 
@@ -200,6 +203,8 @@ def from_coco_string(counts: str, height: int, width: int) -> RLE:
     _check_size(height, width)
     if not counts or not counts.isascii():
         raise InvalidMask("The counts of a mask are a non-empty ASCII string.")
+    if len(counts) > min(MAX_CHARACTERS, _GROUPS * (height * width + 1)):
+        raise TooIntricate(f"The mask is too intricate: its counts have {len(counts):,} characters.")
     groups = np.frombuffer(counts.encode("ascii"), dtype=np.uint8).astype(np.int64) - 48
     last = np.flatnonzero(groups & 0x20 == 0)
     if groups.min() < 0 or groups.max() > 0x3F or last.size == 0 or last[-1] != groups.size - 1:
@@ -219,7 +224,7 @@ def from_coco_string(counts: str, height: int, width: int) -> RLE:
 def to_cropped(mask: RLE) -> CroppedRuns:
     """Row-major runs over the tight box, without decoding. Raises `TooIntricate` if they exceed `MAX_TRANSPOSED`."""
     x, y, w, h = bbox(mask)
-    row, column = _transpose(bounds(mask) - x * mask.height, w, mask.height)
+    row, column = _transpose(bounds(mask) - x * mask.height, mask.height)
     return CroppedRuns(x, y, w, h, _to_runs(_ordered(row - y, column, w), w * h).tolist())
 
 
@@ -233,19 +238,18 @@ def from_cropped(cropped: CroppedRuns, height: int, width: int) -> RLE:
     _check_size(height, width)
     _check_box(x, y, w, h, height, width)
     lengths = _runs(runs, w * h)
-    column, row = _transpose(_odd(np.cumsum(lengths)[: lengths.size // 2 * 2]), h, w)
+    column, row = _transpose(_odd(np.cumsum(lengths)[: lengths.size // 2 * 2]), w)
     return _from_bounds(_ordered(x + column, y + row, height), height, width)
 
 
-def _transpose(along: IntArray, lines: int, length: int) -> tuple[IntArray, IntArray]:
-    """From bounds along `lines` lines of `length` pixels, the changes seen when walking across the lines.
+def _transpose(along: IntArray, length: int) -> tuple[IntArray, IntArray]:
+    """From bounds along lines of `length` pixels, the changes seen when walking across the lines.
 
-    Returns position in the line (0..length-1) and line (0..lines), int64 [n] each, by line: there, the pixel differs
+    Returns position in the line (0..length-1) and line (0..), int64 [n] each, by line: there, the pixel differs
     from the same pixel of the line before, lines outside counting as zeros.
     """
-    edges = np.arange(1, lines) * length
-    inside = np.searchsorted(along, edges, "left") & np.searchsorted(along, edges, "right") & 1 == 1
-    cut = np.sort(np.concatenate((along, edges[inside], edges[inside])), kind="stable")  # no run leaves its line now
+    edges = _edges_inside(along, length)
+    cut = np.sort(np.concatenate((along, edges, edges)), kind="stable")  # no run leaves its line now
     stride = length + 1  # room for an end at the end of its line
     own = cut + np.repeat(cut[::2] // max(length, 1), 2)
     first, stop = _odd(np.concatenate((own, own + stride))).reshape(-1, 2).T  # each line XOR the line before
@@ -256,6 +260,18 @@ def _transpose(along: IntArray, lines: int, length: int) -> tuple[IntArray, IntA
     flat = np.arange(total) + np.repeat(first - (np.cumsum(sizes) - sizes), sizes)
     crossing = flat // stride
     return flat - crossing * stride, crossing
+
+
+def _edges_inside(along: IntArray, length: int) -> IntArray:
+    """The ends of lines inside of runs, int64 [n] increasing. Raises `TooIntricate` if there are too many."""
+    starts, stops = along.reshape(-1, 2).T
+    first = starts // max(length, 1)
+    crossed = (stops - 1) // max(length, 1) - first
+    total = int(crossed.sum())
+    if total > MAX_TRANSPOSED:
+        raise TooIntricate("The mask is too intricate: it has too many runs.")
+    line: IntArray = np.arange(1, total + 1) + np.repeat(first - (np.cumsum(crossed) - crossed), crossed)
+    return line * length
 
 
 def _odd(positions: IntArray) -> IntArray:
@@ -284,10 +300,12 @@ def _from_bounds(along: IntArray, height: int, width: int) -> RLE:
 
 def _runs(values: npt.ArrayLike, size: int) -> IntArray:
     """Checked run lengths as int64. Raises `InvalidMask` unless whole, non-negative and of sum `size`."""
-    try:
-        runs = np.asarray(values)
-    except ValueError:  # lists of unequal length
-        runs = np.empty((0, 0))
+    if isinstance(values, list):
+        if len(values) > 2 * size + 2:  # runs of length 0 between all others, and then some
+            raise InvalidMask(f"The mask has {len(values):,} runs and {size:,} pixels.")
+        if not set(map(type, values)) <= {int}:  # an array of texts would make each as long as the longest
+            raise InvalidMask("The runs of a mask are a flat list of whole numbers.")
+    runs = np.asarray(values)
     if runs.ndim != 1 or (runs.size and runs.dtype.kind not in "iu"):
         raise InvalidMask("The runs of a mask are a flat list of whole numbers.")
     if runs.size and (runs.min() < 0 or runs.max() > size):

@@ -58,6 +58,7 @@ def to_row(annotation: Annotation, position: int) -> AnnotationRow:
         "score": None if annotation.score is None else float(annotation.score),
         "source": annotation.source,
         "prompts": json.dumps(annotation.prompts, sort_keys=True),
+        "crowd": annotation.crowd,
     }
 
 
@@ -73,6 +74,7 @@ def to_annotation(row: RowMapping, image_id: str, height: int, width: int, merge
         score=row["score"],
         source=row["source"],
         prompts=json.loads(row["prompts"]),
+        crowd=row["crowd"],
     )
 
 
@@ -142,7 +144,7 @@ def step(connection: Connection, image: Row[Any], undo: bool, merged: Mapping[in
     event = connection.execute(_next_event(image.id, undo)).one_or_none()
     if event is None:
         raise Conflict(f"There is nothing to {'undo' if undo else 'redo'} on this image.")
-    steps: list[Step] = [(before, after) for before, after in json.loads(event.changes)]
+    steps: list[Step] = [(_complete(before), _complete(after)) for before, after in json.loads(event.changes)]
     if undo:
         steps = [(after, before) for before, after in reversed(steps)]
     label_rows.revive(connection, {after["label_id"] for _, after in steps if after}, merged)
@@ -156,6 +158,11 @@ def has_request(connection: Connection, image_id: str, request_id: str | None) -
     """Whether the image's journal has an event of this request."""
     which = (events.c.image_id == image_id) & (events.c.request_id == request_id)
     return request_id is not None and connection.scalar(select(exists().where(which))) is True
+
+
+def _complete(row: AnnotationRow | None) -> AnnotationRow | None:
+    """A row of an event, with the columns that were added after the event."""
+    return None if row is None else {"crowd": False, **row}
 
 
 def _check(change: Change, image: Row[Any]) -> None:

@@ -63,7 +63,13 @@ def one(connection: Connection, label_id: int, owner: str | None = None) -> Labe
 
 
 def add(
-    connection: Connection, project_id: int, name: str, color: str | None, supercategory: str, key: str | None
+    connection: Connection,
+    project_id: int,
+    name: str,
+    color: str | None = None,
+    supercategory: str = "",
+    key: str | None = None,
+    category_id: int | None = None,
 ) -> Label:
     """A new label, or the deleted one of this name. Colour and key default to the next free ones."""
     others = all_of(connection, project_id)
@@ -73,7 +79,7 @@ def add(
     if key is None:
         taken = {other.key for other in others if other.key}
         key = next((each for each in KEYS if each not in taken), None)
-    label = _checked(Label(0, project_id, name, color, supercategory, key), others)
+    label = _checked(Label(0, project_id, name, color, supercategory, key, category_id), others)
     _take_name(connection, label)
     values = _values(label) | {"deleted": False}
     known = (labels.c.project_id == project_id) & (labels.c.name == label.name)

@@ -78,10 +78,13 @@ class ProjectStore(Database):
             label_rows.lock_project(connection, project_id)
             return label_rows.add(connection, project_id, name, color, supercategory, key)
 
-    def ensure_label(self, project_id: int, name: str, supercategory: str = "") -> Label:
+    def ensure_label(
+        self, project_id: int, name: str, supercategory: str = "", category_id: int | None = None
+    ) -> Label:
         """The label of this name, added if there is none. A supercategory that `clean_name` refuses is left out.
 
-        Raises `InvalidRequest` for a name that `clean_name` refuses.
+        It gets the category id if it has none and no other label has this one. Raises `InvalidRequest` for a name that
+        `clean_name` refuses.
         """
         wanted = clean_name(name, "label")
         try:
@@ -90,10 +93,17 @@ class ProjectStore(Database):
             supercategory = ""
         with self._writing() as connection:
             label_rows.lock_project(connection, project_id)
-            for label in label_rows.all_of(connection, project_id):
-                if label.name == wanted:
-                    return label
-            return label_rows.add(connection, project_id, wanted, None, supercategory, None)
+            present = {label.name: label for label in label_rows.all_of(connection, project_id)}
+            if category_id in {label.category_id for label in present.values()}:
+                category_id = None
+            label = present.get(wanted)
+            if label is None:
+                return label_rows.add(
+                    connection, project_id, wanted, supercategory=supercategory, category_id=category_id
+                )
+            if label.category_id is None and category_id is not None:
+                label = label_rows.change(connection, replace(label, category_id=category_id))
+            return label
 
     def update_label(self, label: Label) -> Label:
         """Give the label of this id these fields; it stays in its project. Raises as `add_label` does."""

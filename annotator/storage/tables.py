@@ -40,6 +40,7 @@ labels = Table(
     Column("supercategory", Text, nullable=False),
     Column("key", Text),
     Column("deleted", Boolean, nullable=False, default=False),  # the row stays: undo may bring its annotations back
+    Column("category_id", BigInteger),  # in files of other tools
     Column("merged_into", ForeignKey("labels.id")),  # its annotations count as that label's; then it is deleted too
     UniqueConstraint("project_id", "name"),
 )
@@ -78,6 +79,7 @@ annotation_rows = Table(
     Column("score", Double),
     Column("source", Text, nullable=False),
     Column("prompts", Text, nullable=False),  # JSON
+    Column("crowd", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("image_id", "position"),
 )
 

@@ -23,6 +23,7 @@ class NewObject:
     score: float | None = None
     source: Source = "prompt"
     prompts: dict[str, Any] = field(default_factory=dict)
+    crowd: bool = False
 
 
 class Annotations:
@@ -54,6 +55,7 @@ class Annotations:
             score=new.score,
             source=new.source,
             prompts=new.prompts,
+            crowd=new.crowd,
         )
 
     def update(
@@ -66,7 +68,7 @@ class Annotations:
         if self._store.has_request(record.id, request_id):
             return self._store.annotation(record.id, annotation_id), None, self._store.history(record.id)
         before = self._store.annotation(record.id, annotation_id)
-        fields = {name: getattr(before, name) for name in ("label_id", "mask", "score", "source", "prompts")}
+        fields = {name: getattr(before, name) for name in ("label_id", "mask", "score", "source", "prompts", "crowd")}
         if "mask" in changes:
             fields["score"] = None  # it was the old mask's
         after = self.new_annotation(record, NewObject(**{**fields, **changes}), annotation_id)

@@ -2,77 +2,156 @@
 
 from __future__ import annotations
 
-import json
+import os
 import uuid
 from collections import defaultdict
-from typing import BinaryIO
+from collections.abc import Sequence
+from typing import IO
 
-from annotator.errors import InvalidRequest, NotFound, NotJson
-from annotator.formats import coco
-from annotator.formats.registry import Dataset, Format
+from annotator.errors import DatabaseUnavailable, InvalidRequest, NotFound, StorageFull
+from annotator.formats.dataset import Dataset, FileCategory, FileContents, FileObject
+from annotator.formats.problems import Problem, Problems
+from annotator.formats.registry import find_format
+from annotator.imaging.budget import DecodeBudget
+from annotator.masks import rle
+from annotator.storage.display_names import clean_name
 from annotator.storage.store import Store
-from annotator.types import Annotation, Project
-from annotator.workspace.annotations import Annotations, NewObject
-from annotator.workspace.images import Images
+from annotator.types import Annotation, ImageRecord, Project
+
+_BAD_NAME = Problem("The category {which} cannot be a label.", "{count} categories cannot be labels: {which}.")
+_BAD_PARENT = Problem(
+    "The supercategory of {which} was left out.", "The supercategories of {count} categories were left out: {which}."
+)
+_WITHOUT_LABEL = Problem(
+    "One annotation was left out with its category.", "{count} annotations were left out with their categories."
+)
+_OTHER_NUMBER = Problem(
+    "The category {which} keeps the number that it has here.",
+    "{count} categories keep the numbers that they have here: {which}.",
+)
+_PRESENT = Problem("One object was there already.", "{count} objects were there already.")
+_REMOVED = Problem(
+    "{which} or one of its labels was removed meanwhile; its objects were left out.",
+    "{count} images or their labels were removed meanwhile; their objects were left out: {which}.",
+)
+
+
+_PARSED_BYTES = 1 << 30
+_PARSED_PER_BYTE = 8
+"""Files are parsed at the same time while they need this much memory together, at eight times their size."""
 
 
 class Exchange:
-    """COCO files in, files of any format out."""
+    """Files in and out, in every format of `formats`."""
 
-    def __init__(self, store: Store, images: Images, annotations: Annotations) -> None:
-        self._store, self._images, self._annotations = store, images, annotations
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._budget = DecodeBudget(_PARSED_BYTES)
 
-    def import_coco(self, project: Project, data: bytes) -> tuple[int, list[str]]:
-        """Add a COCO file's objects that are not there yet, one journal step per image.
+    def import_file(self, project: Project, format_name: str, file: IO[bytes]) -> tuple[int, list[str]]:
+        """Add a file's objects, one journal step per image; returns how many, and sentences on what was not used.
 
-        Returns how many were added, and a sentence for each thing that could not be used.
+        Objects that are there already are not added again, so an import that was interrupted can be repeated. Nothing
+        is added before the whole file was read. Raises `NotFound` for an unknown format, `InvalidRequest` for one that
+        cannot be read, `Busy` while other large files are read, and what the format's `read` raises.
         """
-        try:
-            document = json.loads(data)
-        except (ValueError, RecursionError):
-            raise NotJson("This file is not JSON.") from None
-        records = {record.id: record for record in self._images.all(project)}
-        entries, problems = coco.parse(document, list(records.values()))
-        labels: dict[str, int | None] = {}
-        found: dict[str, list[Annotation]] = defaultdict(list)
-        for each in entries:
-            if each.category not in labels:
-                labels[each.category] = self._label_id(project, each, problems)
-            label_id = labels[each.category]
-            if label_id is not None:
-                new = NewObject(label_id, each.mask, each.score, "import")
-                made = self._annotations.new_annotation(records[each.image_id], new, uuid.uuid4().hex)
-                found[each.image_id].append(made)
+        kind = find_format(format_name)
+        if kind.read is None:
+            raise InvalidRequest(f"{kind.title} can be written and not read.")
+        records = list(self._store.iter_images(project.id))
+        with self._budget.hold(_PARSED_PER_BYTE * file.seek(0, os.SEEK_END)):
+            file.seek(0)
+            contents = kind.read(file.read(), records)
+        labels = self._add_labels(project, contents)
+        objects: dict[str, list[Annotation]] = defaultdict(list)
+        for each in contents.objects:
+            if (label_id := labels.get(each.category)) is None:
+                contents.problems.add(_WITHOUT_LABEL)
+            else:
+                objects[each.image_id].append(_annotation(each, label_id))
         added = 0
-        for image_id, objects in found.items():
+        for record in records:
+            added += self._add_objects(record, objects.get(record.id, ()), added, contents.problems)
+        return added, contents.problems.sentences()
+
+    def _add_labels(self, project: Project, contents: FileContents) -> dict[FileCategory, int]:
+        """The label of every category of the contents that can have one; missing labels are added."""
+        problems = contents.problems
+        labels = {label.name: label for label in self._store.labels(project.id)}
+        found: dict[FileCategory, int] = {}
+        for category in contents.categories:
             try:
-                added += self._store.add_missing(image_id, "import objects", objects)
-            except NotFound as error:  # the image, or a label, was deleted meanwhile
-                problems.append(f"{records[image_id].name}: {error}")
-        return added, problems
+                name = clean_name(category.name, "label")
+            except InvalidRequest as error:
+                problems.add(_BAD_NAME, category.name, str(error))
+                continue
+            label = labels.get(name)
+            if label is None or (label.category_id is None and category.id is not None):
+                parent = _clean_parent(category, problems)
+                labels[name] = label = self._store.ensure_label(project.id, name, parent, category.id)
+            if category.id not in (None, label.category_id):
+                here = "none" if label.category_id is None else label.category_id
+                problems.add(_OTHER_NUMBER, name, f"It is {here} here and {category.id} in the file.")
+            found[category] = label.id
+        return found
 
-    def _label_id(self, project: Project, entry: coco.Imported, problems: list[str]) -> int | None:
-        """The label of the entry's category, added if need be; None if there cannot be one, which is reported."""
+    def _add_objects(self, record: ImageRecord, objects: Sequence[Annotation], before: int, problems: Problems) -> int:
+        """Add those objects that the image does not have; how many. `before` were added to other images."""
+        if not objects:
+            return 0
         try:
-            return self._store.ensure_label(project.id, entry.category, entry.supercategory).id
-        except InvalidRequest as error:
-            problems.append(f"Category {entry.category!r:.100}: {error} Its annotations were left out.")
-            return None
+            added = self._store.add_missing(record.id, "import objects", objects)
+        except NotFound:
+            problems.add(_REMOVED, record.name)
+            return 0
+        except (DatabaseUnavailable, StorageFull) as error:
+            if not before:
+                raise
+            reason = "the disk is full" if isinstance(error, StorageFull) else "the database is not available"
+            text = f"Only {before:,} objects were imported, then {reason}: import the file again to add the rest."
+            raise type(error)(text) from error
+        problems.add_many(_PRESENT, len(objects) - added)
+        return added
 
-    def export(self, project: Project, stream: BinaryIO, format: Format, image_id: str | None = None) -> Dataset:
-        """Write the project, or one image of it, and return what was written. Raises NotFound for a foreign image."""
-        dataset = self._dataset(project, image_id)
-        format.write(dataset, stream)
-        return dataset
+    def export(self, project: Project, format_name: str, stream: IO[bytes], image_id: str | None = None) -> Dataset:
+        """Write the objects of the project, or of one image, into a stream; returns what was written.
 
-    def _dataset(self, project: Project, image_id: str | None) -> Dataset:
-        # Annotations first: what is added to the project meanwhile then only adds images and labels without any.
+        Raises `NotFound` for an unknown format or image, and what the format's `write` raises.
+        """
+        kind = find_format(format_name)
+        # Objects first: what is added to the project meanwhile then only adds images and labels without objects.
         if image_id is None:
             annotations = list(self._store.iter_annotations(project.id))
-            records = list(self._images.all(project))
+            records = list(self._store.iter_images(project.id))
         else:
             annotations = self._store.annotations(image_id)
             records = [self._store.image(image_id)]
             if records[0].project_id != project.id:
                 raise NotFound("There is no such image in this project.")
-        return Dataset(records, self._store.labels(project.id), annotations)
+        dataset = Dataset(records, self._store.labels(project.id), annotations)
+        kind.write(dataset, stream)
+        return dataset
+
+
+def _annotation(found: FileObject, label_id: int) -> Annotation:
+    return Annotation(
+        id=uuid.uuid4().hex,
+        image_id=found.image_id,
+        label_id=label_id,
+        mask=found.mask,
+        area=rle.area(found.mask),
+        bbox=rle.bbox(found.mask),
+        score=found.score,
+        source="import",
+        crowd=found.crowd,
+    )
+
+
+def _clean_parent(category: FileCategory, problems: Problems) -> str:
+    if not category.supercategory:
+        return ""
+    try:
+        return clean_name(category.supercategory, "supercategory")
+    except InvalidRequest as error:
+        problems.add(_BAD_PARENT, category.name, str(error))
+        return ""

@@ -84,7 +84,7 @@ export function createIntake({ store, api, labels, objects, session, toast }) {
     try {
       const { kept, problems } = await api.post(`${into}/import/coco`, form, { retry: "never" });
       toast(kept === 1 ? "1 object imported." : `${kept} objects imported.`);
-      if (problems.length) toast(`Left out: ${problems.slice(0, 3).join(" ")}${more(problems.length - 3)}`, { kind: "error" });
+      if (problems.length) toast(`${problems.slice(0, 3).join(" ")}${more(problems.length - 3)}`, { kind: "error" });
       await showImported();
     } catch (error) {
       toast(named(file.name, /** @type {Error} */ (error).message), { kind: "error" });

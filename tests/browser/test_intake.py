@@ -26,7 +26,7 @@ def test_a_coco_file_is_imported_and_its_objects_can_be_corrected(cat: Annotator
         cat.page.click('#annotator .button:has-text("Import")')
     chooser.value.set_files(path)
     cat.toast("1 object imported.")
-    cat.toast("Annotation 2: it has no mask.")
+    cat.toast("Annotation 2 has no mask.")
     cat.until("annotations.length === 1")
     kept = cat.state("annotations[0]")
     assert cat.mask(kept["id"]).sum() == 100 * 100

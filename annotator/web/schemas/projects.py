@@ -69,7 +69,7 @@ class MergeRequest(BaseModel):
 
 
 class Imported(BaseModel):
-    """What an import brought: objects kept, and one sentence per entry that could not be used."""
+    """What an import brought: objects kept, and one sentence for each kind of entry that was not used as it is."""
 
     kept: int
     problems: list[str]

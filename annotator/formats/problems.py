@@ -1,0 +1,62 @@
+"""What could not be used of a file, as one sentence a kind, however many entries there are."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import NamedTuple
+
+_MAX_NAMED = 5
+_MAX_NAME = 100
+_MAX_DETAIL = 300
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+class Problem(NamedTuple):
+    """A kind of problem as two sentences: of one entry, "{which}", and of several, "{count}" of them."""
+
+    one: str
+    many: str
+
+
+class Problems:
+    """Counts problems of each kind and names the first few entries that have them."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[Problem] = Counter()
+        self._entries: dict[Problem, list[str]] = {}
+        self._details: dict[Problem, str] = {}
+
+    def add(self, problem: Problem, entry: object = "", detail: str = "") -> None:
+        """Count an entry. `detail` is a sentence about it; the first one of each kind is kept."""
+        self._counts[problem] += 1
+        entries = self._entries.setdefault(problem, [])
+        if len(entries) < _MAX_NAMED and (name := printable(entry)) not in entries:
+            entries.append(name)
+        if detail:
+            self._details.setdefault(problem, printable(detail, _MAX_DETAIL))
+
+    def add_many(self, problem: Problem, count: int) -> None:
+        """Count several entries at once, without naming them."""
+        if count:
+            self._counts[problem] += count
+            self._entries.setdefault(problem, [""])
+
+    def sentences(self) -> list[str]:
+        """One text a kind, in the order in which the kinds were met. Every one can be written as UTF-8."""
+        return [self._sentence(problem, count) for problem, count in self._counts.items()]
+
+    def _sentence(self, problem: Problem, count: int) -> str:
+        entries, detail = self._entries[problem], self._details.get(problem, "")
+        if count == 1:
+            return f"{problem.one.format(which=entries[0])} {detail}".strip()
+        more = f" and {count - len(entries):,} more" if count > len(entries) else ""
+        text = problem.many.format(count=f"{count:,}", which=", ".join(entries) + more)
+        return f"{text} The first: {detail}" if detail else text
+
+
+def printable(value: object, length: int = _MAX_NAME) -> str:
+    """A JSON value as a text on one line, of at most `length` characters, that can be written as UTF-8."""
+    text = type(value).__name__ if isinstance(value, list | dict) else str(value)
+    text = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text[: length + 1])
+    return text if len(text) <= length else f"{text[: length - 1]}…"
