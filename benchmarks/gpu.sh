@@ -84,7 +84,7 @@ measure() {
   cat "$out/compile.txt" >>"$out/log.txt" && rm "$out/compile.txt"
   run 300 '\.json$| cannot run| failed|inputs$' "$python" -m benchmarks --device "$device" --output "$out" \
     "${bench_options[@]}" "$@" "${eager[@]}"
-  run 60 '^click|a click$' "$python" -m benchmarks.profile_click --device "$device" "$@" "${eager[@]}"
+  run 60 '^click|^encode|a click$' "$python" -m benchmarks.profile_click --device "$device" "$@" "${eager[@]}"
 }
 
 toolchain >"$out/log.txt" # no pipe: it exports what it finds

@@ -1,8 +1,8 @@
-"""Where the time of a click goes: `python -m benchmarks.profile_click [--model large --untrained] [--device cuda]`.
+"""Where the time of a click and of an encode goes: `python -m benchmarks.profile_click [--model large --untrained]`.
 
 Prints the median wall time of a click on a cached embedding, the device's share of it by stage, and the operations that
 take the most, counted by torch's profiler over the same clicks: three masks each, as the server answers, every other
-one a refinement. Runs eager where the packages cannot be made.
+one a refinement. Then the same of encoding. Runs eager where the packages cannot be made.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import logging
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from torch.profiler import ProfilerActivity, profile
@@ -49,7 +51,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     target = Target.of(options)
     predictor = target.eager() if target.compile_missing() else target.packaged()
-    (embedding,) = predictor.encode([decode_image(photos()[0])])
+    image = decode_image(photos()[0])
+    (embedding,) = predictor.encode([image])
     for _ in range(3):
         clicks(predictor, embedding, 4)
         while predictor.capture_pending():
@@ -62,18 +65,30 @@ def main() -> None:
         f"after it {postprocess:.2f} ms",
         flush=True,
     )
-    cuda = predictor.device.type == "cuda"
-    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
-    with profile(activities=activities) as profiler:
-        clicks(predictor, embedding, options.clicks)
-    averages = profiler.key_averages()
-    for order in ("self_cuda_time_total", "self_cpu_time_total") if cuda else ("self_cpu_time_total",):
-        print(averages.table(sort_by=order, row_limit=25, max_name_column_width=60))
+    averages = profiled(predictor, lambda: clicks(predictor, embedding, options.clicks))
     # What waits for the device, a click: the host's side of the same run.
     waits = {"cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize"}
     for each in averages:
         if each.key in waits or each.key.startswith("cudaGraphLaunch"):
             print(f"{each.key}: {each.count / options.clicks:.1f} a click")
+    took = []
+    for _ in range(10):
+        start = time.perf_counter()
+        predictor.encode([image])[0].image_embed.cpu()
+        took.append((time.perf_counter() - start) * 1e3)
+    print(f"encode, {predictor.backend}: p50 {np.median(took):.2f} ms, with preprocessing", flush=True)
+    profiled(predictor, lambda: [predictor.encode([image]) for _ in range(5)])
+
+
+def profiled(predictor: Predictor, work: Callable[[], object]) -> Any:
+    """Run `work` under the profiler, print what takes the most time, on the device and on the host; returns all."""
+    cuda = predictor.device.type == "cuda"
+    with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]) as profiler:
+        work()
+    averages = profiler.key_averages()
+    for order in ("self_cuda_time_total", "self_cpu_time_total") if cuda else ("self_cpu_time_total",):
+        print(averages.table(sort_by=order, row_limit=25, max_name_column_width=60))
+    return averages
 
 
 if __name__ == "__main__":
