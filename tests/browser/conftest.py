@@ -11,6 +11,15 @@ if TYPE_CHECKING:
     from driver import Annotator
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _browser() -> Iterator[None]:
+    """One browser for all tests of a file; each has a profile of its own."""
+    from driver import running_browser
+
+    with running_browser():
+        yield
+
+
 @pytest.fixture
 def page(server_url: str) -> Iterator[Annotator]:
     from driver import browser_page

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
 COFFEE = SAMPLES / "skimage_coffee.jpg"
@@ -147,19 +147,37 @@ class Annotator:
         self.page.wait_for_selector(f'#annotator .toast:has-text("{words}")')
 
 
+_running: list[Browser] = []
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """The browser that runs already, else one that ends with the block."""
+    if _running:
+        yield _running[0]
+        return
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(EXECUTABLE), args=ARGUMENTS)
+        _running.append(browser)
+        try:
+            yield browser
+        finally:
+            _running.clear()
+            browser.close()
+
+
 @contextmanager
 def browser_page(url: str, width: int = 1280, height: int = 800, **options: Any) -> Iterator[Annotator]:
     """A fresh browser profile with the page open."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(EXECUTABLE), args=ARGUMENTS)
+    with running_browser() as browser:
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
         try:
-            page = browser.new_context(viewport={"width": width, "height": height}, **options).new_page()
-            annotator = Annotator(page, url)
+            annotator = Annotator(context.new_page(), url)
             annotator.open()
             yield annotator
             assert not annotator.problems, annotator.problems
         finally:
-            browser.close()
+            context.close()
 
 
 @contextmanager
