@@ -1,6 +1,6 @@
 """Every error a user can cause or meet. Each message is one plain sentence that says what to do.
 
-`web/server.py` maps the classes to HTTP status codes, and the command line exits with 2 for all of them.
+`web/errors.py` maps the classes to HTTP status codes. The command line exits with 2 for all of them.
 """
 
 

@@ -492,6 +492,39 @@ def test_labels_are_merged_and_split_again(client: TestClient, image: dict[str, 
     assert client.post(f"/api/labels/{mug}/merge", json={"into": mug}).status_code in (409, 422)
 
 
+def test_a_repeated_keep_of_an_object_that_was_deleted_meanwhile_adds_nothing(
+    client: TestClient, image: dict[str, Any], label: int
+) -> None:
+    body = {"label_id": label, "mask": {"x": 0, "y": 0, "w": 1, "h": 1, "runs": [0, 1]}, "request_id": uuid.uuid4().hex}
+    url = f"/api/images/{image['id']}"
+    kept = client.post(f"{url}/annotations", json=body).json()["annotation"]
+    client.post(f"{url}/annotations/delete", json={"ids": [kept["id"]]})
+    again = client.post(f"{url}/annotations", json=body)
+    assert (again.status_code, again.json()["annotation"]["id"]) == (200, kept["id"])
+    assert client.get(f"{url}/document").json()["annotations"] == []
+
+
+def test_edits_by_hand_lose_the_score_of_the_old_mask(client: TestClient, image: dict[str, Any], label: int) -> None:
+    url = f"/api/images/{image['id']}/annotations"
+    two_parts = {"x": 0, "y": 0, "w": 3, "h": 1, "runs": [0, 1, 1, 1]}
+    kept = keep(client, image, label, two_parts, score=0.9).json()["annotation"]
+    parts = client.post(f"{url}/split", json={"ids": [kept["id"]]}).json()["annotations"]
+    assert [(each["score"], each["source"]) for each in parts] == [(None, "edit")] * 2
+    (merged,) = client.post(f"{url}/merge", json={"ids": [each["id"] for each in parts]}).json()["annotations"]
+    assert (merged["score"], merged["source"], merged["prompts"]) == (None, "edit", {})
+
+
+def test_more_prompts_at_once_than_there_are_places_are_refused_before_they_cost_anything(
+    client: TestClient, image: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"/api/images/{image['id']}/prompt"
+    with monkeypatch.context() as full:
+        full.setattr("annotator.web.routes.prompts._PLACES", 0)
+        refused = client.post(url, json={"points": [[10, 10, 1]]})
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
+    assert client.post(url, json={"points": [[10, 10, 1]]}).status_code == 200
+
+
 @pytest.mark.parametrize("field", ["name", "color", "supercategory"])
 def test_a_field_of_a_label_cannot_be_null(client: TestClient, label: int, field: str) -> None:
     assert client.patch(f"/api/labels/{label}", json={field: None}).status_code == 422

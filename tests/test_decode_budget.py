@@ -10,14 +10,14 @@ import pytest
 
 from annotator.errors import Busy, InvalidImage
 from annotator.imaging import decode as decoding
-from annotator.imaging.budget import DecodeBudget
+from annotator.imaging.budget import MemoryBudget
 from tests.data.pictures import encoded, gradient, zeros_png
 
 LIMIT = 40_000_000
 
 
 @contextmanager
-def held(budget: DecodeBudget, size: int) -> Iterator[threading.Event]:
+def held(budget: MemoryBudget, size: int) -> Iterator[threading.Event]:
     """Another thread that takes a share, and holds it until the event is set or the block ends."""
     taken, done = threading.Event(), threading.Event()
 
@@ -36,7 +36,7 @@ def held(budget: DecodeBudget, size: int) -> Iterator[threading.Event]:
         thread.join()
 
 
-def waiting(budget: DecodeBudget, number: int) -> None:
+def waiting(budget: MemoryBudget, number: int) -> None:
     """Return when that many are in line."""
     for _ in range(5000):
         if budget.waiting == number:
@@ -46,7 +46,7 @@ def waiting(budget: DecodeBudget, number: int) -> None:
 
 
 def test_what_fits_runs_at_once_and_the_rest_waits() -> None:
-    budget = DecodeBudget(100, wait_s=5)
+    budget = MemoryBudget(100, wait_s=5)
     order: list[str] = []
 
     def take(name: str, size: int) -> None:
@@ -70,7 +70,7 @@ def test_what_fits_runs_at_once_and_the_rest_waits() -> None:
 
 
 def test_what_is_larger_than_all_runs_alone() -> None:
-    budget = DecodeBudget(100, wait_s=0)
+    budget = MemoryBudget(100, wait_s=0)
     with budget.hold(1000):
         assert budget.used == 100
         with pytest.raises(Busy), budget.hold(1):
@@ -80,10 +80,10 @@ def test_what_is_larger_than_all_runs_alone() -> None:
 
 
 def test_who_waits_too_long_or_behind_too_many_is_refused_and_may_return() -> None:
-    budget = DecodeBudget(100, wait_s=0.01, max_waiting=0)
+    budget = MemoryBudget(100, wait_s=0.01, max_waiting=0)
     with pytest.raises(Busy), budget.hold(1):
         pass
-    budget = DecodeBudget(100, wait_s=0.01)
+    budget = MemoryBudget(100, wait_s=0.01)
     with held(budget, 100):
         with pytest.raises(Busy, match="try again") as caught, budget.hold(1):
             pass
@@ -94,7 +94,7 @@ def test_who_waits_too_long_or_behind_too_many_is_refused_and_may_return() -> No
 
 
 def test_a_failed_decode_gives_its_share_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    budget = DecodeBudget(1 << 20, wait_s=0)
+    budget = MemoryBudget(1 << 20, wait_s=0)
     monkeypatch.setattr(decoding, "BUDGET", budget)
     for _ in range(3):
         with pytest.raises(InvalidImage):
@@ -107,7 +107,7 @@ def test_a_failed_decode_gives_its_share_back(monkeypatch: pytest.MonkeyPatch) -
 def test_a_picture_waits_for_its_pixels_not_for_its_bytes(
     monkeypatch: pytest.MonkeyPatch, decode: type[decoding.decode]
 ) -> None:
-    budget = DecodeBudget(64 << 20, wait_s=0)
+    budget = MemoryBudget(64 << 20, wait_s=0)
     monkeypatch.setattr(decoding, "BUDGET", budget)
     bomb = zeros_png(3000, 3000)
     assert len(bomb) < 100_000

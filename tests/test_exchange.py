@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, event
 
 from annotator.errors import Busy, DatabaseUnavailable, NotJson, StorageFull
-from annotator.imaging.budget import DecodeBudget
+from annotator.imaging.budget import MemoryBudget
 from annotator.masks import rle
 from annotator.settings import Settings
 from annotator.storage.store import Store
@@ -285,7 +285,7 @@ def test_a_mask_that_no_browser_could_show_is_left_out_and_the_image_opens(
 def test_large_files_are_read_one_after_the_other(
     workspace: Workspace, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    budget = DecodeBudget(1 << 20, wait_s=0.01)
+    budget = MemoryBudget(1 << 20, wait_s=0.01)
     monkeypatch.setattr(workspace.exchange, "_budget", budget)
     large = document(square(1), padding=" " * (1 << 17))
     with budget.hold(1 << 19):

@@ -1,4 +1,7 @@
-"""Every format: a module of this folder with a constant `FORMAT`. A new format needs no other file changed."""
+"""Every format: a module of this folder with a constant `FORMAT`. REST and the command line find it.
+
+The page offers COCO only.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,10 @@ from annotator.types import ImageRecord
 class Format:
     """A kind of file. `name` stands in addresses and on the command line, `title` is for people.
 
-    `losses` is a sentence on what a project has and the file does not. `write` puts the file into a stream, raising
-    `InvalidMask` or `CorruptData` before the stream ends if the data contradict each other. `read` gives what can be
-    used of a file's bytes for these images, and raises `NotJson` or `InvalidRequest` if it is no file of this kind.
+    `losses` is a sentence: what a project has and the file does not. `write` writes the file into a stream and leaves
+    the stream at its end. It raises `InvalidMask` or `CorruptData` if the data contradict each other. `read` returns
+    what can be used of a file's bytes for these images. It raises `NotJson` or `InvalidRequest` if the file is of
+    another kind.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""How much memory decoding may take at a time, in the whole process, and how it is given back afterwards."""
+"""How much memory large work, such as decoding, may take at a time in this process, and how it is given back."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from annotator.errors import Busy
 
 
-class DecodeBudget:
-    """Lets decodes run while their memory together stays within `limit` bytes; the others wait in line.
+class MemoryBudget:
+    """Lets work run while their memory together stays within `limit` bytes; the others wait in line.
 
     First come, first served, so that small images do not starve a large one. An image that needs more than the whole
     limit runs alone. Who has waited `wait_s` seconds, or finds `max_waiting` others in line, gets `Busy`.

@@ -19,12 +19,12 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from annotator.errors import AnnotatorError, Busy, InvalidImage
-from annotator.imaging.budget import DecodeBudget, return_free_memory
+from annotator.imaging.budget import MemoryBudget, return_free_memory
 from annotator.imaging.sources import Source, open_source
 from annotator.types import UInt8Array
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
-BUDGET = DecodeBudget(1 << 30)
+BUDGET = MemoryBudget(1 << 30)
 """One image of the default limit, 128 megapixels, needs about all of it."""
 _THUMBNAIL = 160
 _ROWS_PIXELS = 1 << 17

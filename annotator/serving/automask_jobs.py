@@ -41,7 +41,7 @@ class AutomaskJob:
         return AutomaskStatus(state, progress.done, progress.total, self._error, self._proposals)
 
     def cancel(self) -> None:
-        """Stop after the chunk in hand. A finished job stays as it is."""
+        """Stop after the current chunk. A finished job stays as it is."""
         self._stop.set()
 
     def restart(self) -> None:

@@ -114,7 +114,7 @@ class Engine:
         return task.future
 
     def close(self) -> None:
-        """Cancel what waits and stop the thread after the chunk in hand."""
+        """Cancel what waits and stop the thread after the current chunk."""
         with self._wake:
             self._closed = True
             waiting = [task for _, _, task in self._heap]

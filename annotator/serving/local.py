@@ -66,7 +66,6 @@ class LocalSegmenter:
         self.models.close()
         self.engine.close()
         self.cache.close()
-        self.cache.close()
 
     def info(self) -> ModelInfo:
         """What serves now."""
@@ -85,10 +84,11 @@ class LocalSegmenter:
 
     def encoding_error(self, key: str) -> str | None:
         """Why the image could not be encoded when that was last tried."""
-        return self._failures.get(key)
+        with self._lock:
+            return self._failures.get(key)
 
     def encode(self, image: ImageSource, upcoming: Sequence[ImageSource], group: str) -> None:
-        """Encode `image` in the background, then the `upcoming` ones. When skimming, only the last few opens count."""
+        """Encode `image` in the background, then the `upcoming` ones; see `Segmenter.encode`."""
         with self._lock:
             opened, prefetched = self._opened[group], self._upcoming[group]
             if len(opened) == opened.maxlen:
@@ -104,7 +104,8 @@ class LocalSegmenter:
                 self._embedding(self.models.predictor, image)
             except Exception as error:
                 log.exception("An image could not be encoded.")
-                self._failures[image.key] = str(error) if isinstance(error, AnnotatorError) else "It failed."
+                with self._lock:
+                    self._failures[image.key] = str(error) if isinstance(error, AnnotatorError) else "It failed."
 
         return self.engine.submit(priority, work, f"encode:{image.key}" if priority == Priority.ENCODE else None)
 
@@ -121,7 +122,8 @@ class LocalSegmenter:
             raise AnnotatorError(f"The stored image cannot be read ({error.strerror}).") from None
         (embedding,) = predictor.encode([np.ascontiguousarray(pixels)])
         self.cache.put(key, embedding)
-        self._failures.pop(image.key, None)
+        with self._lock:
+            self._failures.pop(image.key, None)
         return embedding, (time.perf_counter() - started) * 1e3
 
     # --- prompts ---
@@ -219,5 +221,5 @@ class LocalSegmenter:
         return self._jobs.get(job_id).status()
 
     def cancel_automask(self, job_id: str) -> None:
-        """Stop a run after its chunk in hand."""
+        """Stop a run after the current chunk."""
         self._jobs.get(job_id).cancel()

@@ -77,6 +77,7 @@ class ModelHost:
             self._loading = Loading(spec.name, done / max(total, 1))
 
         with self._switching:
+            self._loading = Loading(spec.name, 0.0)  # a switch before this one has cleared it
             try:
                 path = zoo.fetch(spec, self._settings.models_dir, progress)
                 self.current = self._build(spec, path)
@@ -89,7 +90,8 @@ class ModelHost:
                 self._error = f"{spec.title} could not be loaded ({error})."
                 log.exception("%s could not be loaded.", spec.title)
             finally:
-                self._loading = None
+                if self._loading is not None and self._loading.name == spec.name:  # else another switch waits
+                    self._loading = None
                 self._ready.set()
             if self._settings.compile and self._compiler is None:
                 self._compiler = threading.Thread(target=self._compile_eager, name="compile", daemon=True)

@@ -143,8 +143,8 @@ class Segmenter(Protocol):
     def encode(self, image: ImageSource, upcoming: Sequence[ImageSource], group: str) -> None:
         """Encode `image` in the background after all prompts, and the `upcoming` ones when nothing else waits.
 
-        Of one `group`, such as a user's project, only the last few images wait, and only the last call's `upcoming`
-        ones. Raises Busy.
+        In each `group`, such as a project, only the last few images wait. A new call replaces the `upcoming` images of
+        the call before. Raises Busy.
         """
 
     def prompt(
@@ -178,7 +178,7 @@ class Segmenter(Protocol):
         """How far a run is. Raises NotFound if it is not known (any more)."""
 
     def cancel_automask(self, job_id: str) -> None:
-        """Stop a run after its chunk in hand. What it found can be polled. Raises NotFound."""
+        """Stop a run after the current chunk. What it found can be polled. Raises NotFound."""
 
     def switch(self, name: str) -> None:
         """Fetch if needed, load, then serve the model `name`; `info` tells the progress. Raises NotFound.

@@ -41,7 +41,7 @@ MOUNT_OPTIONS: dict[str, Any] = {
 
 
 def build_ui() -> gr.Blocks:
-    """The page: one element that the canvas module fills."""
+    """The page: one empty element that `static/main.js` fills."""
     with gr.Blocks(title=TITLE, fill_height=True, fill_width=True, analytics_enabled=False) as blocks:
         gr.HTML(html_template=_TEMPLATE, js_on_load=_ON_LOAD, apply_default_css=False, elem_id="annotator-frame")
     page: gr.Blocks = blocks

@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any
 
-from annotator.errors import InvalidMask, InvalidRequest
+from annotator.errors import InvalidMask, InvalidRequest, NotFound
 from annotator.masks import edit
 from annotator.masks import rle as rles
 from annotator.storage.store import Store
@@ -27,7 +28,7 @@ class NewObject:
 
 
 class Annotations:
-    """The objects of images. A `request_id` makes a request repeatable: seen before, it changes nothing again."""
+    """The objects of images. With a `request_id`, a request can be repeated safely: the second time nothing changes."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -38,7 +39,10 @@ class Annotations:
         seed = f"{record.id}:{request_id or uuid.uuid4().hex}"
         annotation = self.new_annotation(record, new, uuid.uuid5(uuid.NAMESPACE_OID, seed).hex)
         history = self._store.commit(record.id, "keep object", [Change(None, annotation)], request_id)
-        return self._store.annotation(record.id, annotation.id), history
+        try:
+            return self._store.annotation(record.id, annotation.id), history
+        except NotFound:  # the request is a repetition, and the object was deleted meanwhile
+            return annotation, history
 
     def new_annotation(self, record: ImageRecord, new: NewObject, annotation_id: str) -> Annotation:
         """An annotation, not yet committed. Raises InvalidMask for an empty mask."""
@@ -92,10 +96,7 @@ class Annotations:
         if len(parts) < 2:
             raise InvalidRequest("Select at least two objects to merge.")
         first, *rest = parts
-        mask = first.mask
-        for each in rest:
-            mask = edit.union(mask, each.mask)
-        merged = replace(first, mask=mask, area=rles.area(mask), bbox=rles.bbox(mask), score=None, source="edit")
+        merged = _with_mask(first, reduce(rles.union, (each.mask for each in parts)), first.id)
         changes = [Change(first, merged), *(Change(each, None) for each in rest)]
         return self._store.commit(record.id, "merge objects", changes, request_id)
 
@@ -161,18 +162,15 @@ def _union(objects: Sequence[NewObject]) -> NewObject:
     """One object of the masks of several; it has a score only if it is made of one."""
     if len(objects) == 1:
         return objects[0]
-    mask = objects[0].mask
-    for each in objects[1:]:
-        mask = edit.union(mask, each.mask)
+    mask = reduce(rles.union, (each.mask for each in objects))
     points = [point for each in objects for point in each.prompts.get("points", [])]
     return replace(objects[0], mask=mask, score=None, prompts={"points": points[:MAX_POINTS], "box": None})
 
 
 def _with_mask(before: Annotation, mask: RLE, annotation_id: str) -> Annotation:
-    """The object with another mask, as an edit by hand."""
-    return replace(
-        before, id=annotation_id, mask=mask, area=rles.area(mask), bbox=rles.bbox(mask), source="edit", prompts={}
-    )
+    """The object with another mask, as an edit by hand: the score and the prompts were the old mask's."""
+    area, bbox = rles.area(mask), rles.bbox(mask)
+    return replace(before, id=annotation_id, mask=mask, area=area, bbox=bbox, score=None, source="edit", prompts={})
 
 
 def _of(what: str, changes: Sequence[Change]) -> str:

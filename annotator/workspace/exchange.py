@@ -12,7 +12,7 @@ from annotator.errors import DatabaseUnavailable, InvalidRequest, NotFound, Stor
 from annotator.formats.dataset import Dataset, FileCategory, FileContents, FileObject
 from annotator.formats.problems import Problem, Problems
 from annotator.formats.registry import find_format
-from annotator.imaging.budget import DecodeBudget
+from annotator.imaging.budget import MemoryBudget
 from annotator.masks import rle
 from annotator.storage.display_names import clean_name
 from annotator.storage.store import Store
@@ -38,7 +38,8 @@ _REMOVED = Problem(
 
 _PARSED_BYTES = 1 << 30
 _PARSED_PER_BYTE = 8
-"""Files are parsed at the same time while they need this much memory together, at eight times their size."""
+"""Files are parsed in parallel while their memory together stays below this. Parsing needs about eight times a
+file's size."""
 
 
 class Exchange:
@@ -46,7 +47,7 @@ class Exchange:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._budget = DecodeBudget(_PARSED_BYTES)
+        self._budget = MemoryBudget(_PARSED_BYTES)
 
     def import_file(self, project: Project, format_name: str, file: IO[bytes]) -> tuple[int, list[str]]:
         """Add a file's objects, one journal step per image; returns how many, and sentences on what was not used.
@@ -119,7 +120,7 @@ class Exchange:
         Raises `NotFound` for an unknown format or image, and what the format's `write` raises.
         """
         kind = find_format(format_name)
-        # Objects first: what is added to the project meanwhile then only adds images and labels without objects.
+        # Objects first. Images and labels added afterwards then do no harm: no object here belongs to them.
         if image_id is None:
             annotations = list(self._store.iter_annotations(project.id))
             records = list(self._store.iter_images(project.id))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
 from functools import partial
 
 from cachetools import LRUCache
@@ -81,10 +80,6 @@ class Images:
             raise NotFound(f"There is no sample called {name!r}.")
         file_name = f"{name}.jpg"
         return self.add(project, file_name, (ASSETS_DIR / "samples" / file_name).read_bytes())[0]
-
-    def all(self, project: Project) -> Iterator[ImageRecord]:
-        """The project's images, oldest first."""
-        return self._store.iter_images(project.id)
 
     def pixels(self, record: ImageRecord) -> UInt8Array:
         """Upright RGB uint8 [height, width, 3], from a small cache or decoded again."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from annotator.errors import Busy, InvalidPrompt
 from annotator.masks import rle as rles
 from annotator.serving.segmenter import Answer, Refinement, Segmenter
-from annotator.types import MAX_POINTS, RLE, BoolArray, Candidate, ImageRecord, Prompt
+from annotator.types import MAX_POINTS, RLE, BoolArray, ImageRecord, Prompt
 from annotator.workspace.images import Images
 from annotator.workspace.views import View, check_inside, check_view, crop
-
-MAX_OBJECTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +44,11 @@ class Prompting:
     ) -> PendingAnswer:
         """Ask for the masks of one object.
 
-        The prompt refines the candidate `refine`, or where that is forgotten the mask `start`, if it is given. With a
-        `view` the model sees only that part of the image, at its full resolution: finer edges. Prompts and masks stay
-        in image coordinates. A view smaller than the model's input is widened to it. What `start` and its prompts are
-        outside the view stays as it is. `hover` names the pointer. Raises InvalidPrompt, Busy.
+        The prompt refines the candidate `refine`. If that is forgotten, it refines the mask `start`, if given. With a
+        `view`, the model sees only that part of the image, at full resolution, so edges are finer. Prompts and masks
+        stay in image coordinates. A view smaller than the model's input is enlarged. With `start`, its mask outside the
+        view stays, and prompts outside the view are ignored. `hover` is the id of the pointer. Raises InvalidPrompt,
+        Busy.
         """
         check_prompt(prompt, record.height, record.width)
         before = None if start is None else rles.decode(start)
@@ -86,17 +85,6 @@ class Prompting:
             return replace(answer, candidates=masks)
 
         return PendingAnswer(future, finish)
-
-    def prompt_many(self, record: ImageRecord, prompts: Sequence[Prompt]) -> Future[list[Candidate]]:
-        """The best mask for each of up to 1024 objects. Raises InvalidPrompt naming the first bad one, Busy."""
-        if not 1 <= len(prompts) <= MAX_OBJECTS:
-            raise InvalidPrompt(f"One request takes 1 to {MAX_OBJECTS} objects, not {len(prompts)}.", "prompts")
-        for index, prompt in enumerate(prompts):
-            try:
-                check_prompt(prompt, record.height, record.width)
-            except InvalidPrompt as error:
-                raise InvalidPrompt(str(error), f"prompts[{index}].{error.field}") from None
-        return self._segmenter.prompt_many(self._images.source(record), prompts)
 
 
 def check_prompt(prompt: Prompt, height: int, width: int) -> None:

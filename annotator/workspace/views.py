@@ -92,6 +92,6 @@ def check_view(view: View, height: int, width: int) -> None:
 
 
 def check_inside(view: View, prompt: Prompt) -> None:
-    """Raises InvalidPrompt unless all of the prompt, and something of it, lies in the view."""
+    """Raises InvalidPrompt unless the prompt has a point or a box, and all of it lies in the view."""
     if view.clip_prompt(prompt) != prompt or prompt == Prompt():
         raise InvalidPrompt("With a detail view, all prompts should lie inside it.", "points")

@@ -52,7 +52,7 @@ export function createObjects({ store, api, outbox, labels, toast, prompting }) 
   /**
    * @param {Image} image
    * @param {Annotation} before
-   * @param {{mask: Mask, prompts?: Prompts}} fields
+   * @param {{mask: Mask, prompts?: Prompts, source?: Annotation["source"]}} fields
    * @param {string} failed
    * @param {boolean} [overtaken]  whether another tab's mask gives way, as far as this page knows
    */
@@ -123,7 +123,7 @@ export function createObjects({ store, api, outbox, labels, toast, prompting }) 
   /** @param {"undo" | "redo"} direction @param {Image} image  the one that was open when the key was pressed */
   async function step(direction, image) {
     if (!(await settled())) return; // what the person meant to take back does not exist
-    if (!isOpen(image)) return void toast(`${image.name} was left before its changes were saved: nothing was ${direction}ne.`);
+    if (!isOpen(image)) return void toast(`${image.name} was left before its changes were saved: nothing was ${direction === "undo" ? "undone" : "redone"}.`);
     const history = document.historyOf(image.id);
     const word = history?.[direction];
     if (!history || !word) return void toast(`There is nothing to ${direction}.`);
@@ -214,7 +214,7 @@ export function createObjects({ store, api, outbox, labels, toast, prompting }) 
     async editMask(id, mask) {
       const { image } = store.get();
       const [item] = saved([id]);
-      if (image && item) await correct(image, item, { mask }, "The edit was not kept");
+      if (image && item) await correct(image, item, { mask, source: "edit" }, "The edit was not kept");
     },
     async merge() {
       if (store.get().selection.length < 2)

@@ -1,4 +1,4 @@
-"""The REST routes under /api. Each one checks that what it names belongs to the user, then calls the workspace."""
+"""The REST routes under /api. Each one checks that what it names belongs to the user, then calls a use case."""
 
 from fastapi import APIRouter
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from annotator.errors import Busy
 from annotator.serving.segmenter import Refinement
 from annotator.types import ImageRecord
 from annotator.web.auth import User
@@ -17,8 +20,24 @@ from annotator.workspace.workspace import Workspace
 
 router = APIRouter(tags=["prompts"])
 
+_PLACES = 48
+"""Requests for masks at a time. nano answers as many in less than two seconds on two cores."""
 
-@router.post("/images/{image_id}/prompt", response_model=PromptAnswer)
+
+async def take_a_place(request: Request) -> AsyncIterator[None]:
+    """One of the places of requests for masks; those beyond them are refused before they cost anything. Raises Busy."""
+    state = request.app.state
+    waiting = getattr(state, "waiting_prompts", 0)
+    if waiting >= _PLACES:
+        raise Busy("Too many clicks are waiting for the model; try again in a moment.", retry_after=2)
+    state.waiting_prompts = waiting + 1
+    try:
+        yield
+    finally:
+        state.waiting_prompts -= 1
+
+
+@router.post("/images/{image_id}/prompt", response_model=PromptAnswer, dependencies=[Depends(take_a_place)])
 async def prompt(body: PromptRequest, request: Request, record: OwnImage, user: User, space: Space) -> Response:
     """Masks for the points and box of one object."""
     pending = await run_in_threadpool(_ask, body, record, user, space)
