@@ -65,7 +65,7 @@ test("of a folder the images are uploaded, and the rest is counted", async () =>
   const { store, said, toast } = page();
   const adopted = [];
   const session = { adopt: (images) => (adopted.push(...images), images), open: async () => {} };
-  const answer = (form) => ({ images: [photo(form.get("files").name)], errors: [] });
+  const answer = (form) => ({ images: [photo(form.get("files").name)], known: [], errors: [] });
   const { api } = server({ "POST /projects/1/images": answer });
   const intake = createIntake({ store, api, labels: {}, objects: {}, session, toast });
   const names = ["a.jpg", "notes.txt", "b.png", ".DS_Store"];
@@ -84,10 +84,28 @@ test("uploads go to the project they began in", async () => {
   const session = { adopt: () => [], open: async () => {} };
   const answer = () => {
     store.set({ projectId: 2 });
-    return { images: [], errors: [] };
+    return { images: [], known: [], errors: [] };
   };
   const { api, calls } = server({ "POST /projects/1/images": answer });
   const intake = createIntake({ store, api, labels: {}, objects: {}, session, toast });
   await intake.take(["a.jpg", "b.jpg"].map((name) => new File(["x"], name)));
   assert.equal(calls.length, 2);
+});
+
+test("images that are there already are said, and the first is opened when nothing new came", async () => {
+  const { store, said, toast } = page({ projectId: 1 });
+  const opened = [];
+  const session = { adopt: (images) => images.filter(({ id }) => id === "new.jpg"), open: async (id) => void opened.push(id) };
+  const answer = (form) => {
+    const image = photo(form.get("files").name);
+    return image.id === "new.jpg" ? { images: [image], known: [], errors: [] } : { images: [], known: [image], errors: [] };
+  };
+  const { api } = server({ "POST /projects/1/images": answer });
+  const intake = createIntake({ store, api, labels: {}, objects: {}, session, toast });
+  const files = (...names) => names.map((name) => new File(["x"], name));
+  await intake.take(files("old.jpg", "older.jpg"));
+  assert.equal(said.at(-1).text, "2 images were here already.");
+  await intake.take(files("old.jpg", "new.jpg"));
+  assert.equal(said.at(-1).text, "old.jpg was here already.");
+  assert.deepEqual(opened, ["old.jpg", "new.jpg"]);
 });

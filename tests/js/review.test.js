@@ -5,7 +5,7 @@ import { ApiError, createApi } from "../../static/data/api.js";
 import { createReview } from "../../static/work/review.js";
 import { annotation, page, photo, server, settle, square } from "./parts.js";
 
-const proposal = { index: 0, mask: square(), score: 1, stability: 1, area: 4, bbox: [0, 0, 2, 2] };
+const proposal = { index: 0, mask: square(), score: 1, stability: 1, area: 4, bbox: [0, 0, 2, 2], point: [1, 1] };
 const START = "POST /images/a/automask";
 const JOB = "GET /jobs/j";
 const done = { state: "done", done: 1, total: 1, proposals: [proposal] };
