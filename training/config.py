@@ -5,6 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
+SOURCES = {
+    "coco": 2.0,
+    "coco_more": 3.0,
+    "coco128": 0.4,
+    "voc_sample": 3.0,
+    "ccp": 3.5,
+    "wildlife": 2.0,
+    "davis": 1.5,
+    "pets": 1.5,
+    "cats": 0.8,
+    "adas_street": 1.4,
+    "campus_road": 0.7,
+    "facades": 1.2,
+    "artdeco": 0.4,
+    "corridor": 0.6,
+    "carparts": 1.0,
+    "food_home": 0.6,
+    "trashbags": 0.6,
+    "tools": 0.5,
+    "dubai": 0.5,
+    "nuclei": 0.4,
+    "fruits": 0.3,
+    "strawberry": 0.3,
+    "mushrooms": 0.3,
+    "granular": 0.3,
+    "wheat": 0.2,
+    "screws": 0.2,
+    "electronics": 0.2,
+    "particles": 0.2,
+    "publaynet": 0.2,
+}
+"""How often a photo of each source starts a scene: by how much its photos differ from one another, not by their number."""
+
+
 @dataclass(frozen=True)
 class Phase:
     """A stretch of the run at one input size."""
@@ -30,9 +64,7 @@ class Config:
         Phase(until=1.00, size=384, images=2, prompts=6, drawn=0.30, paste=0.75, corrected=0.6, balance=0.1),
     )
     # How often a photo of each source starts a scene.
-    sources: dict[str, float] = field(
-        default_factory=lambda: {"coco": 5.0, "davis": 2.0, "pets": 2.0, "cats": 1.0, "fruits": 0.6, "nuclei": 0.6}
-    )
+    sources: dict[str, float] = field(default_factory=lambda: dict(SOURCES))
     min_area: float = 0.004  # regions smaller than this share of the scene are not asked for
 
     qk_gain: float = 1.6
@@ -63,7 +95,7 @@ class Config:
     multi_later: float = 0.5  # weight of the candidates after the first click
 
     checkpoint_minutes: float = 4.0
-    evaluate_minutes: float = 12.0
+    evaluate_minutes: float = 600.0
     log_steps: int = 25
 
 
@@ -72,7 +104,6 @@ FURTHER = Config(
         Phase(until=0.50, size=384, images=2, prompts=6, drawn=0.20, paste=0.60, corrected=0.75, balance=0.1),
         Phase(until=1.00, size=512, images=2, prompts=5, drawn=0.10, paste=0.40, corrected=0.8, balance=0.05),
     ),
-    sources={"coco": 4.0, "davis": 2.5, "pets": 2.0, "cats": 1.2, "fruits": 0.6, "nuclei": 0.6},
     lr=3e-4,
     cooldown=0.65,
     silent=(0.45, 0.3, 0.13, 0.07, 0.05),

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from training.config import Config, Phase
-from training.photos import Image, Photo, Rng, crop, cutout, jitter, resize, window
+from training.photos import Image, Photo, PhotoFile, Rng, crop, cutout, jitter, resize, window
 from training.prompts import centre_of
 from training.scenes import Scene, colour_texture, draw_thing, drawn, put
 
@@ -30,7 +30,7 @@ class Sample(TypedDict):
 class Scenes(IterableDataset[Sample]):
     """An endless stream of samples; the stream of (seed, start, worker) is always the same."""
 
-    def __init__(self, photos: list[Photo], config: Config, phase: Phase, start: int) -> None:
+    def __init__(self, photos: list[PhotoFile], config: Config, phase: Phase, start: int) -> None:
         self.photos = photos
         self.config = config
         self.phase = phase
@@ -39,8 +39,8 @@ class Scenes(IterableDataset[Sample]):
         count = {s: sum(p.source == s for p in photos) for s in {p.source for p in photos}}
         weight = weight / np.array([count[p.source] for p in photos])
         self.chance = weight / weight.sum()
-        # Textures come from sources of everyday things, never from microscopy.
-        self.plain = [p for p in photos if p.source != "nuclei"] or photos
+        # Textures come from sources of everyday things, never from microscopes or print.
+        self.plain = [p for p in photos if p.source not in ("nuclei", "particles", "publaynet")] or photos
 
     def __iter__(self) -> Iterator[Sample]:
         worker = get_worker_info()
@@ -52,13 +52,13 @@ class Scenes(IterableDataset[Sample]):
 
     def pick(self, rng: Rng) -> Photo:
         """A random photo, by the shares of the sources."""
-        return self.photos[int(rng.choice(len(self.photos), p=self.chance))]
+        return self.photos[int(rng.choice(len(self.photos), p=self.chance))].decode()
 
     def texture(self, rng: Rng, width: int, height: int) -> Image:
         """A drawn texture or a patch of a photo."""
         if rng.random() < 0.55:
             return colour_texture(rng, width, height)
-        photo = self.plain[int(rng.integers(len(self.plain)))]
+        photo = self.plain[int(rng.integers(len(self.plain)))].decode()
         rows, columns = window(rng, photo.labels.shape[0], photo.labels.shape[1], least=0.02, stretch=1.5)
         if rng.random() < 0.6:  # a small patch: one material rather than a whole picture
             h, w = (rows.stop - rows.start) // 3 + 8, (columns.stop - columns.start) // 3 + 8
@@ -112,7 +112,7 @@ def pack(rng: Rng, scene: Scene, prompts: int, min_area: float) -> Sample | None
     }
 
 
-def loader(photos: list[Photo], config: Config, phase: Phase, start: int, workers: int) -> DataLoader[Sample]:
+def loader(photos: list[PhotoFile], config: Config, phase: Phase, start: int, workers: int) -> DataLoader[Sample]:
     """Batches of a phase, from `workers` processes; `start` (the step) makes a resumed stream a new one."""
     return DataLoader(
         Scenes(photos, config, phase, start),

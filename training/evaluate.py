@@ -24,7 +24,7 @@ from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
 from training import model as net
-from training.photos import Photo, read_all
+from training.photos import Photo, PhotoFile, read_folder
 from training.prompts import centre_of, correction
 
 MIN_AREA = 0.005
@@ -140,13 +140,13 @@ def summarise(records: list[Record]) -> dict[str, float]:
 
 
 def evaluate(
-    model: SAM2Base, photos: list[Photo], clicks: int = 3, limit: int | None = None
+    model: SAM2Base, photos: list[PhotoFile], clicks: int = 3, limit: int | None = None
 ) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     """Figures over all regions, and per source. `limit` bounds the regions taken from one photo (a quick check)."""
     rng = np.random.default_rng(0)
     training = model.training
     model.eval()
-    records = [record for photo in photos for record in run_photo(model, photo, clicks, limit, rng)]
+    records = [record for photo in photos for record in run_photo(model, photo.decode(), clicks, limit, rng)]
     model.train(training)
     by_source: dict[str, list[Record]] = defaultdict(list)
     for record in records:
@@ -166,7 +166,7 @@ def main() -> None:
     args = parser.parse_args()
     model = net.build(args.config, args.size)
     _load_checkpoint(model, args.model)
-    total, groups = evaluate(model, read_all(args.folder), args.clicks, args.limit)
+    total, groups = evaluate(model, read_folder(args.folder), args.clicks, args.limit)
     for name, figures in [*groups.items(), ("all", total)]:
         print(f"{name:8}", *(f"{k} {v:g}" for k, v in figures.items()))
     print(json.dumps(total))

@@ -37,7 +37,7 @@ def candidates(model: SAM2Base, image: Image, x: float, y: float) -> tuple[NDArr
     """The three masks (3 x H x W), best score first, for one click at pixel (x, y), and their scores."""
     height, width = image.shape[:2]
     blank = np.zeros((height, width))
-    photo = Photo("", image, blank.astype(np.uint16), blank.astype(bool))
+    photo = Photo("", "", image, blank.astype(np.uint16), blank.astype(bool))
     size = model.image_size
     features = net.encode(model, prepare(photo, size))
     point = torch.tensor([[[x * size / width, y * size / height]]])

@@ -22,7 +22,7 @@ from training import model as net
 from training import pretrained
 from training.evaluate import prepare
 from training.export import export
-from training.photos import Photo, read_all
+from training.photos import Photo, read_folder
 
 RIDGE = 1e-3  # share of the mean variance of the inputs that is added to each
 
@@ -95,7 +95,7 @@ def main() -> None:
     old, new = net.build(args.old_config).eval(), net.build(args.config).eval()
     _load_checkpoint(old, args.old)
     pretrained.load(new.image_encoder.trunk)
-    graft(old, new, read_all(args.data / "segments" / "train"))
+    graft(old, new, read_folder(args.data / "segments" / "train"))
     export(new, args.out)
 
 

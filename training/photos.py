@@ -1,4 +1,4 @@
-"""Photos with masks: a folder with `images/NAME.jpg` and `masks/NAME.png`, and random crops of them.
+"""Photos with masks: folders with `images/NAME.jpg` and `masks/NAME.png`, and random crops of them.
 
 Mask values: 0 unlabelled, 255 ignore (8-bit masks only), every other value a region.
 """
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 cv2.setNumThreads(0)  # forked loader workers would wait for threads that do not exist there
 IGNORE = 255
+HELD_OUT = 20  # of each set of `more`, every so many photos by sorted name are never trained on
 Image = NDArray[np.uint8]
 Rng = np.random.Generator
 
@@ -23,14 +24,10 @@ class Photo:
     """An RGB image (H x W x 3) with its label map (H x W, uint16) and the map of pixels to ignore (H x W, bool)."""
 
     name: str
+    source: str
     image: Image
     labels: NDArray[np.uint16]
     ignore: NDArray[np.bool_]
-
-    @property
-    def source(self) -> str:
-        """The prefix of the file name, such as "coco"."""
-        return self.name.partition("_")[0]
 
     def regions(self, min_area: float) -> list[int]:
         """Ids of the regions that cover at least `min_area` of the image."""
@@ -38,31 +35,54 @@ class Photo:
         return [int(i) for i, n in zip(ids, counts, strict=True) if i and n >= min_area * self.labels.size]
 
 
-def read_image(path: Path) -> Image:
-    """An RGB image, H x W x 3."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f"{path} is missing or no image")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+@dataclass(frozen=True)
+class PhotoFile:
+    """A photo and its mask as stored: the bytes of a JPEG and of a PNG. Thousands of them fit in memory."""
+
+    name: str
+    source: str
+    image: bytes
+    mask: bytes
+
+    def decode(self) -> Photo:
+        """The pixels. Raises ValueError for damaged files and for a mask that is not of the photo's size."""
+        image, mask = decode(self.image, cv2.IMREAD_COLOR), decode(self.mask, cv2.IMREAD_UNCHANGED)
+        if image is None or mask is None or image.shape[:2] != mask.shape[:2]:
+            raise ValueError(f"{self.name}: photo or mask is unreadable, or they differ in size")
+        ignore = (mask == IGNORE) if mask.dtype == np.uint8 else np.zeros(mask.shape, bool)
+        labels = np.where(ignore, 0, mask).astype(np.uint16)
+        return Photo(self.name, self.source, cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8), labels, ignore)
 
 
-def read(folder: Path, name: str) -> Photo:
-    """Read one photo and its mask."""
-    image = read_image(folder / "images" / f"{name}.jpg")
-    mask = cv2.imread(str(folder / "masks" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
-    if mask is None or image.shape[:2] != mask.shape[:2]:
-        raise ValueError(f"{name}: the mask is missing, unreadable, or not of the photo's size")
-    ignore = (mask == IGNORE) if mask.dtype == np.uint8 else np.zeros(mask.shape, bool)
-    labels = np.where(ignore, 0, mask).astype(np.uint16)
-    return Photo(name, image, labels, ignore)
+def decode(content: bytes, flags: int) -> NDArray[np.generic] | None:
+    """The pixels of an image file, BGR where it has colours; None if it is damaged."""
+    return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
 
 
-def read_all(folder: Path) -> list[Photo]:
-    """All photos of a folder, by name."""
-    photos = [read(folder, path.stem) for path in sorted((folder / "masks").glob("*.png"))]
-    if not photos:
+def read_folder(folder: Path, source: str | None = None) -> list[PhotoFile]:
+    """All photos of a folder, by name. The source is the part of a name before "_", unless one is given."""
+    files = [
+        PhotoFile(
+            path.stem,
+            source or path.stem.partition("_")[0],
+            (folder / "images" / f"{path.stem}.jpg").read_bytes(),
+            path.read_bytes(),
+        )
+        for path in sorted((folder / "masks").glob("*.png"))
+    ]
+    if not files:
         raise ValueError(f"no masks in {folder / 'masks'}")
-    return photos
+    return files
+
+
+def read_sets(data: Path) -> tuple[list[PhotoFile], list[PhotoFile]]:
+    """The photos to train on and those held out, of `segments` and of each set in `more` (every 20th by name)."""
+    train, held_out = read_folder(data / "segments" / "train"), read_folder(data / "segments" / "val")
+    for folder in sorted(path for path in (data / "more").glob("*") if path.is_dir()):
+        files = read_folder(folder, folder.name)
+        held_out += files[::HELD_OUT]
+        train += [file for k, file in enumerate(files) if k % HELD_OUT]
+    return train, held_out
 
 
 def window(rng: Rng, height: int, width: int, least: float, stretch: float) -> tuple[slice, slice]:

@@ -34,7 +34,7 @@ from training.data import Sample, loader
 from training.evaluate import evaluate
 from training.export import export
 from training.losses import affinity_loss, answer_loss, shrink
-from training.photos import Photo, read_all
+from training.photos import PhotoFile, read_sets
 from training.prompts import first_prompts, next_clicks
 
 STRIDE = 4  # input pixels per cell of the low-resolution masks
@@ -215,7 +215,7 @@ class Run:
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(record + "\n")
 
-    def check(self, photos: list[Photo], clicks: int, limit: int | None) -> None:
+    def check(self, photos: list[PhotoFile], clicks: int, limit: int | None) -> None:
         """Evaluate the averaged weights and log the figures."""
         total, groups = evaluate(self.ema, photos, clicks, limit)
         self.write(val=total, miou_1={source: figures["miou_1"] for source, figures in groups.items()})
@@ -235,8 +235,7 @@ def train(rank: int, args: argparse.Namespace, config: Config) -> None:
         )
     run = Run(args, config)
     model = run.model
-    photos = read_all(args.data / "segments" / "train")
-    held_out = read_all(args.data / "segments" / "val")
+    photos, held_out = read_sets(args.data)
     budget = args.minutes * 60
     current, stream = -1, iter(())
     seed = run.step * args.processes + rank  # every piece of a run and every process draws its own scenes
@@ -287,7 +286,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data"), help="folder with segments/train and segments/val"
+        "--data", type=Path, default=Path("../shared/data"), help="folder with segments/ and more/"
     )
     parser.add_argument("--config", type=Path, default=Path("assets/nano.yaml"), help="architecture")
     parser.add_argument("--run", type=Path, help="folder for checkpoints and the log (default: training/runs/STAGE)")
