@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-
 SOURCES = {
     "coco": 2.0,
     "coco_more": 3.0,
@@ -65,6 +64,7 @@ class Config:
     )
     # How often a photo of each source starts a scene.
     sources: dict[str, float] = field(default_factory=lambda: dict(SOURCES))
+    pseudo: float = 0.35  # share of the regions of a photo that come from its edges alone, where it has such
     min_area: float = 0.004  # regions smaller than this share of the scene are not asked for
 
     qk_gain: float = 1.6
@@ -86,6 +86,8 @@ class Config:
 
     bce: float = 2.0
     dice: float = 1.0
+    edge: float = 0.5  # weight of BCE + dice at pixels near the border, at full resolution
+    edge_points: int = 256  # how many pixels that is, for each region
     score: float = 1.0
     pick: float = 0.0  # weight of the expected IoU of the candidate the scores would pick
     affinity: float = 0.5  # weight of the loss that acts on the encoder directly
@@ -101,10 +103,11 @@ class Config:
 
 FURTHER = Config(
     phases=(
-        Phase(until=0.50, size=384, images=2, prompts=6, drawn=0.20, paste=0.60, corrected=0.75, balance=0.1),
-        Phase(until=1.00, size=512, images=2, prompts=5, drawn=0.10, paste=0.40, corrected=0.8, balance=0.05),
+        Phase(until=0.60, size=384, images=2, prompts=6, drawn=0.10, paste=0.40, corrected=0.75, balance=0.1),
+        Phase(until=1.00, size=512, images=2, prompts=6, drawn=0.05, paste=0.30, corrected=0.8, balance=0.05),
     ),
-    lr=3e-4,
+    lr=2.5e-4,
+    warmup_steps=50,
     cooldown=0.65,
     silent=(0.45, 0.3, 0.13, 0.07, 0.05),
     shown=0.3,

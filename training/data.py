@@ -8,13 +8,14 @@ from typing import TypedDict
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from training.config import Config, Phase
 from training.photos import Image, Photo, PhotoFile, Rng, crop, cutout, jitter, resize, window
 from training.prompts import centre_of
-from training.scenes import Scene, colour_texture, draw_thing, drawn, put
+from training.scenes import Mask, Scene, colour_texture, draw_thing, drawn, put
 
 
 class Sample(TypedDict):
@@ -25,6 +26,7 @@ class Sample(TypedDict):
     ignore: Tensor  # bool S x S: pixels that count for no region
     centre: Tensor  # float P x 2: the (x, y) of each region's point farthest from its border
     box: Tensor  # float P x 4: x0, y0, x1, y1 of each region
+    near: Tensor  # int64 P x K x 2: the (x, y) of random pixels near each region's border
 
 
 class Scenes(IterableDataset[Sample]):
@@ -68,8 +70,9 @@ class Scenes(IterableDataset[Sample]):
     def collage(self, rng: Rng) -> Scene:
         """A photo with its regions, often with regions of other photos and drawn things on top."""
         size = self.phase.size
-        image, masks, ignore = crop(rng, self.pick(rng), size, self.config.min_area)
-        scene = Scene(image, list(masks), ignore)
+        wanted = self.phase.prompts if self.config.pseudo else 0
+        view = crop(rng, self.pick(rng), size, self.config.min_area, wanted)
+        scene = Scene(view.image, list(view.masks), view.ignore, view.pseudo)
         few = len(scene.masks) < 4
         if rng.random() >= self.phase.paste * (1.0 if few else 0.5):
             return scene
@@ -89,27 +92,42 @@ class Scenes(IterableDataset[Sample]):
         """One sample, or None when the scene holds no region worth asking for."""
         size, prompts = self.phase.size, self.phase.prompts
         scene = drawn(rng, size, self.texture) if rng.random() < self.phase.drawn else self.collage(rng)
-        return pack(rng, scene, prompts, self.config.min_area)
+        return pack(rng, scene, prompts, self.config)
 
 
-def pack(rng: Rng, scene: Scene, prompts: int, min_area: float) -> Sample | None:
+def pack(rng: Rng, scene: Scene, prompts: int, config: Config) -> Sample | None:
     """A sample of `prompts` random regions of a scene; None when it holds no region worth asking for."""
     valid = ~scene.ignore
-    least = max(min_area * valid.size, 12)
-    masks = [m for m in scene.masks if int((m.astype(bool) & valid).sum()) >= least]
-    if not masks:
+    least = max(config.min_area * valid.size, 12)
+
+    def large(masks: list[Mask]) -> list[Mask]:
+        fit = [m for m in masks if int((m.astype(bool) & valid).sum()) >= least]
+        return [fit[k] for k in rng.permutation(len(fit))]
+
+    masks, pseudo = large(scene.masks), large(scene.pseudo)
+    if not masks and not pseudo:
         return None
-    order = rng.permutation(len(masks))
-    chosen = [masks[order[k % len(order)]] for k in range(prompts)]
-    centres = [centre_of(m) for m in chosen]
+    unlabelled = int(rng.binomial(prompts, config.pseudo if masks else 1.0)) if pseudo else 0
+    chosen = [pseudo[k % len(pseudo)] for k in range(unlabelled)]
+    chosen += [masks[k % len(masks)] for k in range(prompts - unlabelled)]
     boxes = [cv2.boundingRect(m) for m in chosen]
     return {
         "image": torch.from_numpy(jitter(rng, scene.image)),
         "masks": torch.from_numpy(np.stack(chosen)),
         "ignore": torch.from_numpy(scene.ignore),
-        "centre": torch.tensor(centres, dtype=torch.float32),
+        "centre": torch.tensor([centre_of(m) for m in chosen], dtype=torch.float32),
         "box": torch.tensor([(x, y, x + w - 1, y + h - 1) for x, y, w, h in boxes], dtype=torch.float32),
+        "near": torch.from_numpy(np.stack([near_border(rng, m, valid, config.edge_points) for m in chosen])),
     }
+
+
+def near_border(rng: Rng, mask: Mask, valid: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
+    """(x, y) of `count` random pixels within 1 % of the side from a mask's border, count x 2; anywhere if it has none."""
+    reach = np.ones((len(mask) // 50 | 1,) * 2, np.uint8)
+    band = np.flatnonzero((cv2.dilate(mask, reach) != cv2.erode(mask, reach)) & valid)
+    places = band[rng.integers(len(band), size=count)] if len(band) else rng.integers(mask.size, size=count)
+    y, x = np.divmod(places, mask.shape[1])
+    return np.stack([x, y], 1).astype(np.int64)
 
 
 def loader(photos: list[PhotoFile], config: Config, phase: Phase, start: int, workers: int) -> DataLoader[Sample]:

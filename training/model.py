@@ -108,7 +108,7 @@ def normalise(images: Tensor) -> Tensor:
     """uint8 B x S x S x 3 (RGB) to float B x 3 x S x S, ImageNet mean and deviation."""
     mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
-    return (images.permute(0, 3, 1, 2).float() / 255 - mean) / std
+    return (images.permute(0, 3, 1, 2).float() / 255 - mean) / std  # channels last, as the trunk likes it
 
 
 def encode(model: SAM2Base, images: Tensor) -> Features:

@@ -5,15 +5,19 @@ Mask values: 0 unlabelled, 255 ignore (8-bit masks only), every other value a re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.hierarchy import Hierarchy
+
 cv2.setNumThreads(0)  # forked loader workers would wait for threads that do not exist there
 IGNORE = 255
+PSEUDO = Path("training/runs/pseudo")  # where `training/pseudo.py` puts what it finds
+PSEUDO_RANK = 14.0  # mean rank of the pseudo-regions that are used; they come best first
 HELD_OUT = 20  # of each set of `more`, every so many photos by sorted name are never trained on
 Image = NDArray[np.uint8]
 Rng = np.random.Generator
@@ -28,6 +32,7 @@ class Photo:
     image: Image
     labels: NDArray[np.uint16]
     ignore: NDArray[np.bool_]
+    pseudo: Hierarchy | None = None  # regions found without labels, at a size of their own
 
     def regions(self, min_area: float) -> list[int]:
         """Ids of the regions that cover at least `min_area` of the image."""
@@ -37,12 +42,21 @@ class Photo:
 
 @dataclass(frozen=True)
 class PhotoFile:
-    """A photo and its mask as stored: the bytes of a JPEG and of a PNG. Thousands of them fit in memory."""
+    """A photo and its mask as stored: the bytes of a JPEG and of a PNG. Thousands of them fit in memory.
+
+    `pseudo` is its `Hierarchy` as stored, empty if there is none.
+    """
 
     name: str
     source: str
     image: bytes
     mask: bytes
+    pseudo: bytes = b""
+
+    @property
+    def key(self) -> str:
+        """A name that no photo of another source has."""
+        return f"{self.source}-{self.name}"
 
     def decode(self) -> Photo:
         """The pixels. Raises ValueError for damaged files and for a mask that is not of the photo's size."""
@@ -51,7 +65,9 @@ class PhotoFile:
             raise ValueError(f"{self.name}: photo or mask is unreadable, or they differ in size")
         ignore = (mask == IGNORE) if mask.dtype == np.uint8 else np.zeros(mask.shape, bool)
         labels = np.where(ignore, 0, mask).astype(np.uint16)
-        return Photo(self.name, self.source, cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8), labels, ignore)
+        pseudo = Hierarchy.from_bytes(self.pseudo) if self.pseudo else None
+        pixels = cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8)
+        return Photo(self.name, self.source, pixels, labels, ignore, pseudo)
 
 
 def decode(content: bytes, flags: int) -> NDArray[np.generic] | None:
@@ -75,14 +91,20 @@ def read_folder(folder: Path, source: str | None = None) -> list[PhotoFile]:
     return files
 
 
-def read_sets(data: Path) -> tuple[list[PhotoFile], list[PhotoFile]]:
-    """The photos to train on and those held out, of `segments` and of each set in `more` (every 20th by name)."""
+def read_sets(data: Path, pseudo: Path = PSEUDO) -> tuple[list[PhotoFile], list[PhotoFile]]:
+    """The photos to train on and those held out, of `segments` and of each set in `more` (every 20th by name).
+
+    Those to train on with their pseudo-regions, as far as there are any in `pseudo`.
+    """
     train, held_out = read_folder(data / "segments" / "train"), read_folder(data / "segments" / "val")
     for folder in sorted(path for path in (data / "more").glob("*") if path.is_dir()):
         files = read_folder(folder, folder.name)
         held_out += files[::HELD_OUT]
         train += [file for k, file in enumerate(files) if k % HELD_OUT]
-    return train, held_out
+    found = {path.name: path for path in pseudo.glob("*") if path.suffix != ".part"}
+    return [
+        replace(file, pseudo=found[file.key].read_bytes()) if file.key in found else file for file in train
+    ], held_out
 
 
 def window(rng: Rng, height: int, width: int, least: float, stretch: float) -> tuple[slice, slice]:
@@ -103,22 +125,55 @@ def resize(image: Image, width: int, height: int) -> Image:
     )
 
 
-def crop(rng: Rng, photo: Photo, size: int, min_area: float) -> tuple[Image, NDArray[np.uint8], NDArray[np.bool_]]:
-    """A random square view: image size x size x 3, region masks N x size x size (0/1), pixels to ignore size x size."""
+@dataclass(frozen=True)
+class View:
+    """A square view of a photo: image S x S x 3, region masks N x S x S and pseudo-regions (0/1), pixels to ignore."""
+
+    image: Image
+    masks: NDArray[np.uint8]
+    pseudo: list[NDArray[np.uint8]]
+    ignore: NDArray[np.bool_]
+
+
+def crop(rng: Rng, photo: Photo, size: int, min_area: float, pseudo: int) -> View:
+    """A random square view with its regions, and up to `pseudo` of its pseudo-regions."""
     height, width = photo.labels.shape
     for least in (0.25, 0.5, 0.9):  # ask for more of the photo when a crop holds no region
         rows, columns = window(rng, height, width, least, 1.5)
         image = resize(photo.image[rows, columns], size, size)
         labels = cv2.resize(photo.labels[rows, columns], (size, size), interpolation=cv2.INTER_NEAREST)
         ignore = cv2.resize(photo.ignore[rows, columns].view(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST)
-        if rng.random() < 0.5:
-            image, labels, ignore = image[:, ::-1], labels[:, ::-1], ignore[:, ::-1]
         ids, counts = np.unique(labels, return_counts=True)
         keep = [i for i, n in zip(ids, counts, strict=True) if i and n >= min_area * size * size]
         if keep:
             break
     masks = np.stack([labels == i for i in keep]) if keep else np.zeros((0, size, size), bool)
-    return np.ascontiguousarray(image), masks.astype(np.uint8), np.ascontiguousarray(ignore).astype(bool)
+    found = []
+    if photo.pseudo is not None and pseudo:
+        for index in {int(rng.exponential(PSEUDO_RANK)) for _ in range(pseudo)}:
+            if index < len(photo.pseudo.ranges):
+                found.append(cut_out(photo.pseudo.mask(index), rows, columns, height, width, size))
+    if rng.random() < 0.5:
+        image, masks, ignore = image[:, ::-1], masks[:, :, ::-1], ignore[:, ::-1]
+        found = [np.ascontiguousarray(each[:, ::-1]) for each in found]
+    return View(
+        np.ascontiguousarray(image),
+        np.ascontiguousarray(masks).astype(np.uint8),
+        found,
+        np.ascontiguousarray(ignore).astype(bool),
+    )
+
+
+def cut_out(
+    mask: NDArray[np.uint8], rows: slice, columns: slice, height: int, width: int, size: int
+) -> NDArray[np.uint8]:
+    """The window of a mask 0/1 that shows a photo of height x width at a size of its own, size x size, smooth."""
+    y, x = mask.shape[0] / height, mask.shape[1] / width
+    placed = np.array([[size / (columns.stop - columns.start) / x, 0, 0], [0, size / (rows.stop - rows.start) / y, 0]])
+    placed[:, 2] = -columns.start * x * placed[0, 0], -rows.start * y * placed[1, 1]
+    placed[:, 2] += (placed[0, 0] - 1) / 2, (placed[1, 1] - 1) / 2  # pixels have their middles at halves
+    soft = cv2.warpAffine(mask * np.uint8(255), placed, (size, size), flags=cv2.INTER_LINEAR)
+    return (soft > 127).astype(np.uint8)
 
 
 def cutout(rng: Rng, photo: Photo, side: int) -> tuple[Image, NDArray[np.uint8]] | None:

@@ -14,7 +14,6 @@ import json
 import math
 import time
 from collections import defaultdict
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +32,7 @@ from training.config import STAGES, Config, Phase
 from training.data import Sample, loader
 from training.evaluate import evaluate
 from training.export import export
-from training.losses import affinity_loss, answer_loss, shrink
+from training.losses import affinity_loss, answer_loss, edge_loss, shrink
 from training.photos import PhotoFile, read_sets
 from training.prompts import first_prompts, next_clicks
 
@@ -122,41 +121,47 @@ def train_step(
     target, weight, owner = target.to(device), weight.to(device), owner.to(device)
     points, labels = first_prompts(rng, config, masks, batch["centre"].flatten(0, 1), batch["box"].flatten(0, 1))
     box = points.shape[1] == 2
-    half = torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
-    log: dict[str, Tensor] = {}
-    with half:
-        pixels = net.normalise(batch["image"].to(device, non_blocking=True))
-        shared = net.encode(model, pixels)
-        features = shared.select(owner)
+    near = batch["near"].flatten(0, 1)
+    beside = masks.flatten(1).gather(1, near[..., 1] * size + near[..., 0]).to(device)
+    near = near.to(device)
+    gpu = device.type == "cuda"
+    # On a CPU bfloat16 pays for the decoder; in the backward pass of the trunk's convolutions it costs.
+    with torch.autocast(device.type, torch.bfloat16, enabled=gpu):
+        shared = net.encode(model, net.normalise(batch["image"].to(device, non_blocking=True)))
+    features = shared.select(owner)
 
-        def answer(previous: Tensor | None) -> tuple[Tensor, Tensor]:
+    def answer(previous: Tensor | None) -> tuple[Tensor, Tensor]:
+        with torch.autocast(device.type, torch.bfloat16):
             logits, scores = net.decode(model, features, points.to(device), labels.to(device), previous)
-            return logits.float(), scores.float()
+        return logits.float(), scores.float()
 
-        logits, scores = answer(None)
-        single = 1.0 if box else config.single_first
-        loss, iou = answer_loss(config, logits, scores, target, weight, single, 1.0, phase.balance)
-        regions = target.view(images, prompts, *target.shape[1:])
-        affinity = affinity_loss((shared.embedding, *shared.high_res), regions, weight[::prompts])
-        loss = loss + config.affinity * affinity
-        log |= {"affinity": affinity.detach(), "loss_1": loss.detach(), "best_1": iou[:, 1:].max(1).values.mean()}
-        log |= {"picked_1": iou[:, 1:].gather(1, scores[:, 1:].argmax(1, keepdim=True)).mean()}
-        log |= {"score_error": (scores.detach() - iou).abs().mean()}
-        if not clicks:
-            torch.autograd.backward(loss)
-            return log
-        for click in range(clicks):
-            with torch.no_grad():
-                slot = scores[:, 1:].argmax(1) + 1 if click == 0 and not box else torch.zeros_like(owner)
-                previous = logits[torch.arange(len(logits), device=device), slot][:, None].detach()
-                more, signs = next_clicks(rng, config, truth, (previous[:, 0] > 0).cpu(), ignored, STRIDE)
-            points = torch.cat([points, more.clamp(0, size - 1)], 1)
-            labels = torch.cat([labels, signs], 1)
-            given = previous if rng.random() < config.feedback else None
-            with torch.set_grad_enabled(click == clicks - 1):
-                logits, scores = answer(given)
-        later, iou = answer_loss(config, logits, scores, target, weight, 1.0, config.multi_later, phase.balance)
-        log |= {"loss_n": later.detach(), "single_n": iou[:, 0].mean()}
+    def judge(logits: Tensor, scores: Tensor, single: float, multi: float) -> tuple[Tensor, Tensor]:
+        edge = edge_loss(logits, near, beside, size)
+        return answer_loss(config, logits, scores, target, weight, edge, single, multi, phase.balance)
+
+    logits, scores = answer(None)
+    loss, iou = judge(logits, scores, 1.0 if box else config.single_first, 1.0)
+    regions = target.view(images, prompts, *target.shape[1:])
+    affinity = affinity_loss((shared.embedding, *shared.high_res), regions, weight[::prompts])
+    loss = loss + config.affinity * affinity
+    log = {"affinity": affinity.detach(), "loss_1": loss.detach(), "best_1": iou[:, 1:].max(1).values.mean()}
+    log |= {"picked_1": iou[:, 1:].gather(1, scores[:, 1:].argmax(1, keepdim=True)).mean()}
+    log |= {"score_error": (scores.detach() - iou).abs().mean()}
+    if not clicks:
+        torch.autograd.backward(loss)
+        return log
+    for click in range(clicks):
+        with torch.no_grad():
+            slot = scores[:, 1:].argmax(1) + 1 if click == 0 and not box else torch.zeros_like(owner)
+            previous = logits[torch.arange(len(logits), device=device), slot][:, None].detach()
+            more, signs = next_clicks(rng, config, truth, (previous[:, 0] > 0).cpu(), ignored, STRIDE)
+        points = torch.cat([points, more.clamp(0, size - 1)], 1)
+        labels = torch.cat([labels, signs], 1)
+        given = previous if rng.random() < config.feedback else None
+        with torch.set_grad_enabled(click == clicks - 1):
+            logits, scores = answer(given)
+    later, iou = judge(logits, scores, 1.0, config.multi_later)
+    log |= {"loss_n": later.detach(), "single_n": iou[:, 0].mean()}
     torch.autograd.backward(loss + later)
     return log
 
@@ -177,6 +182,7 @@ class Run:
             net.initialise(self.model, config.qk_gain)
         net.freeze_object_score(self.model)
         self.model.to(device).train()
+        self.model.image_encoder.trunk.to(memory_format=torch.channels_last)  # a third faster on a CPU
         if args.stage == "scores":
             net.train_scores_only(self.model)
         self.ema = copy.deepcopy(self.model).eval().requires_grad_(False)
@@ -241,7 +247,9 @@ def train(rank: int, args: argparse.Namespace, config: Config) -> None:
     seed = run.step * args.processes + rank  # every piece of a run and every process draws its own scenes
     rng = np.random.default_rng([config.seed, seed, 1])
     sums: dict[str, list[float]] = defaultdict(list)
-    last = saved = checked = time.monotonic()
+    clock = time.monotonic if model.device.type == "cuda" else time.process_time  # others may share the CPU
+    print("pseudo-regions:", sum(bool(file.pseudo) for file in photos), flush=True)
+    last, saved, checked = clock(), time.monotonic(), time.monotonic()
 
     while run.spent < budget:
         progress = run.spent / budget
@@ -255,8 +263,8 @@ def train(rank: int, args: argparse.Namespace, config: Config) -> None:
             group["lr"] = group["rate"] * rate(config, run.step, progress)
         clicks = corrections(config, config.phases[index], run.step)
         figures = train_step(model, config, next(stream), config.phases[index], rng, clicks)
-        now = time.monotonic()
-        run.spent, last = run.spent + now - last, now
+        spent = clock()
+        run.spent, last = run.spent + spent - last, spent
         if args.processes > 1:
             run.spent = share(model, run.spent)
         figures["norm"] = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
@@ -271,6 +279,7 @@ def train(rank: int, args: argparse.Namespace, config: Config) -> None:
         if run.step % config.log_steps == 0:
             run.write(size=model.image_size, **{k: round(sum(v) / len(v), 4) for k, v in sums.items()})
             sums.clear()
+        now = time.monotonic()
         if now - saved > config.checkpoint_minutes * 60:
             run.save()
             saved = now
@@ -285,9 +294,7 @@ def train(rank: int, args: argparse.Namespace, config: Config) -> None:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data"), help="folder with segments/ and more/"
-    )
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with segments/ and more/")
     parser.add_argument("--config", type=Path, default=Path("assets/nano.yaml"), help="architecture")
     parser.add_argument("--run", type=Path, help="folder for checkpoints and the log (default: training/runs/STAGE)")
     parser.add_argument("--out", type=Path, help="where the averaged weights go (default: nano.pt in the run folder)")
