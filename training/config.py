@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 SOURCES = {
     "coco": 2.0,
@@ -35,7 +35,7 @@ SOURCES = {
     "particles": 0.2,
     "publaynet": 0.2,
 }
-"""How often a photo of each source starts a scene: by how much its photos differ from one another, not by their number."""
+"""How often a photo of each source starts a scene: by how much its photos differ, not by how many there are."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,12 @@ class Config:
     score: float = 1.0
     pick: float = 0.0  # weight of the expected IoU of the candidate the scores would pick
     affinity: float = 0.5  # weight of the loss that acts on the encoder directly
+    cleaned: float = 0.0  # scores are those of masks without holes and specks of this share of the image
     all_slots: float = 0.1  # weight of the mean over the three candidates beside the best of them
     shown: float = 0.0  # weight of the candidate with the best score, the one people are shown, beside the best of them
     single_first: float = 0.25  # weight of the single mask on the first click (full on a box and on later clicks)
     multi_later: float = 0.5  # weight of the candidates after the first click
 
-    checkpoint_minutes: float = 4.0
-    evaluate_minutes: float = 600.0
     log_steps: int = 25
 
 
@@ -120,8 +119,33 @@ SCORES = Config(
     box=0.05,
     centre=0.85,
     pick=1.0,
+    cleaned=0.005,  # as the zoo has it
 )
-"""The last minutes: only the head that predicts each candidate's IoU is trained, on photos clicked as people click."""
+"""The last minutes: only the head that predicts each candidate's IoU is trained, on photos clicked as people click and
+on masks as people see them."""
 
-STAGES = {"first": Config(), "further": FURTHER, "scores": SCORES}
+TRIAL = replace(
+    FURTHER,
+    phases=(Phase(until=1.0, size=384, images=2, prompts=6, drawn=0.1, paste=0.4, corrected=0.75, balance=0.1),),
+    warmup_steps=20,
+    cooldown=0.5,
+    ema=0.98,
+)
+"""A few minutes to compare networks and losses by."""
+
+GPU = replace(
+    FURTHER,
+    phases=(
+        Phase(until=0.75, size=384, images=64, prompts=6, drawn=0.08, paste=0.40, corrected=0.75, balance=0.1),
+        Phase(until=1.00, size=512, images=32, prompts=6, drawn=0.05, paste=0.30, corrected=0.8, balance=0.05),
+    ),
+    lr=6e-4,
+    trunk_rate=0.4,
+    warmup_steps=100,
+    cooldown=0.7,
+    ema=0.998,
+)
+"""`further` for the minutes one is lent a large GPU: from weights that can already do it, in batches of 384 prompts."""
+
+STAGES = {"first": Config(), "further": FURTHER, "gpu": GPU, "trial": TRIAL, "scores": SCORES}
 """The stages of the whole recipe, each a run of its own that starts from the weights of the one before."""

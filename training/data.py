@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypedDict
 
 import cv2
@@ -32,7 +32,7 @@ class Sample(TypedDict):
 class Scenes(IterableDataset[Sample]):
     """An endless stream of samples; the stream of (seed, start, worker) is always the same."""
 
-    def __init__(self, photos: list[PhotoFile], config: Config, phase: Phase, start: int) -> None:
+    def __init__(self, photos: Sequence[PhotoFile | Photo], config: Config, phase: Phase, start: int) -> None:
         self.photos = photos
         self.config = config
         self.phase = phase
@@ -122,15 +122,17 @@ def pack(rng: Rng, scene: Scene, prompts: int, config: Config) -> Sample | None:
 
 
 def near_border(rng: Rng, mask: Mask, valid: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
-    """(x, y) of `count` random pixels within 1 % of the side from a mask's border, count x 2; anywhere if it has none."""
-    reach = np.ones((len(mask) // 50 | 1,) * 2, np.uint8)
+    """(x, y) of `count` random pixels within 1 % of the side from a mask's border, or anywhere if it has none."""
+    reach = np.ones((max(len(mask) // 50, 2) | 1,) * 2, np.uint8)
     band = np.flatnonzero((cv2.dilate(mask, reach) != cv2.erode(mask, reach)) & valid)
     places = band[rng.integers(len(band), size=count)] if len(band) else rng.integers(mask.size, size=count)
     y, x = np.divmod(places, mask.shape[1])
     return np.stack([x, y], 1).astype(np.int64)
 
 
-def loader(photos: list[PhotoFile], config: Config, phase: Phase, start: int, workers: int) -> DataLoader[Sample]:
+def loader(
+    photos: Sequence[PhotoFile | Photo], config: Config, phase: Phase, start: int, workers: int
+) -> DataLoader[Sample]:
     """Batches of a phase, from `workers` processes; `start` (the step) makes a resumed stream a new one."""
     return DataLoader(
         Scenes(photos, config, phase, start),

@@ -25,8 +25,7 @@ class Hed(nn.Module):
         """Raises ModuleNotFoundError when the package with the weights is not installed."""
         super().__init__()
         self.blocks = nn.ModuleList(
-            nn.ModuleList(nn.Conv2d(i, o, 3, padding=1) for i, o in itertools.pairwise(block))
-            for block in BLOCKS
+            nn.ModuleList(nn.Conv2d(i, o, 3, padding=1) for i, o in itertools.pairwise(block)) for block in BLOCKS
         )
         self.sides = nn.ModuleList(nn.Conv2d(block[-1], 1, 1) for block in BLOCKS)
         self.fuse = nn.Conv2d(len(BLOCKS), 1, 1)

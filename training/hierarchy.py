@@ -37,9 +37,17 @@ class Hierarchy:
         rough = ((self.leaves >= start) & (self.leaves < stop)).view(np.uint8)
         return cv2.medianBlur(rough, 5).astype(np.uint8)  # no single pieces of an edge's width
 
+    def compact(self, count: int) -> Hierarchy:
+        """The `count` best regions; pieces that none of them tells apart become one."""
+        ranges = self.ranges[:count].astype(np.int64)
+        starts = np.unique(ranges)
+        leaves = np.searchsorted(starts, self.leaves, side="right")
+        return Hierarchy(leaves.astype(np.uint16), (np.searchsorted(starts, ranges) + 1).astype(np.uint16))
+
     def to_bytes(self) -> bytes:
         """As a PNG of the pieces with the ranges behind it."""
-        ok, png = cv2.imencode(".png", self.leaves)
+        small = self.leaves.astype(np.uint8) if self.leaves.max() < 256 else self.leaves
+        ok, png = cv2.imencode(".png", small)
         assert ok
         return np.uint32(len(png)).tobytes() + png.tobytes() + self.ranges.tobytes()
 
@@ -164,4 +172,4 @@ def hierarchy(edge: NDArray[np.float32], pieces: NDArray[np.int32]) -> Hierarchy
             ranges.append((first, last))
         if len(ranges) == KEPT:
             break
-    return Hierarchy(leaves, np.array(ranges, np.uint16).reshape(-1, 2))
+    return Hierarchy(leaves, np.array(ranges, np.uint16).reshape(-1, 2)).compact(KEPT)

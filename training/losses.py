@@ -84,21 +84,21 @@ def answer_loss(
     target: Tensor,
     weight: Tensor,
     edge: Tensor,
+    iou: Tensor,
     single: float,
     multi: float,
     balance: float,
-) -> tuple[Tensor, Tensor]:
-    """The loss of one answer (logits N x 4 x h x w, scores N x 4), and the true IoU of its four masks, N x 4.
+) -> Tensor:
+    """The loss of one answer: logits N x 4 x h x w, scores N x 4.
 
-    `edge` is its `edge_loss`. `single` weighs the single mask (slot 0), `multi` the best of the three candidates and
-    the one that would be shown.
+    `edge` is its `edge_loss`, `iou` the true IoU of its four masks, N x 4. `single` weighs the single mask (slot 0),
+    `multi` the best of the three candidates and the one that would be shown.
     """
     each = mask_loss(config, logits, target, weight, balance) + config.edge * edge
     shown = each[:, 1:].gather(1, scores[:, 1:].argmax(1, keepdim=True))
     best = each[:, 1:].min(1).values.mean() + config.all_slots * each[:, 1:].mean() + config.shown * shown.mean()
-    iou = true_iou(logits, target, weight)
     chances = scores.float().clamp(1e-4, 1 - 1e-4)
     # Written out: autocast forbids `binary_cross_entropy`, whatever the dtype of its input.
     score = -(iou * chances.log() + (1 - iou) * (1 - chances).log()).mean()
     picked = (F.softmax(torch.logit(chances[:, 1:]) * PICK_SHARPNESS, 1) * iou[:, 1:]).sum(1).mean()
-    return single * each[:, 0].mean() + multi * best + config.score * score - config.pick * picked, iou
+    return single * each[:, 0].mean() + multi * best + config.score * score - config.pick * picked

@@ -5,6 +5,8 @@ Mask values: 0 unlabelled, 255 ignore (8-bit masks only), every other value a re
 
 from __future__ import annotations
 
+import zipfile
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from training.hierarchy import Hierarchy
 
 cv2.setNumThreads(0)  # forked loader workers would wait for threads that do not exist there
 IGNORE = 255
+PARTS = ("image", "mask", "pseudo")  # what a `PhotoFile` consists of, in its order
 PSEUDO = Path("training/runs/pseudo")  # where `training/pseudo.py` puts what it finds
 PSEUDO_RANK = 14.0  # mean rank of the pseudo-regions that are used; they come best first
 HELD_OUT = 20  # of each set of `more`, every so many photos by sorted name are never trained on
@@ -33,6 +36,10 @@ class Photo:
     labels: NDArray[np.uint16]
     ignore: NDArray[np.bool_]
     pseudo: Hierarchy | None = None  # regions found without labels, at a size of their own
+
+    def decode(self) -> Photo:
+        """Itself: a photo that is decoded stands wherever a `PhotoFile` does."""
+        return self
 
     def regions(self, min_area: float) -> list[int]:
         """Ids of the regions that cover at least `min_area` of the image."""
@@ -91,20 +98,56 @@ def read_folder(folder: Path, source: str | None = None) -> list[PhotoFile]:
     return files
 
 
-def read_sets(data: Path, pseudo: Path = PSEUDO) -> tuple[list[PhotoFile], list[PhotoFile]]:
-    """The photos to train on and those held out, of `segments` and of each set in `more` (every 20th by name).
+def read_more(data: Path) -> list[list[PhotoFile]]:
+    """The photos of each set in `more`, by name."""
+    folders = sorted(path for path in (data / "more").glob("*") if path.is_dir())
+    return [read_folder(folder, folder.name) for folder in folders]
 
-    Those to train on with their pseudo-regions, as far as there are any in `pseudo`.
+
+def read_held_out(data: Path) -> list[PhotoFile]:
+    """`more-val`: of each set in `more` every 20th photo, from the first."""
+    return [file for files in read_more(data) for file in files[::HELD_OUT]]
+
+
+def read_train(data: Path, pseudo: Path = PSEUDO) -> list[PhotoFile]:
+    """The photos to train on, with their pseudo-regions as far as there are any in the folder `pseudo`.
+
+    `data` may also be a file that `training/pack.py` has written.
     """
-    train, held_out = read_folder(data / "segments" / "train"), read_folder(data / "segments" / "val")
-    for folder in sorted(path for path in (data / "more").glob("*") if path.is_dir()):
-        files = read_folder(folder, folder.name)
-        held_out += files[::HELD_OUT]
-        train += [file for k, file in enumerate(files) if k % HELD_OUT]
+    if data.is_file():
+        return read_pack(data)
+    files = read_folder(data / "segments" / "train")
+    files += [file for each in read_more(data) for k, file in enumerate(each) if k % HELD_OUT]
     found = {path.name: path for path in pseudo.glob("*") if path.suffix != ".part"}
-    return [
-        replace(file, pseudo=found[file.key].read_bytes()) if file.key in found else file for file in train
-    ], held_out
+    return [replace(file, pseudo=found[file.key].read_bytes()) if file.key in found else file for file in files]
+
+
+def turns(files: list[PhotoFile]) -> list[PhotoFile]:
+    """One photo of each source after the other, so that a run that is stopped early has some of all."""
+    seen: dict[str, int] = defaultdict(int)
+    turn = []
+    for file in files:
+        turn.append(seen[file.source])
+        seen[file.source] += 1
+    return [files[k] for k in np.argsort(turn, kind="stable")]
+
+
+def write_pack(path: Path, files: list[PhotoFile]) -> None:
+    """Photos with masks and pseudo-regions in one file, a zip without further compression."""
+    with zipfile.ZipFile(path, "w") as pack:
+        for file in files:
+            for part in PARTS:
+                pack.writestr(f"{file.source}/{file.name}/{part}", getattr(file, part))
+
+
+def read_pack(path: Path) -> list[PhotoFile]:
+    """The photos that `write_pack` has put into a file."""
+    with zipfile.ZipFile(path) as pack:
+        names = dict.fromkeys(name.rpartition("/")[0] for name in pack.namelist())
+        return [
+            PhotoFile(name.partition("/")[2], name.partition("/")[0], *(pack.read(f"{name}/{part}") for part in PARTS))
+            for name in names
+        ]
 
 
 def window(rng: Rng, height: int, width: int, least: float, stretch: float) -> tuple[slice, slice]:

@@ -9,7 +9,6 @@ them. UnSAM (Wang et al. 2024, arXiv:2406.20081) trains on such regions too. Nee
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
 from pathlib import Path
 
 import cv2
@@ -20,7 +19,7 @@ from skimage.segmentation import watershed
 
 from training import hed
 from training.hierarchy import Hierarchy, hierarchy
-from training.photos import PSEUDO, Image, PhotoFile, read_sets
+from training.photos import PSEUDO, Image, read_train, turns
 
 SIDE = 320  # longer side at which edges are found, in pixels
 
@@ -43,16 +42,6 @@ def regions(model: hed.Hed, image: Image) -> Hierarchy:
     return hierarchy(edge, watershed(np.round(edge * 255).astype(np.int32)).astype(np.int32) - 1)
 
 
-def turns(files: list[PhotoFile]) -> list[PhotoFile]:
-    """One photo of each source after the other, so that a run that is stopped early has some of all."""
-    seen: dict[str, int] = defaultdict(int)
-    turn = []
-    for file in files:
-        turn.append(seen[file.source])
-        seen[file.source] += 1
-    return [files[k] for k in np.argsort(turn, kind="stable")]
-
-
 def main() -> None:
     """Command line: a file of each training photo in OUT; those that are there are kept."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -63,7 +52,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     model = hed.Hed().eval().to(memory_format=torch.channels_last)
     args.out.mkdir(parents=True, exist_ok=True)
-    for file in turns(read_sets(args.data)[0]):
+    for file in turns(read_train(args.data)):
         path = args.out / file.key
         if not path.exists():
             part = path.parent / f"{path.name}.part"

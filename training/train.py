@@ -14,6 +14,8 @@ import json
 import math
 import time
 from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,14 +28,15 @@ from torch import distributed as dist
 from torch.multiprocessing.spawn import spawn
 from torch.optim import AdamW
 
+from annotator.sam.cleaning import clean
+from annotator.types import Point, Prompt
 from training import model as net
 from training import pretrained
 from training.config import STAGES, Config, Phase
 from training.data import Sample, loader
-from training.evaluate import evaluate
 from training.export import export
-from training.losses import affinity_loss, answer_loss, edge_loss, shrink
-from training.photos import PhotoFile, read_sets
+from training.losses import affinity_loss, answer_loss, edge_loss, shrink, true_iou
+from training.photos import Photo, PhotoFile, read_train
 from training.prompts import first_prompts, next_clicks
 
 STRIDE = 4  # input pixels per cell of the low-resolution masks
@@ -103,6 +106,16 @@ def corrections(config: Config, phase: Phase, step: int) -> int:
     return int(rng.choice(len(config.silent), p=config.silent)) + 1 if rng.random() < phase.corrected else 0
 
 
+def cleaned(logits: Tensor, share: float, points: Tensor, labels: Tensor, size: int) -> Tensor:
+    """Logits N x M x h x w of the answers to N prompts, as a person sees them: without holes and specks of `share`."""
+    prompts = [
+        Prompt(tuple(Point(x, y, label) for (x, y), label in zip(xy, signs, strict=True) if label < 2))
+        for xy, signs in zip(points.tolist(), labels.tolist(), strict=True)
+        for _ in range(logits.shape[1])
+    ]
+    return clean(logits.flatten(0, 1), share, prompts, size, size).view_as(logits)
+
+
 def train_step(
     model: SAM2Base, config: Config, batch: Sample, phase: Phase, rng: np.random.Generator, clicks: int
 ) -> dict[str, Tensor]:
@@ -115,15 +128,15 @@ def train_step(
     size = batch["image"].shape[1]
     masks = batch["masks"].flatten(0, 1)  # N = images * prompts
     owner = torch.arange(images).repeat_interleave(prompts)
-    target = shrink(masks, STRIDE)
-    weight = 1 - shrink(batch["ignore"].to(torch.uint8), STRIDE)[owner]
-    truth, ignored = target > 0.5, weight <= 0.5
-    target, weight, owner = target.to(device), weight.to(device), owner.to(device)
+    seen = masks.to(device, non_blocking=True)
+    target = shrink(seen, STRIDE)
+    owner = owner.to(device)
+    weight = 1 - shrink(batch["ignore"].to(device, torch.uint8), STRIDE)[owner]
+    truth, ignored = (target > 0.5).cpu(), (weight <= 0.5).cpu()
+    near = batch["near"].flatten(0, 1).to(device)
+    beside = seen.flatten(1).gather(1, near[..., 1] * size + near[..., 0])
     points, labels = first_prompts(rng, config, masks, batch["centre"].flatten(0, 1), batch["box"].flatten(0, 1))
     box = points.shape[1] == 2
-    near = batch["near"].flatten(0, 1)
-    beside = masks.flatten(1).gather(1, near[..., 1] * size + near[..., 0]).to(device)
-    near = near.to(device)
     gpu = device.type == "cuda"
     # On a CPU bfloat16 pays for the decoder; in the backward pass of the trunk's convolutions it costs.
     with torch.autocast(device.type, torch.bfloat16, enabled=gpu):
@@ -137,7 +150,9 @@ def train_step(
 
     def judge(logits: Tensor, scores: Tensor, single: float, multi: float) -> tuple[Tensor, Tensor]:
         edge = edge_loss(logits, near, beside, size)
-        return answer_loss(config, logits, scores, target, weight, edge, single, multi, phase.balance)
+        shown = logits if not config.cleaned else cleaned(logits.detach(), config.cleaned, points, labels, size)
+        iou = true_iou(shown, target, weight)
+        return answer_loss(config, logits, scores, target, weight, edge, iou, single, multi, phase.balance), iou
 
     logits, scores = answer(None)
     loss, iou = judge(logits, scores, 1.0 if box else config.single_first, 1.0)
@@ -221,11 +236,6 @@ class Run:
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(record + "\n")
 
-    def check(self, photos: list[PhotoFile], clicks: int, limit: int | None) -> None:
-        """Evaluate the averaged weights and log the figures."""
-        total, groups = evaluate(self.ema, photos, clicks, limit)
-        self.write(val=total, miou_1={source: figures["miou_1"] for source, figures in groups.items()})
-
     def resize(self, size: int) -> None:
         """Change the input size."""
         for network in (self.model, self.ema):
@@ -241,22 +251,24 @@ def train(rank: int, args: argparse.Namespace, config: Config) -> None:
         )
     run = Run(args, config)
     model = run.model
-    photos, held_out = read_sets(args.data)
+    torch.set_float32_matmul_precision("high")
+    files = read_train(args.data)
+    with ThreadPoolExecutor() as pool:  # workers share what is decoded; without them, each scene decodes its own photo
+        photos: Sequence[PhotoFile | Photo] = list(pool.map(PhotoFile.decode, files)) if args.workers > 1 else files
     budget = args.minutes * 60
     current, stream = -1, iter(())
     seed = run.step * args.processes + rank  # every piece of a run and every process draws its own scenes
     rng = np.random.default_rng([config.seed, seed, 1])
     sums: dict[str, list[float]] = defaultdict(list)
     clock = time.monotonic if model.device.type == "cuda" else time.process_time  # others may share the CPU
-    print("pseudo-regions:", sum(bool(file.pseudo) for file in photos), flush=True)
-    last, saved, checked = clock(), time.monotonic(), time.monotonic()
+    last, saved = clock(), time.monotonic()
 
     while run.spent < budget:
         progress = run.spent / budget
         if (index := phase_at(config, progress)) != current:
             current = index
             phase = config.phases[index]
-            phase = replace(phase, images=phase.images * args.batch)
+            phase = replace(phase, images=args.images or phase.images)
             stream = iter(loader(photos, config, phase, seed + index, args.workers))
             run.resize(config.phases[index].size)
         for group in run.optimizer.param_groups:
@@ -280,21 +292,19 @@ def train(rank: int, args: argparse.Namespace, config: Config) -> None:
             run.write(size=model.image_size, **{k: round(sum(v) / len(v), 4) for k, v in sums.items()})
             sums.clear()
         now = time.monotonic()
-        if now - saved > config.checkpoint_minutes * 60:
+        if now - saved > args.save_minutes * 60:
             run.save()
             saved = now
-        if now - checked > config.evaluate_minutes * 60:
-            run.check(held_out, clicks=3, limit=2)
-            checked = now
     if rank == 0:
         run.save()
-        run.check(held_out, clicks=8, limit=None)
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with segments/ and more/")
+    parser.add_argument(
+        "--data", type=Path, default=Path("../shared/data"), help="folder with segments/ and more/, or a pack"
+    )
     parser.add_argument("--config", type=Path, default=Path("assets/nano.yaml"), help="architecture")
     parser.add_argument("--run", type=Path, help="folder for checkpoints and the log (default: training/runs/STAGE)")
     parser.add_argument("--out", type=Path, help="where the averaged weights go (default: nano.pt in the run folder)")
@@ -303,9 +313,8 @@ def main() -> None:
     parser.add_argument("--stage", choices=STAGES, default="first", help="which part of the recipe (config.py)")
     parser.add_argument("--minutes", type=float, default=100, help="budget of the whole run, earlier pieces included")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw scenes (16 beside a fast GPU)")
-    parser.add_argument(
-        "--batch", type=int, default=1, help="images a step, in multiples of the config's (16 on a GPU)"
-    )
+    parser.add_argument("--images", type=int, help="images a step (default: the config's)")
+    parser.add_argument("--save-minutes", type=float, default=4, help="how often weights and checkpoint are written")
     parser.add_argument("--processes", type=int, default=1, help="processes that share each step (two on a busy CPU)")
     parser.add_argument("--port", type=int, default=29511, help="where several processes meet")
     args = parser.parse_args()

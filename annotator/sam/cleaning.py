@@ -1,8 +1,8 @@
 """Holes and specks of a mask, removed where it is coarse: in the decoder's logits.
 
-A bilinear sample is an average of four neighbours, so what is one piece of cells is one piece of pixels, and a mask
-without small pieces has none after upsampling either. On 128 x 128 cells this takes a tenth of a millisecond a mask;
-on the pixels of a photo it would take longer than the answer. The result is the same on every device.
+A bilinear sample is an average of four neighbours, so upsampling makes no new pieces, unless a neck thinner than a
+pixel falls between two of them. On 128 x 128 cells this takes a tenth of a millisecond a mask; on the pixels of a photo
+it would take longer than the answer. The host does it for every device, so the result is the same everywhere.
 """
 
 from __future__ import annotations
