@@ -58,6 +58,6 @@ def test_cleaning_leaves_fewer_pieces_and_the_same_first_score(predictor: Predic
 
 
 def test_a_limit_takes_the_same_regions_each_time(predictor: Predictor, photo: LabelledPhoto) -> None:
-    first, second = (list(evaluate(predictor, [photo], 0.0, limit=1, clicks=1))[0] for _ in range(2))
+    first, second = (next(evaluate(predictor, [photo], 0.0, limit=1, clicks=1)) for _ in range(2))
     assert len(first) == 1
     assert first == second
