@@ -35,7 +35,7 @@ class Hierarchy:
         """One region, h x w, 0/1."""
         start, stop = self.ranges[index]
         rough = ((self.leaves >= start) & (self.leaves < stop)).view(np.uint8)
-        return cv2.medianBlur(rough, 5).astype(np.uint8)  # no single pieces of an edge's width
+        return np.asarray(cv2.medianBlur(rough, 5), np.uint8)  # no single pieces of an edge's width
 
     def compact(self, count: int) -> Hierarchy:
         """The `count` best regions; pieces that none of them tells apart become one."""
@@ -56,7 +56,7 @@ class Hierarchy:
         """The opposite of `to_bytes`."""
         end = 4 + int(np.frombuffer(content[:4], np.uint32)[0])
         leaves = cv2.imdecode(np.frombuffer(content[4:end], np.uint8), cv2.IMREAD_UNCHANGED)
-        return cls(leaves.astype(np.uint16), np.frombuffer(content[end:], np.uint16).reshape(-1, 2))
+        return cls(np.asarray(leaves, np.uint16), np.frombuffer(content[end:], np.uint16).reshape(-1, 2))
 
 
 def borders(leaves: NDArray[np.int32], edge: NDArray[np.float32]) -> list[dict[int, tuple[float, int]]]:

@@ -10,11 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from training.hierarchy import Hierarchy
-from training.photos import PSEUDO, PhotoFile, decode, read_train, turns, write_pack
+from training.photos import PSEUDO, PhotoFile, Pixels, decode, read_train, turns, write_pack
 
 QUALITY = 82  # of WebP: two thirds of the bytes of a JPEG that looks the same
 REGIONS = 32  # pseudo-regions of a photo
@@ -34,7 +32,7 @@ def shrink(file: PhotoFile, side: int) -> PhotoFile:
     )
 
 
-def encode(kind: str, pixels: NDArray[np.generic], *options: int) -> bytes:
+def encode(kind: str, pixels: Pixels, *options: int) -> bytes:
     """The content of an image file."""
     ok, content = cv2.imencode(kind, pixels, options)
     assert ok

@@ -9,6 +9,7 @@ import zipfile
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,6 +24,7 @@ PSEUDO = Path("training/runs/pseudo")  # where `training/pseudo.py` puts what it
 PSEUDO_RANK = 14.0  # mean rank of the pseudo-regions that are used; they come best first
 HELD_OUT = 20  # of each set of `more`, every so many photos by sorted name are never trained on
 Image = NDArray[np.uint8]
+Pixels = NDArray[np.integer[Any] | np.floating[Any]]
 Rng = np.random.Generator
 
 
@@ -77,7 +79,7 @@ class PhotoFile:
         return Photo(self.name, self.source, pixels, labels, ignore, pseudo)
 
 
-def decode(content: bytes, flags: int) -> NDArray[np.generic] | None:
+def decode(content: bytes, flags: int) -> Pixels | None:
     """The pixels of an image file, BGR where it has colours; None if it is damaged."""
     return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
 

@@ -27,19 +27,20 @@ SIDE = 320  # longer side at which edges are found, in pixels
 def strength(model: hed.Hed, image: Image) -> NDArray[np.float32]:
     """Edge strength, 0..1, thin where the colour changes sharply."""
     edge = hed.edges(model, image)
-    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
-    lab = cv2.GaussianBlur(lab, (0, 0), 1.0)
+    lab = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32), (0, 0), 1.0)
     dx, dy = cv2.Sobel(lab, cv2.CV_32F, 1, 0), cv2.Sobel(lab, cv2.CV_32F, 0, 1)
     gradient = np.sqrt((dx**2 + dy**2).sum(2))
     around = cv2.GaussianBlur(gradient, (0, 0), 4.0) * 2 + 1
-    return cv2.GaussianBlur(edge * (0.6 + 0.4 * np.clip(gradient / around, 0, 1)), (0, 0), 1.1).astype(np.float32)
+    sharp = edge * (0.6 + 0.4 * np.clip(gradient / around, 0, 1))
+    return np.asarray(cv2.GaussianBlur(sharp, (0, 0), 1.1), np.float32)
 
 
 def regions(model: hed.Hed, image: Image) -> Hierarchy:
     """The hierarchy of a photo, at a longer side of SIDE pixels."""
     scale = SIDE / max(image.shape[:2])
     edge = strength(model, cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8))
-    return hierarchy(edge, watershed(np.round(edge * 255).astype(np.int32)).astype(np.int32) - 1)
+    pieces = watershed(np.round(edge * 255).astype(np.int32))  # type: ignore[no-untyped-call]
+    return hierarchy(edge, np.asarray(pieces, np.int32) - 1)
 
 
 def main() -> None:
@@ -50,7 +51,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    model = hed.Hed().eval().to(memory_format=torch.channels_last)
+    model = hed.Hed()
     args.out.mkdir(parents=True, exist_ok=True)
     for file in turns(read_train(args.data)):
         path = args.out / file.key

@@ -137,7 +137,8 @@ class AutomaskRun:
         click, slot = ((scores > settings.iou_threshold) & steady).nonzero(as_tuple=True)
         chosen = logits[click, slot]
         if settings.speck_share:
-            clicks = [Prompt((Point(*self._grid[self._done + k].tolist(), 1),)) for k in click.tolist()]
+            places = self._grid[self._done + click.numpy(force=True)].tolist()
+            clicks = [Prompt((Point(x, y, 1),)) for x, y in places]
             chosen = clean(chosen, settings.speck_share, clicks, self._height, self._width)
         measures = measure(chosen, self._height, self._width, settings.stability_offset)
         columns = (*measures.T, scores[click, slot], click + self._done)
