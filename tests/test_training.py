@@ -13,12 +13,13 @@ import torch
 
 from annotator.settings import ASSETS_DIR
 from training import model as net
-from training.config import SCORES, STAGES, Config, Phase
+from training.config import STAGES, Config, Phase
 from training.data import Scenes, near_border
 from training.hierarchy import Hierarchy, hierarchy
 from training.losses import edge_loss
 from training.pack import shrink
 from training.photos import PhotoFile, crop, read_held_out, read_pack, read_train, write_pack
+from training.scores import Answers, ask, figures, fit
 from training.train import train_step
 
 SIZE = 64
@@ -75,13 +76,11 @@ def cuda_autocast() -> Iterator[None]:
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_step_of_every_stage_runs_under_the_autocast_of_a_gpu(stage, network, batch) -> None:  # type: ignore[no-untyped-def]
     config = STAGES[stage]
-    if config is SCORES:
-        net.train_scores_only(network)
     figures = train_step(network, config, batch, PHASE, np.random.default_rng(0), clicks=1)
     assert all(torch.isfinite(each) for each in figures.values())
     trained = {name for name, each in network.named_parameters() if each.grad is not None and each.grad.any()}
     assert any("iou_prediction_head" in name for name in trained)
-    assert any("trunk" in name for name in trained) == (config is not SCORES)
+    assert any("trunk" in name for name in trained)
 
 
 def test_steps_on_one_batch_lower_its_loss(network, batch) -> None:  # type: ignore[no-untyped-def]
@@ -92,6 +91,18 @@ def test_steps_on_one_batch_lower_its_loss(network, batch) -> None:  # type: ign
         optimizer.step()
         optimizer.zero_grad()
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_scores_are_fitted_without_a_change_to_the_masks(network, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    head = network.eval().sam_mask_decoder.iou_prediction_head
+    rng = np.random.default_rng(0)
+    parts = [ask(network, photo.decode(), rng, 0.005) for photo in PHOTOS]
+    answers = Answers.join(part for part in parts if part is not None)
+    assert len(answers.ious) == 2 * 2 * 4 and int(answers.ambiguous.sum()) == 2 * 2 * 2
+    before = figures(head, answers)
+    after = figures(fit(head, answers, answers), answers)
+    assert after["loss"] < before["loss"]
+    assert after["best"] == before["best"] >= after["picked"] >= before["picked"]
 
 
 def test_the_edge_loss_sees_a_border_that_the_small_logits_put_between_two_cells() -> None:

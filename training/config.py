@@ -89,9 +89,7 @@ class Config:
     edge: float = 0.5  # weight of BCE + dice at pixels near the border, at full resolution
     edge_points: int = 256  # how many pixels that is, for each region
     score: float = 1.0
-    pick: float = 0.0  # weight of the expected IoU of the candidate the scores would pick
     affinity: float = 0.5  # weight of the loss that acts on the encoder directly
-    cleaned: float = 0.0  # scores are those of masks without holes and specks of this share of the image
     all_slots: float = 0.1  # weight of the mean over the three candidates beside the best of them
     shown: float = 0.0  # weight of the candidate with the best score, the one people are shown, beside the best of them
     single_first: float = 0.25  # weight of the single mask on the first click (full on a box and on later clicks)
@@ -112,17 +110,6 @@ FURTHER = Config(
     shown=0.3,
 )
 """From weights that can already do it: at full size at once, then ever more like the photos and clicks of real work."""
-
-SCORES = Config(
-    phases=(Phase(until=1.0, size=512, images=3, prompts=6, drawn=0.1, paste=0.4, corrected=0.3, balance=0.1),),
-    lr=5e-4,
-    box=0.05,
-    centre=0.85,
-    pick=1.0,
-    cleaned=0.005,  # as the zoo has it
-)
-"""The last minutes: only the head that predicts each candidate's IoU is trained, on photos clicked as people click and
-on masks as people see them."""
 
 TRIAL = replace(
     FURTHER,
@@ -147,5 +134,5 @@ GPU = replace(
 )
 """`further` for the minutes one is lent a large GPU: from weights that can already do it, in batches of 384 prompts."""
 
-STAGES = {"first": Config(), "further": FURTHER, "gpu": GPU, "trial": TRIAL, "scores": SCORES}
+STAGES = {"first": Config(), "further": FURTHER, "gpu": GPU, "trial": TRIAL}
 """The stages of the whole recipe, each a run of its own that starts from the weights of the one before."""

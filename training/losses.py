@@ -8,8 +8,6 @@ from torch import Tensor
 
 from training.config import Config
 
-PICK_SHARPNESS = 4.0  # how much more likely a higher score is to be picked, in the expected IoU of the pick
-
 
 def shrink(masks: Tensor, stride: int) -> Tensor:
     """Masks N x S x S to the share of each cell they cover: float N x S/stride x S/stride, 0..1."""
@@ -100,5 +98,4 @@ def answer_loss(
     chances = scores.float().clamp(1e-4, 1 - 1e-4)
     # Written out: autocast forbids `binary_cross_entropy`, whatever the dtype of its input.
     score = -(iou * chances.log() + (1 - iou) * (1 - chances).log()).mean()
-    picked = (F.softmax(torch.logit(chances[:, 1:]) * PICK_SHARPNESS, 1) * iou[:, 1:]).sum(1).mean()
-    return single * each[:, 0].mean() + multi * best + config.score * score - config.pick * picked
+    return single * each[:, 0].mean() + multi * best + config.score * score

@@ -170,6 +170,11 @@ def resize(image: Image, width: int, height: int) -> Image:
     )
 
 
+def resize_nearest(mask: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Resize a mask; each pixel keeps one of the values."""
+    return np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
 @dataclass(frozen=True)
 class View:
     """A square view of a photo: image S x S x 3, region masks N x S x S and pseudo-regions (0/1), pixels to ignore."""

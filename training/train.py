@@ -3,7 +3,6 @@
 python -m training.train --minutes 100                      a new run (CPU, or one GPU when there is one)
 python -m training.train --resume --minutes 100             go on where it stopped (also after a crash)
 python -m training.train --stage further --init assets/nano.pt --minutes 100    a new run from published weights
-python -m training.train --stage scores --init NANO.pt --minutes 8              the last step: only the scores
 """
 
 from __future__ import annotations
@@ -28,8 +27,6 @@ from torch import distributed as dist
 from torch.multiprocessing.spawn import spawn
 from torch.optim import AdamW
 
-from annotator.sam.cleaning import clean
-from annotator.types import Point, Prompt
 from training import model as net
 from training import pretrained
 from training.config import STAGES, Config, Phase
@@ -106,16 +103,6 @@ def corrections(config: Config, phase: Phase, step: int) -> int:
     return int(rng.choice(len(config.silent), p=config.silent)) + 1 if rng.random() < phase.corrected else 0
 
 
-def cleaned(logits: Tensor, share: float, points: Tensor, labels: Tensor, size: int) -> Tensor:
-    """Logits N x M x h x w of the answers to N prompts, as a person sees them: without holes and specks of `share`."""
-    prompts = [
-        Prompt(tuple(Point(x, y, label) for (x, y), label in zip(xy, signs, strict=True) if label < 2))
-        for xy, signs in zip(points.tolist(), labels.tolist(), strict=True)
-        for _ in range(logits.shape[1])
-    ]
-    return clean(logits.flatten(0, 1), share, prompts, size, size).view_as(logits)
-
-
 def train_step(
     model: SAM2Base, config: Config, batch: Sample, phase: Phase, rng: np.random.Generator, clicks: int
 ) -> dict[str, Tensor]:
@@ -150,8 +137,7 @@ def train_step(
 
     def judge(logits: Tensor, scores: Tensor, single: float, multi: float) -> tuple[Tensor, Tensor]:
         edge = edge_loss(logits, near, beside, size)
-        shown = logits if not config.cleaned else cleaned(logits.detach(), config.cleaned, points, labels, size)
-        iou = true_iou(shown, target, weight)
+        iou = true_iou(logits, target, weight)
         return answer_loss(config, logits, scores, target, weight, edge, iou, single, multi, phase.balance), iou
 
     logits, scores = answer(None)
@@ -198,8 +184,6 @@ class Run:
         net.freeze_object_score(self.model)
         self.model.to(device).train()
         self.model.image_encoder.trunk.to(memory_format=torch.channels_last)  # a third faster on a CPU
-        if args.stage == "scores":
-            net.train_scores_only(self.model)
         self.ema = copy.deepcopy(self.model).eval().requires_grad_(False)
         groups = parameter_groups(self.model, config)
         self.optimizer = AdamW(groups, lr=config.lr, betas=config.betas)
