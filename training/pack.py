@@ -14,8 +14,8 @@ import cv2
 from training.hierarchy import Hierarchy
 from training.photos import PSEUDO, PhotoFile, Pixels, decode, read_train, turns, write_pack
 
-QUALITY = 82  # of WebP: two thirds of the bytes of a JPEG that looks the same
-REGIONS = 32  # pseudo-regions of a photo
+QUALITY = 75  # of WebP: two thirds of the bytes of a JPEG that looks the same
+REGIONS = 24  # pseudo-regions of a photo
 
 
 def shrink(file: PhotoFile, side: int) -> PhotoFile:
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--pseudo", type=Path, default=PSEUDO)
     parser.add_argument("--out", type=Path, default=Path("training/runs/pack.zip"))
-    parser.add_argument("--side", type=int, default=352, help="longer side of a photo, in pixels")
+    parser.add_argument("--side", type=int, default=320, help="longer side of a photo, in pixels")
     parser.add_argument("--megabytes", type=float, default=33)
     args = parser.parse_args()
     files: list[PhotoFile] = []
