@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--prefix", default="coco_")
     parser.add_argument("--model", default="nano")
+    parser.add_argument("--grid", type=int, nargs="+", default=GRID, help="clicks along each side")
     parser.add_argument("--checkpoint", type=Path, help="weights of the model that are not yet in their place")
     options = parser.parse_args()
     settings = Settings.from_environment()
@@ -83,7 +84,7 @@ def main() -> None:
     images = sorted((options.folder / "images").glob(f"{options.prefix}*.jpg"))
     truth = [regions(options.folder / "masks" / f"{path.stem}.png") for path in images]
     rows = []
-    for grid in GRID:
+    for grid in options.grid:
         least = {"iou_threshold": min(SCORES), "stability_threshold": min(STABILITIES)}
         loose = replace(AutomaskSettings.of(spec), points_per_side=grid, **least)
         started = time.perf_counter()
