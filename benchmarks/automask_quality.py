@@ -85,8 +85,8 @@ def main() -> None:
     truth = [regions(options.folder / "masks" / f"{path.stem}.png") for path in images]
     rows = []
     for grid in options.grid:
-        least = {"iou_threshold": min(SCORES), "stability_threshold": min(STABILITIES)}
-        loose = replace(AutomaskSettings.of(spec), points_per_side=grid, **least)
+        usual = AutomaskSettings.of(spec, points_per_side=grid)
+        loose = replace(usual, iou_threshold=min(SCORES), stability_threshold=min(STABILITIES))
         started = time.perf_counter()
         found = [propose(predictor, path, loose) for path in images]
         seconds = (time.perf_counter() - started) / len(images)

@@ -135,7 +135,7 @@ def fit(head: nn.Module, train: Answers, apart: Answers) -> nn.Module:
     print("before", figures(head, train), figures(head, apart))
     optimizer = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=DECAY)
     for epoch in range(EPOCHS):
-        for index in torch.randperm(len(train.ious)).split(BATCH):
+        for index in torch.split(torch.randperm(len(train.ious)), BATCH):  # type: ignore[no-untyped-call]
             batch = Answers(train.tokens[index], train.ious[index], train.ambiguous[index])
             optimizer.zero_grad()
             torch.autograd.backward(loss_of(head(batch.tokens), batch))

@@ -295,6 +295,13 @@ def main() -> None:
     parser.add_argument("--init", type=Path, help="start from the weights of this checkpoint")
     parser.add_argument("--resume", action="store_true", help="go on from the run folder's last checkpoint")
     parser.add_argument("--stage", choices=STAGES, default="first", help="which part of the recipe (config.py)")
+    parser.add_argument(
+        "--set",
+        type=lambda text: text.split("="),
+        action="append",
+        default=[],
+        help="NAME=NUMBER of the config, to compare",
+    )
     parser.add_argument("--minutes", type=float, default=100, help="budget of the whole run, earlier pieces included")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw scenes (16 beside a fast GPU)")
     parser.add_argument("--images", type=int, help="images a step (default: the config's)")
@@ -303,7 +310,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=29511, help="where several processes meet")
     args = parser.parse_args()
     args.run = args.run or Path("training/runs") / args.stage
-    config = STAGES[args.stage]
+    config = replace(STAGES[args.stage], **{name: float(value) for name, value in args.set})
     if args.processes > 1:
         spawn(train, (args, config), args.processes)  # type: ignore[no-untyped-call]
     else:
