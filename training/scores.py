@@ -3,7 +3,7 @@
 python -m training.scores WEIGHTS.pt --out SCORED.pt
 
 Everything else stays as it is, so the network answers prompts on whole training photos once (no gradient, no crops,
-photos of every source in turn), and the head is fitted to what came of it: the IoU of each mask without holes and
+sources as often as in training), and the head is fitted to what came of it: the IoU of each mask without holes and
 specks. Photos kept apart decide when to stop. Masks do not change, only their scores and hence their order.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,14 +28,15 @@ from annotator.sam.preprocess import preprocess
 from annotator.sam.zoo import MODELS
 from annotator.types import Point, Prompt
 from training import model as net
-from training.config import Config
+from training.config import SOURCES, Config
 from training.export import export
 from training.losses import shrink, true_iou
-from training.photos import Photo, Rng, read_train, resize_nearest, turns
+from training.photos import Photo, Rng, read_train, resize_nearest
 from training.prompts import anywhere_in, centre_of, next_clicks
 from training.train import STRIDE
 
-REGIONS = 6  # of a photo
+REGIONS = 8  # of a photo
+CENTRE = 0.85  # share of clicks at the point farthest from the border; the others fall anywhere in the region
 SHARPNESS = 4.0  # how much more likely a higher score is to be picked, in the expected IoU of the pick
 KEPT_APART = 8  # every so many photos decide when to stop
 EPOCHS, BATCH, RATE, DECAY = 60, 256, 3e-4, 0.1
@@ -57,7 +59,7 @@ class Answers:
 
 @torch.inference_mode()
 def ask(model: SAM2Base, photo: Photo, rng: Rng, share: float) -> Answers | None:
-    """Answers about some regions of a photo: to a click in the middle, to one anywhere, to a box, to a second click."""
+    """Answers about some regions of a photo: to a click, to a second one, and to a box."""
     size = model.image_size
     regions = rng.permutation(photo.regions(0.004))[:REGIONS]
     if not len(regions):
@@ -78,17 +80,16 @@ def ask(model: SAM2Base, photo: Photo, rng: Rng, share: float) -> Answers | None
         found.append((iou, torch.full((len(iou),), points.shape[1] == 1)))
         return logits, scores
 
-    middle = torch.tensor([centre_of(each) for each in masks])[:, None]
-    positive = torch.ones(len(masks), 1, dtype=torch.long)
-    logits, scores = answer(middle, positive)
-    answer(torch.tensor([anywhere_in(rng, each) for each in masks])[:, None], positive)
+    places = [centre_of(each) if rng.random() < CENTRE else anywhere_in(rng, each) for each in masks]
+    first, positive = torch.tensor(places)[:, None], torch.ones(len(masks), 1, dtype=torch.long)
+    logits, scores = answer(first, positive)
     ys, xs = ([np.flatnonzero(each.any(axis)) for each in masks] for axis in (1, 0))
     box = [[(x[0], y[0]), (x[-1] + 1, y[-1] + 1)] for x, y in zip(xs, ys, strict=True)]
     answer(torch.from_numpy(np.array(box, np.float32)), torch.tensor([[2, 3]]).expand(len(masks), -1))
     previous = logits[torch.arange(len(masks)), scores[:, 1:].argmax(1) + 1][:, None]
     ignored = weight <= 0.5
     more, signs = next_clicks(rng, Config(centre=1.0), target > 0.5, previous[:, 0] > 0, ignored, STRIDE)
-    answer(torch.cat([middle, more], 1), torch.cat([positive, signs], 1), previous)
+    answer(torch.cat([first, more], 1), torch.cat([positive, signs], 1), previous)
     handle.remove()
     ious, ambiguous = zip(*found, strict=True)
     return Answers(torch.cat(seen), torch.cat(ious), torch.cat(ambiguous))
@@ -135,7 +136,7 @@ def fit(head: nn.Module, train: Answers, apart: Answers) -> nn.Module:
     print("before", figures(head, train), figures(head, apart))
     optimizer = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=DECAY)
     for epoch in range(EPOCHS):
-        for index in torch.split(torch.randperm(len(train.ious)), BATCH):  # type: ignore[no-untyped-call]
+        for index in torch.split(torch.randperm(len(train.ious)), BATCH):
             batch = Answers(train.tokens[index], train.ious[index], train.ambiguous[index])
             optimizer.zero_grad()
             torch.autograd.backward(loss_of(head(batch.tokens), batch))
@@ -160,7 +161,11 @@ def main() -> None:
     _load_checkpoint(model, args.model)
     rng = np.random.default_rng(0)
     groups: tuple[list[Answers], list[Answers]] = ([], [])
-    for index, file in enumerate(turns(read_train(args.data))[: args.photos]):
+    files = read_train(args.data)
+    count = Counter(file.source for file in files)
+    chance = np.array([SOURCES[file.source] / count[file.source] for file in files])
+    order = rng.choice(len(files), min(args.photos, len(files)), replace=False, p=chance / chance.sum())
+    for index, file in enumerate(files[k] for k in order):
         answers = ask(model, file.decode(), rng, MODELS["nano"].speck_share)
         if answers is not None:
             groups[index % KEPT_APART == 0].append(answers)

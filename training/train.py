@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -310,7 +311,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=29511, help="where several processes meet")
     args = parser.parse_args()
     args.run = args.run or Path("training/runs") / args.stage
-    config = replace(STAGES[args.stage], **{name: float(value) for name, value in args.set})
+    changed: dict[str, Any] = {name: float(value) for name, value in args.set}
+    config = replace(STAGES[args.stage], **changed)
     if args.processes > 1:
         spawn(train, (args, config), args.processes)  # type: ignore[no-untyped-call]
     else:
