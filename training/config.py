@@ -64,7 +64,7 @@ class Config:
     )
     # How often a photo of each source starts a scene.
     sources: dict[str, float] = field(default_factory=lambda: dict(SOURCES))
-    pseudo: float = 0.35  # share of the regions of a photo that come from its edges alone, where it has such
+    pseudo: float = 0.2  # share of the regions of a photo that come from its edges alone, where it has such
     min_area: float = 0.004  # regions smaller than this share of the scene are not asked for
 
     qk_gain: float = 1.6
