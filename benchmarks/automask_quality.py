@@ -74,15 +74,19 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--prefix", default="coco_")
     parser.add_argument("--model", default="nano")
+    parser.add_argument("--grid", type=int, nargs="+", default=GRID, help="clicks along each side")
+    parser.add_argument("--checkpoint", type=Path, help="weights of the model that are not yet in their place")
     options = parser.parse_args()
     settings = Settings.from_environment()
     spec = zoo.spec_of(options.model)
-    predictor = Predictor.eager(options.model, zoo.checkpoint_path(spec, settings.models_dir))
+    path = options.checkpoint or zoo.checkpoint_path(spec, settings.models_dir)
+    predictor = Predictor.eager(options.model, path)
     images = sorted((options.folder / "images").glob(f"{options.prefix}*.jpg"))
     truth = [regions(options.folder / "masks" / f"{path.stem}.png") for path in images]
     rows = []
-    for grid in GRID:
-        loose = AutomaskSettings(points_per_side=grid, iou_threshold=min(SCORES), stability_threshold=min(STABILITIES))
+    for grid in options.grid:
+        usual = AutomaskSettings.of(spec, points_per_side=grid)
+        loose = replace(usual, iou_threshold=min(SCORES), stability_threshold=min(STABILITIES))
         started = time.perf_counter()
         found = [propose(predictor, path, loose) for path in images]
         seconds = (time.perf_counter() - started) / len(images)

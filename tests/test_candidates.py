@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 
 from annotator.masks import rle as rles
+from annotator.sam import zoo
 from annotator.sam.candidates import find_candidates
+from annotator.sam.cleaning import clean
 from annotator.sam.postprocess import fetch_from_device, fetch_masks, masks_to_rle, stability
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.threads import one_thread
@@ -38,7 +40,9 @@ def test_candidates_come_in_the_order_official_sam_recommends(
     assert [each.stability for each in found.masks] == stability(answer.logits[0, slots]).tolist()
     assert np.array_equal(found.logits, answer.logits[0, slots].numpy())
     for each, slot in zip(found.masks, slots, strict=True):
-        assert each.mask == masks_to_rle(answer.logits[0, [slot]], embedding.height, embedding.width)[0]
+        size = embedding.height, embedding.width
+        cleaned = clean(answer.logits[0, [slot]], zoo.MODELS["nano"].speck_share, [prompt], *size)
+        assert each.mask == masks_to_rle(cleaned, *size)[0]
 
 
 def test_the_best_alone_is_the_first_of_all(predictor: Predictor, embedding: ImageEmbedding) -> None:

@@ -239,9 +239,18 @@ def test_eval_prints_a_table_and_json_last(photos: Path, capsys: pytest.CaptureF
     lines = capsys.readouterr().out.splitlines()
     figures = json.loads(lines[-1])
     assert figures["regions"] == 2
-    assert {"miou_1", "miou_3", "noc80"} <= set(figures)
+    assert {"miou_1", "miou_3", "noc80", "boundary_f", "connected", "miou_box"} <= set(figures)
     assert any(line.startswith("discs") for line in lines)
     assert figures["miou_3"] > 0.5, "two plain discs"
+    assert figures["miou_box"] > 0.5
+    assert figures["connected"] == 1
+
+
+def test_eval_takes_fewer_regions_and_uncleaned_masks_when_asked(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", str(photos), "--model", "nano", "--limit", "1", "--raw"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["regions"] == 1
 
 
 def test_eval_can_fail_untrained_weights_score_near_nothing(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:

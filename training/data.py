@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypedDict
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from training.config import Config, Phase
-from training.photos import Image, Photo, Rng, crop, cutout, jitter, resize, window
+from training.photos import Image, Photo, PhotoFile, Rng, crop, cutout, jitter, resize, window
 from training.prompts import centre_of
-from training.scenes import Scene, colour_texture, draw_thing, drawn, put
+from training.scenes import Mask, Scene, colour_texture, draw_thing, drawn, put
 
 
 class Sample(TypedDict):
@@ -25,12 +26,13 @@ class Sample(TypedDict):
     ignore: Tensor  # bool S x S: pixels that count for no region
     centre: Tensor  # float P x 2: the (x, y) of each region's point farthest from its border
     box: Tensor  # float P x 4: x0, y0, x1, y1 of each region
+    near: Tensor  # int64 P x K x 2: the (x, y) of random pixels near each region's border
 
 
 class Scenes(IterableDataset[Sample]):
     """An endless stream of samples; the stream of (seed, start, worker) is always the same."""
 
-    def __init__(self, photos: list[Photo], config: Config, phase: Phase, start: int) -> None:
+    def __init__(self, photos: Sequence[PhotoFile | Photo], config: Config, phase: Phase, start: int) -> None:
         self.photos = photos
         self.config = config
         self.phase = phase
@@ -39,8 +41,8 @@ class Scenes(IterableDataset[Sample]):
         count = {s: sum(p.source == s for p in photos) for s in {p.source for p in photos}}
         weight = weight / np.array([count[p.source] for p in photos])
         self.chance = weight / weight.sum()
-        # Textures come from sources of everyday things, never from microscopy.
-        self.plain = [p for p in photos if p.source != "nuclei"] or photos
+        # Textures come from sources of everyday things, never from microscopes or print.
+        self.plain = [p for p in photos if p.source not in ("nuclei", "particles", "publaynet")] or photos
 
     def __iter__(self) -> Iterator[Sample]:
         worker = get_worker_info()
@@ -52,13 +54,13 @@ class Scenes(IterableDataset[Sample]):
 
     def pick(self, rng: Rng) -> Photo:
         """A random photo, by the shares of the sources."""
-        return self.photos[int(rng.choice(len(self.photos), p=self.chance))]
+        return self.photos[int(rng.choice(len(self.photos), p=self.chance))].decode()
 
     def texture(self, rng: Rng, width: int, height: int) -> Image:
         """A drawn texture or a patch of a photo."""
         if rng.random() < 0.55:
             return colour_texture(rng, width, height)
-        photo = self.plain[int(rng.integers(len(self.plain)))]
+        photo = self.plain[int(rng.integers(len(self.plain)))].decode()
         rows, columns = window(rng, photo.labels.shape[0], photo.labels.shape[1], least=0.02, stretch=1.5)
         if rng.random() < 0.6:  # a small patch: one material rather than a whole picture
             h, w = (rows.stop - rows.start) // 3 + 8, (columns.stop - columns.start) // 3 + 8
@@ -68,8 +70,9 @@ class Scenes(IterableDataset[Sample]):
     def collage(self, rng: Rng) -> Scene:
         """A photo with its regions, often with regions of other photos and drawn things on top."""
         size = self.phase.size
-        image, masks, ignore = crop(rng, self.pick(rng), size, self.config.min_area)
-        scene = Scene(image, list(masks), ignore)
+        wanted = self.phase.prompts if self.config.pseudo else 0
+        view = crop(rng, self.pick(rng), size, self.config.min_area, wanted)
+        scene = Scene(view.image, list(view.masks), view.ignore, view.pseudo)
         few = len(scene.masks) < 4
         if rng.random() >= self.phase.paste * (1.0 if few else 0.5):
             return scene
@@ -89,30 +92,47 @@ class Scenes(IterableDataset[Sample]):
         """One sample, or None when the scene holds no region worth asking for."""
         size, prompts = self.phase.size, self.phase.prompts
         scene = drawn(rng, size, self.texture) if rng.random() < self.phase.drawn else self.collage(rng)
-        return pack(rng, scene, prompts, self.config.min_area)
+        return pack(rng, scene, prompts, self.config)
 
 
-def pack(rng: Rng, scene: Scene, prompts: int, min_area: float) -> Sample | None:
+def pack(rng: Rng, scene: Scene, prompts: int, config: Config) -> Sample | None:
     """A sample of `prompts` random regions of a scene; None when it holds no region worth asking for."""
     valid = ~scene.ignore
-    least = max(min_area * valid.size, 12)
-    masks = [m for m in scene.masks if int((m.astype(bool) & valid).sum()) >= least]
-    if not masks:
+    least = max(config.min_area * valid.size, 12)
+
+    def large(masks: list[Mask]) -> list[Mask]:
+        fit = [m for m in masks if int((m.astype(bool) & valid).sum()) >= least]
+        return [fit[k] for k in rng.permutation(len(fit))]
+
+    masks, pseudo = large(scene.masks), large(scene.pseudo)
+    if not masks and not pseudo:
         return None
-    order = rng.permutation(len(masks))
-    chosen = [masks[order[k % len(order)]] for k in range(prompts)]
-    centres = [centre_of(m) for m in chosen]
+    unlabelled = int(rng.binomial(prompts, config.pseudo if masks else 1.0)) if pseudo else 0
+    chosen = [pseudo[k % len(pseudo)] for k in range(unlabelled)]
+    chosen += [masks[k % len(masks)] for k in range(prompts - unlabelled)]
     boxes = [cv2.boundingRect(m) for m in chosen]
     return {
         "image": torch.from_numpy(jitter(rng, scene.image)),
         "masks": torch.from_numpy(np.stack(chosen)),
         "ignore": torch.from_numpy(scene.ignore),
-        "centre": torch.tensor(centres, dtype=torch.float32),
+        "centre": torch.tensor([centre_of(m) for m in chosen], dtype=torch.float32),
         "box": torch.tensor([(x, y, x + w - 1, y + h - 1) for x, y, w, h in boxes], dtype=torch.float32),
+        "near": torch.from_numpy(np.stack([near_border(rng, m, valid, config.edge_points) for m in chosen])),
     }
 
 
-def loader(photos: list[Photo], config: Config, phase: Phase, start: int, workers: int) -> DataLoader[Sample]:
+def near_border(rng: Rng, mask: Mask, valid: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
+    """(x, y) of `count` random pixels within 1 % of the side from a mask's border, or anywhere if it has none."""
+    reach = np.ones((max(len(mask) // 50, 2) | 1,) * 2, np.uint8)
+    band = np.flatnonzero((cv2.dilate(mask, reach) != cv2.erode(mask, reach)) & valid)
+    places = band[rng.integers(len(band), size=count)] if len(band) else rng.integers(mask.size, size=count)
+    y, x = np.divmod(places, mask.shape[1])
+    return np.stack([x, y], 1).astype(np.int64)
+
+
+def loader(
+    photos: Sequence[PhotoFile | Photo], config: Config, phase: Phase, start: int, workers: int
+) -> DataLoader[Sample]:
     """Batches of a phase, from `workers` processes; `start` (the step) makes a resumed stream a new one."""
     return DataLoader(
         Scenes(photos, config, phase, start),

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from sam2.modeling.sam2_base import SAM2Base
 
-MAX_BYTES = 16_000_000
+MAX_BYTES = 24_000_000
 
 
 def export(model: SAM2Base, path: Path) -> None:

@@ -1,8 +1,9 @@
 """A new trunk under a decoder that is already trained.
 
-python -m training.graft OLD.yaml OLD.pt --out NEW.pt       the trunk of assets/nano.yaml, with its ImageNet weights
+python -m training.graft OLD.yaml OLD.pt --config NEW.yaml --out NEW.pt       NEW's trunk with its ImageNet weights
 
-The prompt encoder and the mask decoder are taken over as they are. The neck is fitted by least squares so that, on the
+A trunk of the same version keeps the old one's weights, and only what is new beside it starts anew. For another trunk
+the prompt encoder and the mask decoder are taken over as they are, and the neck is fitted by least squares so that, on
 training photos, it makes of the new trunk's maps what the old network made of its own; the decoder understands it from
 the first step of training on.
 """
@@ -18,11 +19,11 @@ from sam2.build_sam import _load_checkpoint
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
+from annotator.sam.preprocess import preprocess
 from training import model as net
 from training import pretrained
-from training.evaluate import prepare
 from training.export import export
-from training.photos import Photo, read_all
+from training.photos import PhotoFile, read_train
 
 RIDGE = 1e-3  # share of the mean variance of the inputs that is added to each
 
@@ -54,14 +55,14 @@ class LeastSquares:
 
 
 @torch.no_grad()
-def graft(old: SAM2Base, new: SAM2Base, photos: list[Photo]) -> None:
+def graft(old: SAM2Base, new: SAM2Base, photos: list[PhotoFile]) -> None:
     """Give `new`, whose trunk has its weights, the decoder of `old` and a neck that goes with it."""
     taken = {k: v for k, v in old.state_dict().items() if k.startswith("sam_")}
     missing = new.load_state_dict(taken, strict=False)
     assert not missing.unexpected_keys
     embedding, fine0, fine1 = LeastSquares(), LeastSquares(), LeastSquares()
     for photo in photos:
-        pixels = prepare(photo, old.image_size)
+        pixels = preprocess([photo.decode().image], old.image_size, old.device, torch.float32)
         wanted, maps = net.encode(old, pixels), new.image_encoder.trunk(pixels)
         coarse = F.interpolate(maps[3], scale_factor=2.0, mode=new.image_encoder.neck.fpn_interp_model)
         embedding.add(rows(torch.cat([maps[2], coarse], 1)), rows(wanted.embedding))
@@ -90,12 +91,16 @@ def main() -> None:
     parser.add_argument("old", type=Path)
     parser.add_argument("--config", type=Path, default=Path("assets/nano.yaml"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--every", type=int, default=6, help="only every so many photos")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     old, new = net.build(args.old_config).eval(), net.build(args.config).eval()
     _load_checkpoint(old, args.old)
-    pretrained.load(new.image_encoder.trunk)
-    graft(old, new, read_all(args.data / "segments" / "train"))
+    if new.image_encoder.trunk.version == old.image_encoder.trunk.version:
+        new.load_state_dict(old.state_dict(), strict=False)  # a mixer adds nothing at first
+    else:
+        pretrained.load(new.image_encoder.trunk)
+        graft(old, new, read_train(args.data)[:: args.every])
     export(new, args.out)
 
 

@@ -8,8 +8,6 @@ from torch import Tensor
 
 from training.config import Config
 
-PICK_SHARPNESS = 4.0  # how much more likely a higher score is to be picked, in the expected IoU of the pick
-
 
 def shrink(masks: Tensor, stride: int) -> Tensor:
     """Masks N x S x S to the share of each cell they cover: float N x S/stride x S/stride, 0..1."""
@@ -31,6 +29,20 @@ def mask_loss(config: Config, logits: Tensor, target: Tensor, weight: Tensor, ba
     overlap = (chance * truth).sum((2, 3))
     dice = 1 - (2 * overlap + 1) / (chance.sum((2, 3)) + inside.sum((2, 3)) + 1)
     return config.bce * bce.sum((2, 3)) + config.dice * dice
+
+
+def edge_loss(logits: Tensor, near: Tensor, truth: Tensor, size: int) -> Tensor:
+    """BCE + dice at pixels near the border, at the resolution of the photo: N x M.
+
+    logits N x M x h x w of square images of `size` pixels; near N x K x 2 pixels (x, y); truth N x K, 0/1. Few points
+    see every border as sharply as an upsampled mask would (PointRend, Kirillov et al. 2020, arXiv:1912.08193).
+    """
+    grid = (near[:, None] + 0.5) * (2 / size) - 1
+    found = F.grid_sample(logits, grid.to(logits.dtype), padding_mode="border", align_corners=False)[:, :, 0]
+    wanted = truth[:, None].to(logits.dtype)
+    chance = found.sigmoid()
+    dice = 1 - (2 * (chance * wanted).sum(2) + 1) / (chance.sum(2) + wanted.sum(2) + 1)
+    return (F.softplus(found) - found * wanted).mean(2) + dice
 
 
 def affinity_loss(maps: tuple[Tensor, ...], target: Tensor, weight: Tensor) -> Tensor:
@@ -69,19 +81,21 @@ def answer_loss(
     scores: Tensor,
     target: Tensor,
     weight: Tensor,
+    edge: Tensor,
+    iou: Tensor,
     single: float,
     multi: float,
     balance: float,
-) -> tuple[Tensor, Tensor]:
-    """The loss of one answer (logits N x 4 x h x w, scores N x 4), and the true IoU of its four masks, N x 4.
+) -> Tensor:
+    """The loss of one answer: logits N x 4 x h x w, scores N x 4.
 
-    `single` weighs the single mask (slot 0), `multi` the best of the three candidates and the one that would be shown.
+    `edge` is its `edge_loss`, `iou` the true IoU of its four masks, N x 4. `single` weighs the single mask (slot 0),
+    `multi` the best of the three candidates and the one that would be shown.
     """
-    each = mask_loss(config, logits, target, weight, balance)
+    each = mask_loss(config, logits, target, weight, balance) + config.edge * edge
     shown = each[:, 1:].gather(1, scores[:, 1:].argmax(1, keepdim=True))
     best = each[:, 1:].min(1).values.mean() + config.all_slots * each[:, 1:].mean() + config.shown * shown.mean()
-    iou = true_iou(logits, target, weight)
     chances = scores.float().clamp(1e-4, 1 - 1e-4)
-    score = F.binary_cross_entropy(chances, iou)
-    picked = (F.softmax(torch.logit(chances[:, 1:]) * PICK_SHARPNESS, 1) * iou[:, 1:]).sum(1).mean()
-    return single * each[:, 0].mean() + multi * best + config.score * score - config.pick * picked, iou
+    # Written out: autocast forbids `binary_cross_entropy`, whatever the dtype of its input.
+    score = -(iou * chances.log() + (1 - iou) * (1 - chances).log()).mean()
+    return single * each[:, 0].mean() + multi * best + config.score * score

@@ -98,17 +98,11 @@ def freeze_object_score(model: SAM2Base) -> None:
     head.requires_grad_(False)
 
 
-def train_scores_only(model: SAM2Base) -> None:
-    """Freeze everything except the head that predicts the IoU of each mask."""
-    model.requires_grad_(False)
-    model.sam_mask_decoder.iou_prediction_head.requires_grad_(True)
-
-
 def normalise(images: Tensor) -> Tensor:
     """uint8 B x S x S x 3 (RGB) to float B x 3 x S x S, ImageNet mean and deviation."""
     mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
-    return (images.permute(0, 3, 1, 2).float() / 255 - mean) / std
+    return (images.permute(0, 3, 1, 2).float() / 255 - mean) / std  # channels last, as the trunk likes it
 
 
 def encode(model: SAM2Base, images: Tensor) -> Features:

@@ -1,20 +1,30 @@
-"""Photos with masks: a folder with `images/NAME.jpg` and `masks/NAME.png`, and random crops of them.
+"""Photos with masks: folders with `images/NAME.jpg` and `masks/NAME.png`, and random crops of them.
 
 Mask values: 0 unlabelled, 255 ignore (8-bit masks only), every other value a region.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import zipfile
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.hierarchy import Hierarchy
+
 cv2.setNumThreads(0)  # forked loader workers would wait for threads that do not exist there
 IGNORE = 255
+PARTS = ("image", "mask", "pseudo")  # what a `PhotoFile` consists of, in its order
+PSEUDO = Path("training/runs/pseudo")  # where `training/pseudo.py` puts what it finds
+PSEUDO_RANK = 14.0  # mean rank of the pseudo-regions that are used; they come best first
+HELD_OUT = 20  # of each set of `more`, every so many photos by sorted name are never trained on
 Image = NDArray[np.uint8]
+Pixels = NDArray[np.integer[Any] | np.floating[Any]]
 Rng = np.random.Generator
 
 
@@ -23,14 +33,15 @@ class Photo:
     """An RGB image (H x W x 3) with its label map (H x W, uint16) and the map of pixels to ignore (H x W, bool)."""
 
     name: str
+    source: str
     image: Image
     labels: NDArray[np.uint16]
     ignore: NDArray[np.bool_]
+    pseudo: Hierarchy | None = None  # regions found without labels, at a size of their own
 
-    @property
-    def source(self) -> str:
-        """The prefix of the file name, such as "coco"."""
-        return self.name.partition("_")[0]
+    def decode(self) -> Photo:
+        """Itself: a photo that is decoded stands wherever a `PhotoFile` does."""
+        return self
 
     def regions(self, min_area: float) -> list[int]:
         """Ids of the regions that cover at least `min_area` of the image."""
@@ -38,31 +49,107 @@ class Photo:
         return [int(i) for i, n in zip(ids, counts, strict=True) if i and n >= min_area * self.labels.size]
 
 
-def read_image(path: Path) -> Image:
-    """An RGB image, H x W x 3."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f"{path} is missing or no image")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+@dataclass(frozen=True)
+class PhotoFile:
+    """A photo and its mask as stored: the bytes of a JPEG and of a PNG. Thousands of them fit in memory.
+
+    `pseudo` is its `Hierarchy` as stored, empty if there is none.
+    """
+
+    name: str
+    source: str
+    image: bytes
+    mask: bytes
+    pseudo: bytes = b""
+
+    @property
+    def key(self) -> str:
+        """A name that no photo of another source has."""
+        return f"{self.source}-{self.name}"
+
+    def decode(self) -> Photo:
+        """The pixels. Raises ValueError for damaged files and for a mask that is not of the photo's size."""
+        image, mask = decode(self.image, cv2.IMREAD_COLOR), decode(self.mask, cv2.IMREAD_UNCHANGED)
+        if image is None or mask is None or image.shape[:2] != mask.shape[:2]:
+            raise ValueError(f"{self.name}: photo or mask is unreadable, or they differ in size")
+        ignore = (mask == IGNORE) if mask.dtype == np.uint8 else np.zeros(mask.shape, bool)
+        labels = np.where(ignore, 0, mask).astype(np.uint16)
+        pseudo = Hierarchy.from_bytes(self.pseudo) if self.pseudo else None
+        pixels = cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8)
+        return Photo(self.name, self.source, pixels, labels, ignore, pseudo)
 
 
-def read(folder: Path, name: str) -> Photo:
-    """Read one photo and its mask."""
-    image = read_image(folder / "images" / f"{name}.jpg")
-    mask = cv2.imread(str(folder / "masks" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
-    if mask is None or image.shape[:2] != mask.shape[:2]:
-        raise ValueError(f"{name}: the mask is missing, unreadable, or not of the photo's size")
-    ignore = (mask == IGNORE) if mask.dtype == np.uint8 else np.zeros(mask.shape, bool)
-    labels = np.where(ignore, 0, mask).astype(np.uint16)
-    return Photo(name, image, labels, ignore)
+def decode(content: bytes, flags: int) -> Pixels | None:
+    """The pixels of an image file, BGR where it has colours; None if it is damaged."""
+    return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
 
 
-def read_all(folder: Path) -> list[Photo]:
-    """All photos of a folder, by name."""
-    photos = [read(folder, path.stem) for path in sorted((folder / "masks").glob("*.png"))]
-    if not photos:
+def read_folder(folder: Path, source: str | None = None) -> list[PhotoFile]:
+    """All photos of a folder, by name. The source is the part of a name before "_", unless one is given."""
+    files = [
+        PhotoFile(
+            path.stem,
+            source or path.stem.partition("_")[0],
+            (folder / "images" / f"{path.stem}.jpg").read_bytes(),
+            path.read_bytes(),
+        )
+        for path in sorted((folder / "masks").glob("*.png"))
+    ]
+    if not files:
         raise ValueError(f"no masks in {folder / 'masks'}")
-    return photos
+    return files
+
+
+def read_more(data: Path) -> list[list[PhotoFile]]:
+    """The photos of each set in `more`, by name."""
+    folders = sorted(path for path in (data / "more").glob("*") if path.is_dir())
+    return [read_folder(folder, folder.name) for folder in folders]
+
+
+def read_held_out(data: Path) -> list[PhotoFile]:
+    """`more-val`: of each set in `more` every 20th photo, from the first."""
+    return [file for files in read_more(data) for file in files[::HELD_OUT]]
+
+
+def read_train(data: Path, pseudo: Path = PSEUDO) -> list[PhotoFile]:
+    """The photos to train on, with their pseudo-regions as far as there are any in the folder `pseudo`.
+
+    `data` may also be a file that `training/pack.py` has written.
+    """
+    if data.is_file():
+        return read_pack(data)
+    files = read_folder(data / "segments" / "train")
+    files += [file for each in read_more(data) for k, file in enumerate(each) if k % HELD_OUT]
+    found = {path.name: path for path in pseudo.glob("*") if path.suffix != ".part"}
+    return [replace(file, pseudo=found[file.key].read_bytes()) if file.key in found else file for file in files]
+
+
+def turns(files: list[PhotoFile]) -> list[PhotoFile]:
+    """One photo of each source after the other, so that a run that is stopped early has some of all."""
+    seen: dict[str, int] = defaultdict(int)
+    turn = []
+    for file in files:
+        turn.append(seen[file.source])
+        seen[file.source] += 1
+    return [files[k] for k in np.argsort(turn, kind="stable")]
+
+
+def write_pack(path: Path, files: list[PhotoFile]) -> None:
+    """Photos with masks and pseudo-regions in one file, a zip without further compression."""
+    with zipfile.ZipFile(path, "w") as pack:
+        for file in files:
+            for part in PARTS:
+                pack.writestr(f"{file.source}/{file.name}/{part}", getattr(file, part))
+
+
+def read_pack(path: Path) -> list[PhotoFile]:
+    """The photos that `write_pack` has put into a file."""
+    with zipfile.ZipFile(path) as pack:
+        names = dict.fromkeys(name.rpartition("/")[0] for name in pack.namelist())
+        return [
+            PhotoFile(name.partition("/")[2], name.partition("/")[0], *(pack.read(f"{name}/{part}") for part in PARTS))
+            for name in names
+        ]
 
 
 def window(rng: Rng, height: int, width: int, least: float, stretch: float) -> tuple[slice, slice]:
@@ -83,22 +170,60 @@ def resize(image: Image, width: int, height: int) -> Image:
     )
 
 
-def crop(rng: Rng, photo: Photo, size: int, min_area: float) -> tuple[Image, NDArray[np.uint8], NDArray[np.bool_]]:
-    """A random square view: image size x size x 3, region masks N x size x size (0/1), pixels to ignore size x size."""
+def resize_nearest(mask: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Resize a mask; each pixel keeps one of the values."""
+    return np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+@dataclass(frozen=True)
+class View:
+    """A square view of a photo: image S x S x 3, region masks N x S x S and pseudo-regions (0/1), pixels to ignore."""
+
+    image: Image
+    masks: NDArray[np.uint8]
+    pseudo: list[NDArray[np.uint8]]
+    ignore: NDArray[np.bool_]
+
+
+def crop(rng: Rng, photo: Photo, size: int, min_area: float, pseudo: int) -> View:
+    """A random square view with its regions, and up to `pseudo` of its pseudo-regions."""
     height, width = photo.labels.shape
     for least in (0.25, 0.5, 0.9):  # ask for more of the photo when a crop holds no region
         rows, columns = window(rng, height, width, least, 1.5)
         image = resize(photo.image[rows, columns], size, size)
         labels = cv2.resize(photo.labels[rows, columns], (size, size), interpolation=cv2.INTER_NEAREST)
         ignore = cv2.resize(photo.ignore[rows, columns].view(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST)
-        if rng.random() < 0.5:
-            image, labels, ignore = image[:, ::-1], labels[:, ::-1], ignore[:, ::-1]
         ids, counts = np.unique(labels, return_counts=True)
         keep = [i for i, n in zip(ids, counts, strict=True) if i and n >= min_area * size * size]
         if keep:
             break
     masks = np.stack([labels == i for i in keep]) if keep else np.zeros((0, size, size), bool)
-    return np.ascontiguousarray(image), masks.astype(np.uint8), np.ascontiguousarray(ignore).astype(bool)
+    found = []
+    if photo.pseudo is not None and pseudo:
+        for index in {int(rng.exponential(PSEUDO_RANK)) for _ in range(pseudo)}:
+            if index < len(photo.pseudo.ranges):
+                found.append(cut_out(photo.pseudo.mask(index), rows, columns, height, width, size))
+    if rng.random() < 0.5:
+        image, masks, ignore = image[:, ::-1], masks[:, :, ::-1], ignore[:, ::-1]
+        found = [np.ascontiguousarray(each[:, ::-1]) for each in found]
+    return View(
+        np.ascontiguousarray(image),
+        np.ascontiguousarray(masks).astype(np.uint8),
+        found,
+        np.ascontiguousarray(ignore).astype(bool),
+    )
+
+
+def cut_out(
+    mask: NDArray[np.uint8], rows: slice, columns: slice, height: int, width: int, size: int
+) -> NDArray[np.uint8]:
+    """The window of a mask 0/1 that shows a photo of height x width at a size of its own, size x size, smooth."""
+    y, x = mask.shape[0] / height, mask.shape[1] / width
+    placed = np.array([[size / (columns.stop - columns.start) / x, 0, 0], [0, size / (rows.stop - rows.start) / y, 0]])
+    placed[:, 2] = -columns.start * x * placed[0, 0], -rows.start * y * placed[1, 1]
+    placed[:, 2] += (placed[0, 0] - 1) / 2, (placed[1, 1] - 1) / 2  # pixels have their middles at halves
+    soft = cv2.warpAffine(mask * np.uint8(255), placed, (size, size), flags=cv2.INTER_LINEAR)
+    return (soft > 127).astype(np.uint8)
 
 
 def cutout(rng: Rng, photo: Photo, side: int) -> tuple[Image, NDArray[np.uint8]] | None:

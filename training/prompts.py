@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import torch
@@ -77,10 +79,15 @@ def next_clicks(
 
     Returns points N x 1 x 2 in input pixels and labels N x 1.
     """
-    clicks = [
-        correction(t, a, i, None if rng.random() < config.centre else rng)
-        for t, a, i in zip(target.numpy(), answer.numpy(), ignore.numpy(), strict=True)
-    ]
+    seeds = [None if rng.random() < config.centre else int(rng.integers(1 << 32)) for _ in target]
+
+    def click(index: int) -> tuple[float, float, int]:
+        seed = seeds[index]
+        own = None if seed is None else np.random.default_rng(seed)
+        return correction(target[index].numpy(), answer[index].numpy(), ignore[index].numpy(), own)
+
+    with ThreadPoolExecutor(min(len(target) // 32 + 1, 12)) as pool:  # beside a GPU there are hundreds of them
+        clicks = list(pool.map(click, range(len(target))))
     points = torch.tensor([[x, y] for x, y, _ in clicks])
     shift = torch.from_numpy(rng.uniform(0, stride, (len(clicks), 2))).float() - 0.5 if stride > 1 else 0.0
     return (points * stride + shift)[:, None], torch.tensor([[label] for _, _, label in clicks])

@@ -19,10 +19,11 @@ from annotator.masks import edit
 from annotator.masks import rle as rles
 from annotator.masks.geometry import nms
 from annotator.sam.candidates import CPU_CHUNK, OFFICIAL_CHUNK
+from annotator.sam.cleaning import clean
 from annotator.sam.postprocess import STABILITY_OFFSET, masks_to_rle, measure, stability
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.zoo import ModelSpec
-from annotator.types import Box, FloatArray, Proposal
+from annotator.types import Box, FloatArray, Point, Prompt, Proposal
 
 _STABILITY_MARGIN = 0.15
 """Stability is decided at full resolution. At low resolution it comes out lower by 0.10 at most (2,588 masks of nano on
@@ -40,6 +41,8 @@ class AutomaskSettings:
     stability_threshold: float = 0.95
     stability_offset: float = STABILITY_OFFSET
     nms_threshold: float = 0.7
+    speck_share: float = 0.0
+    """Holes and specks of at most this share of the image are removed from every mask before it is measured."""
     min_region_area: int = 0
     """Holes and specks of at most so many pixels are removed from the masks that are left."""
 
@@ -50,6 +53,7 @@ class AutomaskSettings:
             points_per_side=spec.automask_points if points_per_side is None else points_per_side,
             iou_threshold=spec.automask_iou,
             stability_threshold=spec.automask_stability,
+            speck_share=spec.speck_share,
             min_region_area=min_region_area,
         )
 
@@ -132,6 +136,10 @@ class AutomaskRun:
         steady = stability(logits, settings.stability_offset) >= settings.stability_threshold - _STABILITY_MARGIN
         click, slot = ((scores > settings.iou_threshold) & steady).nonzero(as_tuple=True)
         chosen = logits[click, slot]
+        if settings.speck_share:
+            places = self._grid[self._done + click.numpy(force=True)].tolist()
+            clicks = [Prompt((Point(x, y, 1),)) for x, y in places]
+            chosen = clean(chosen, settings.speck_share, clicks, self._height, self._width)
         measures = measure(chosen, self._height, self._width, settings.stability_offset)
         columns = (*measures.T, scores[click, slot], click + self._done)
         return _Found(chosen, torch.stack([each.double() for each in columns], dim=1))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from annotator.sam import zoo
+from annotator.sam.cleaning import clean
 from annotator.sam.postprocess import fetch_masks, stability
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.stopwatch import Stopwatch
@@ -47,7 +49,7 @@ def find_candidates(
 
     A single click is ambiguous, it may mean a part, an object or a group: the three multi-mask answers, best score
     first. With more said, the single-mask answer leads, as official SAM 2 recommends, and the best multi-mask answers
-    are the alternatives.
+    are the alternatives. Masks are cleaned as the model's `speck_share` says; the logits are as the decoder gave them.
     """
     watch = Stopwatch(predictor.device)
     answer = predictor.decode([embedding], PromptBatch.single(prompt, mask_input))
@@ -56,7 +58,8 @@ def find_candidates(
     logits = answer.logits[0].index_select(0, order)
     numbers = torch.stack((answer.scores[0].index_select(0, order).clamp(0, 1), stability(logits)))
     watch.lap()
-    masks, (scores,) = fetch_masks(logits, embedding.height, embedding.width, numbers)
+    shown = _cleaned(logits, predictor, embedding, [prompt] * len(logits))
+    masks, (scores,) = fetch_masks(shown, embedding.height, embedding.width, numbers)
     watch.lap()
     candidates = [Candidate(*each) for each in zip(masks, *scores.tolist(), strict=True)]
     return Candidates(candidates, logits, *watch.laps())
@@ -84,9 +87,16 @@ def find_best(
             rows = torch.arange(len(batch))
             logits, scores = answer.logits[rows, slots], answer.scores[rows, slots].clamp(0, 1)
             numbers = torch.stack((scores, stability(logits)))
-            masks, (numbers_on_host,) = fetch_masks(logits, embedding.height, embedding.width, numbers)
+            shown = _cleaned(logits, predictor, embedding, [prompts[each] for each in batch])
+            masks, (numbers_on_host,) = fetch_masks(shown, embedding.height, embedding.width, numbers)
             columns = zip(masks, *numbers_on_host.tolist(), strict=True)
             yield {each: Candidate(*values) for each, values in zip(batch, columns, strict=True)}
+
+
+def _cleaned(logits: Tensor, predictor: Predictor, embedding: ImageEmbedding, prompts: Sequence[Prompt]) -> Tensor:
+    """Logits [K, s, s] of the answers to K prompts without specks, for models that need it."""
+    share = zoo.spec_of(predictor.model).speck_share
+    return clean(logits, share, prompts, embedding.height, embedding.width) if share else logits
 
 
 def _is_ambiguous(prompt: Prompt) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from annotator.sam.graphs import STRIDE, ImageEncoder, MaskDecoder
 from annotator.sam.preprocess import preprocess
 from annotator.sam.transfer import to_device
 from annotator.types import MAX_POINTS, FloatArray, Prompt
+
+if TYPE_CHECKING:
+    from sam2.modeling.sam2_base import SAM2Base
 
 MAX_PROMPTS = 1024
 MAX_IMAGES = 8
@@ -165,8 +168,19 @@ class Predictor:
         Raises ModelUnavailable for float8 where the device or the model is not fit for it.
         """
         spec = zoo.spec_of(model)
-        network = zoo.build(spec, path)
         key = zoo.checkpoint_key(spec, path) if path is not None else UNTRAINED
+        return cls.of(zoo.build(spec, path), model, key, device, dtype)
+
+    @classmethod
+    def of(
+        cls,
+        network: SAM2Base,
+        model: str,
+        key: str,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Predictor:
+        """From a network in eval mode. It keeps its own weights; those of the predictor may be the same ones."""
         device = torch.device(device)
         if dtype == FLOAT8:
             float8.check_device(device)

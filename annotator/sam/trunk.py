@@ -2,18 +2,20 @@
 
 A convolutional network made for CPUs: inverted bottlenecks with ReLU6, without squeeze-and-excitation. It takes the
 place of Hiera in sam2's `ImageEncoder` (`assets/nano.yaml` names it), because weights for it that have seen ImageNet
-may be passed on (Apache-2.0), and a trunk trained on a few hundred photos alone sees far less.
+may be passed on (Apache-2.0), and a trunk trained on a few thousand photos alone sees far less.
 """
 
 from __future__ import annotations
 
+import math
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-CHANNELS = (24, 40, 112, 320)
-"""Channels of the four maps, at strides 4, 8, 16 and 32."""
+from annotator.sam.mixer import Mixer
+
 _STEM = 32
-# Of each stage: blocks, kernel size, stride of its first block, expansion, channels.
+# Of each stage of Lite0: blocks, kernel size, stride of its first block, expansion, channels.
 _LITE0 = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -24,6 +26,22 @@ _LITE0 = (
     (1, 3, 1, 6, 320),
 )
 _TAPS = (1, 2, 4, 6)  # stages whose output is one of the maps
+# Factors of width and depth; the stem, and the depth of the first and the last stage, stay as they are.
+_SCALES = {"lite0": (1.0, 1.0), "lite2": (1.1, 1.2)}
+
+
+def _stages(version: str) -> list[tuple[int, int, int, int, int]]:
+    """The table of a version: channels rounded to a multiple of 8 that is at least 90 % of what is asked for."""
+    width, depth = _SCALES[version]
+    table = []
+    for index, (blocks, kernel, stride, expansion, channels) in enumerate(_LITE0):
+        wanted = channels * width
+        rounded = max(8, int(wanted + 4) // 8 * 8)
+        rounded += 8 if rounded < 0.9 * wanted else 0
+        if 0 < index < len(_LITE0) - 1:
+            blocks = math.ceil(blocks * depth)
+        table.append((blocks, kernel, stride, expansion, rounded))
+    return table
 
 
 class Conv(nn.Conv2d):
@@ -58,26 +76,36 @@ class Bottleneck(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """EfficientNet-Lite0 without its classifier, batch normalisation folded into the convolutions."""
+    """EfficientNet-Lite without its classifier, batch normalisation folded into the convolutions.
 
-    def __init__(self) -> None:
+    `channels` are those of its four maps, at strides 4, 8, 16 and 32.
+    """
+
+    def __init__(self, version: str = "lite0", mixed: bool = False) -> None:
+        """`version` is "lite0" or "lite2"; `mixed` adds a `Mixer`, through which the scales see each other."""
         super().__init__()
-        self.channel_list = list(reversed(CHANNELS))  # coarse to fine: sam2 compares it with the neck's
+        self.version = version
         self.stem = Conv(3, _STEM, 3, stride=2)
         self.stages = nn.ModuleList()
         inputs = _STEM
-        for blocks, kernel, stride, expansion, outputs in _LITE0:
+        channels = []
+        for index, (blocks, kernel, stride, expansion, outputs) in enumerate(_stages(version)):
             stage = [Bottleneck(inputs, outputs, kernel, stride, expansion)]
             stage += [Bottleneck(outputs, outputs, kernel, 1, expansion) for _ in range(blocks - 1)]
             self.stages.append(nn.Sequential(*stage))
             inputs = outputs
+            if index in _TAPS:
+                channels.append(outputs)
+        self.channels = tuple(channels)
+        self.channel_list = channels[::-1]  # coarse to fine: sam2 compares it with the neck's
+        self.mixer = Mixer(self.channels) if mixed else None
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Normalised images [B, 3, S, S], S a multiple of 32, to four maps [B, CHANNELS[k], s, s], s = S / 4 / 2**k."""
+        """Normalised images [B, 3, S, S], S a multiple of 32, to four maps [B, channels[k], s, s], s = S / 4 / 2**k."""
         x = F.relu6(self.stem(x))
         maps = []
         for index, stage in enumerate(self.stages):
             x = stage(x)
             if index in _TAPS:
                 maps.append(x)
-        return maps
+        return maps if self.mixer is None else self.mixer(maps)

@@ -26,7 +26,8 @@ class ModelSpec:
     """One checkpoint. `config` is sam2's own YAML name, or a file of ours under `assets/`; `sha256` is of the file.
 
     `automask_points` is the side of the grid of clicks for automatic masks, `automask_iou` and `automask_stability` the
-    thresholds they pass: official ones, unless a model needs others.
+    thresholds they pass: official ones, unless a model needs others. Holes and specks of at most `speck_share` of the
+    image (0..1) are removed from its masks.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ModelSpec:
     automask_points: int = 32
     automask_iou: float = 0.8
     automask_stability: float = 0.95
+    speck_share: float = 0.0
 
     @property
     def bundled(self) -> bool:
@@ -63,8 +65,9 @@ MODELS: dict[str, ModelSpec] = {
             "nano.yaml",
             "nano.pt",
             automask_points=16,
-            automask_iou=0.5,
-            automask_stability=0.7,
+            automask_iou=0.65,
+            automask_stability=0.5,
+            speck_share=0.005,
         ),
         _sam21(
             "tiny",
