@@ -6,7 +6,7 @@ import importlib.util
 import itertools
 from pathlib import Path
 
-import h5py  # type: ignore[import-untyped]
+import h5py
 import numpy as np
 import torch
 import torch.nn.functional as F

@@ -39,7 +39,7 @@ def regions(model: hed.Hed, image: Image) -> Hierarchy:
     """The hierarchy of a photo, at a longer side of SIDE pixels."""
     scale = SIDE / max(image.shape[:2])
     edge = strength(model, cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8))
-    pieces = watershed(np.round(edge * 255).astype(np.int32))  # type: ignore[no-untyped-call]
+    pieces = watershed(np.round(edge * 255).astype(np.int32))
     return hierarchy(edge, np.asarray(pieces, np.int32) - 1)
 
 
