@@ -38,7 +38,7 @@ def build(images: Sequence[ImageRecord], labels: Sequence[Label], annotations: S
 
 
 def category_ids(labels: Sequence[Label]) -> list[int]:
-    """A number for each label: its category id, if no label before has it, else the next after all of these."""
+    """A number for each label: its category id, unless an earlier label has it. The others get free numbers."""
     taken: set[int] = set()
     own: list[int | None] = []
     for label in labels:

@@ -26,7 +26,7 @@ EXIF_POLICY = "Sizes and masks are those of the upright images: rotate the files
 """Stands in the description of every file that this program writes, so that its masks are known to be upright."""
 
 _MANY = 100
-"""Most images of one name of which the size is compared."""
+"""Of images with the same name, only this many are compared by size."""
 
 _NO_NAME = Problem(
     "Image {which} of the file has no file name.", "{count} images of the file have no file name: {which}."
@@ -53,7 +53,7 @@ _SHARED = Problem(
 class Target:
     """The image of the project that masks of a file belong to.
 
-    `turned` says that they are those of the stored pixels, None that the file does not tell.
+    `turned` is True if the masks belong to the stored pixels, False if they are upright, None if the file does not say.
     """
 
     image: ImageRecord
@@ -132,7 +132,7 @@ def _by_size(name: str, size: _Size, candidates: Sequence[ImageRecord], problems
 
 
 def _leave_out_shared(found: dict[_Key, ImageRecord], named: Mapping[_Key, str], problems: Problems) -> None:
-    """Of several images of the file that mean one image, keep the one of its very name, else none."""
+    """If several images of the file mean the same image here, keep the one with exactly its name, or none."""
     names: dict[str, set[str]] = {}
     for key, image in found.items():
         names.setdefault(image.id, set()).add(named[key])

@@ -42,8 +42,8 @@ class FileObject:
 class FileContents:
     """What could be read of a file.
 
-    `categories` are those of the objects and those that no annotation of the file has. If the file has annotations and
-    none could be used, there are none: then the file is hardly meant for these images.
+    `categories` are those of the objects, and those that no annotation of the file uses. It is empty if the file has
+    annotations but none could be used: then the file is probably for other images.
     """
 
     objects: Sequence[FileObject]

@@ -1,8 +1,8 @@
 """What is around the pixels in JPEG, PNG, GIF and WebP files: found without decoding anything, and left out for it.
 
 Metadata is of no use for the pixels, and decoders fail on it: wrongly typed EXIF tags, text that unpacks to gigabytes,
-comments in a million parts, lists of further frames. Only the EXIF orientation is read. A file that is not what it
-should be is returned as far as it makes sense and as it is from there on; the decoder has the last word on it.
+comments in a million parts, lists of further frames. Only the EXIF orientation is read. A damaged file is
+stripped as far as it makes sense. The rest stays unchanged, and the decoder decides.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _MAX_BLOCKS = 1_000_000
 class Stripped(NamedTuple):
     """`data` shows the same pixels without metadata; `exif` is the EXIF block, if there is one, without its prefix.
 
-    `scans` is how often a JPEG decoder passes over the picture. `showable` is false where other programs had better
-    not get the file as it is: it lists further pictures, or holds packed text of any size. `animated` is true for a PNG
+    `scans` is how often a JPEG decoder passes over the picture. `showable` is false if other programs should not get
+    the original file: it lists further pictures, or holds packed text of unlimited size. `animated` is true for a PNG
     or GIF of several frames.
     """
 

@@ -41,7 +41,7 @@ logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An image of which the header is read. `load` decodes it and yields its rows as they are stored, as RGB.
+    """An image whose header was read. `load` decodes it and yields its rows as they are stored, as RGB.
 
     `cost` is the memory in bytes that decoding takes at its peak. `plain` are bytes that a browser shows as they are
     decoded, apart from the rotation, if there are any. `lossy` says that the file is a photo with JPEG's losses.

@@ -82,8 +82,8 @@ def _missing(numbers: npt.NDArray[np.float64], nodata: float | None) -> npt.NDAr
 def _without_fill(ascending: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Leave out a lowest value that stands for 'nothing', such as -9999 without a tag that says so.
 
-    It is taken for one if it is frequent and lies further from all others than these lie apart, and if they are not
-    just a few levels, as in a picture of classes.
+    It is left out if it is frequent, if its distance to the next value is larger than the range of the others, and if
+    the others have more than a few values: fewer may be a map of classes.
     """
     while len(ascending):
         count = int(np.searchsorted(ascending, ascending[0], side="right"))

@@ -139,7 +139,7 @@ class ModelHost:
             return words.read() if failed else None
 
     def _serve_packages(self, eager: Predictor, failure: str | None) -> None:
-        """Serve from the new packages; where there are none, the eager model goes on and `status` says why."""
+        """Serve from the new packages. If there are none, the eager model stays, and `info().error` says why."""
         if failure is None:
             try:
                 self.current = load_packages(

@@ -22,7 +22,7 @@ from annotator.errors import Conflict, DatabaseUnavailable, InvalidRequest, Inva
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 WAIT_SECONDS = 5.0
-"""How long a transaction waits for others, all in all, before it gives up."""
+"""How long a transaction waits for others, in total, before it gives up."""
 
 _POOL: dict[str, Any] = {"max_overflow": 35, "pool_timeout": WAIT_SECONDS}
 """With SQLAlchemy's five, a connection for each of the 40 threads that answer requests."""

@@ -11,7 +11,7 @@ from annotator.types import MAX_NAME
 def clean_name(name: str, thing: str) -> str:
     """The name in Unicode's NFC form, every run of spaces and line breaks of any kind made one space.
 
-    Joiners and direction marks stay, for names in Persian, Hindi or emoji need them. Raises `InvalidRequest` if the
+    Joiners and direction marks stay: names in Persian or Hindi, and emoji, need them. Raises `InvalidRequest` if the
     name shows nothing, is longer than `MAX_NAME` or has a control character; the message speaks of `thing`.
     """
     name = " ".join(unicodedata.normalize("NFC", name).split())

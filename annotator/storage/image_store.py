@@ -148,7 +148,7 @@ class ImageStore(Database):
             return purged
 
     def release_content(self, content_keys: Collection[str], remove: Callable[[str], object]) -> None:
-        """Call `remove` with those of the keys that no image, removed or not, has. Nobody can add one meanwhile."""
+        """Call `remove` with each key that no image has, removed ones included. Nobody can add one meanwhile."""
         keys = list(content_keys)
         for first in range(0, len(keys), _CHUNK):
             chunk = keys[first : first + _CHUNK]

@@ -18,7 +18,7 @@ class ImageLibrary:
         self._store, self._files = store, files
 
     def add(self, image: ImageRecord, data: bytes, decoded: DecodedImage) -> None:
-        """Store the file, then the row. Where that fails, no file is left that no image has.
+        """Store the file, then the row. If that fails, files without an image are removed.
 
         Raises as `Store.add_image` and `ImageFiles.add` do.
         """
@@ -30,7 +30,7 @@ class ImageLibrary:
             store_files()  # before the transaction, so that others do not wait for the disk
             self._store.add_image(image, confirm=store_files)  # again: a purge may have taken the files in between
         except BaseException:
-            with suppress(AnnotatorError):  # what is left then, the next sweep removes
+            with suppress(AnnotatorError):  # `annotator purge` removes what is left then
                 self._store.release_content([image.content_key], self._files.remove)
             raise
 

@@ -118,8 +118,8 @@ class ProjectStore(Database):
     def merge_labels(self, label_id: int, into: int) -> Label:
         """Let all annotations with a label count as those of another label of the project; returns that one.
 
-        The merged label disappears and its name is free. Journals stay as they are: undo brings an annotation back
-        with the label that its own counts as by then. `split_label` takes the merging back.
+        The merged label disappears, and its name becomes free. Journals do not change. Undo brings an annotation back
+        under the label that its old label is merged into at that time. `split_label` reverses the merge.
         """
         with self._locked_label(label_id) as (connection, label):
             target = label_rows.one(connection, into)

@@ -18,8 +18,8 @@ export function createPromptRequests({ store, api }) {
   let early = null;
 
   /**
-   * The mask stays out where an answer is refined that the server knows. In fine detail it goes along: what lies outside
-   * the view is taken from it.
+   * The mask is not sent if the server knows the answer to refine. In fine detail it is always sent, for the part outside
+   * the view.
    * @param {Step} step
    * @returns {Question}
    */

@@ -54,7 +54,7 @@ class NewLabel(BaseModel):
 
 
 class LabelChange(BaseModel):
-    """Fields of a label to set. `key` may be null: no key; the others may not."""
+    """Fields of a label to set. Only `key` may be null: then the label has no key."""
 
     name: Name = ""
     color: Color = ""

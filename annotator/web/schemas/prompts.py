@@ -67,8 +67,8 @@ class Timing(Reply):
 class PromptAnswer(BaseModel):
     """Candidates in recommended order; `token` refers to them in a later `refine`.
 
-    `refined` is false when they start from the prompts alone, also because the answer to refine is forgotten: sending
-    its mask then is as good.
+    `refined` is false if the candidates start from the prompts alone. This also happens when the server has forgotten
+    the answer to refine. Then send its mask: the result is as good.
     """
 
     token: str
