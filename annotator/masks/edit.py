@@ -1,4 +1,4 @@
-"""Changing masks losslessly: unite, subtract, fill holes, drop specks, split into parts. RLE in, RLE out.
+"""Changing masks losslessly: fill holes, drop specks, split into parts, turn. RLE in, RLE out.
 
 Pixels of a mask belong together if they touch, be it by a corner (8-connectivity); pixels around it, hence its holes,
 only if they share a side (4-connectivity), so that a diagonal line separates.
@@ -10,11 +10,7 @@ import cv2
 import numpy as np
 
 from annotator.masks import rle
-from annotator.masks.rle import difference as subtract
-from annotator.masks.rle import union
 from annotator.types import RLE
-
-__all__ = ["drop_specks", "fill_holes", "split", "subtract", "union"]
 
 
 def fill_holes(mask: RLE, max_area: int) -> RLE:

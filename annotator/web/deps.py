@@ -60,6 +60,6 @@ def document_reply(space: Workspace, document: types.Document) -> Document:
     """The image with its objects and history as JSON."""
     return Document(
         image=image_reply(space, document.image, len(document.annotations)),
-        annotations=[Annotation.of(each) for each in document.annotations],
+        annotations=[Annotation.model_validate(each) for each in document.annotations],
         history=History.model_validate(document.history),
     )

@@ -27,6 +27,25 @@ class NewObject:
     crowd: bool = False
 
 
+def new_annotation(image_id: str, new: NewObject, annotation_id: str) -> Annotation:
+    """An annotation, not yet committed. Raises InvalidMask for an empty mask."""
+    area = rles.area(new.mask)
+    if not area:
+        raise InvalidMask("The mask is empty; there is nothing to keep.")
+    return Annotation(
+        id=annotation_id,
+        image_id=image_id,
+        label_id=new.label_id,
+        mask=new.mask,
+        area=area,
+        bbox=rles.bbox(new.mask),
+        score=new.score,
+        source=new.source,
+        prompts=new.prompts,
+        crowd=new.crowd,
+    )
+
+
 class Annotations:
     """The objects of images. With a `request_id`, a request can be repeated safely: the second time nothing changes."""
 
@@ -37,30 +56,12 @@ class Annotations:
         """Add an object. With a `request_id` seen before, nothing is added again."""
         # The id follows from the request, so that a repeated request finds what the first one made.
         seed = f"{record.id}:{request_id or uuid.uuid4().hex}"
-        annotation = self.new_annotation(record, new, uuid.uuid5(uuid.NAMESPACE_OID, seed).hex)
+        annotation = new_annotation(record.id, new, uuid.uuid5(uuid.NAMESPACE_OID, seed).hex)
         history = self._store.commit(record.id, "keep object", [Change(None, annotation)], request_id)
         try:
             return self._store.annotation(record.id, annotation.id), history
         except NotFound:  # the request is a repetition, and the object was deleted meanwhile
             return annotation, history
-
-    def new_annotation(self, record: ImageRecord, new: NewObject, annotation_id: str) -> Annotation:
-        """An annotation, not yet committed. Raises InvalidMask for an empty mask."""
-        area = rles.area(new.mask)
-        if not area:
-            raise InvalidMask("The mask is empty; there is nothing to keep.")
-        return Annotation(
-            id=annotation_id,
-            image_id=record.id,
-            label_id=new.label_id,
-            mask=new.mask,
-            area=area,
-            bbox=rles.bbox(new.mask),
-            score=new.score,
-            source=new.source,
-            prompts=new.prompts,
-            crowd=new.crowd,
-        )
 
     def update(
         self, record: ImageRecord, annotation_id: str, changes: dict[str, Any], request_id: str | None
@@ -75,7 +76,7 @@ class Annotations:
         fields = {name: getattr(before, name) for name in ("label_id", "mask", "score", "source", "prompts", "crowd")}
         if "mask" in changes:
             fields["score"] = None  # it was the old mask's
-        after = self.new_annotation(record, NewObject(**{**fields, **changes}), annotation_id)
+        after = new_annotation(record.id, NewObject(**{**fields, **changes}), annotation_id)
         kind = "correct object" if "mask" in changes else "relabel object"
         history = self._store.commit(record.id, kind, [Change(before, after)], request_id)
         return self._store.annotation(record.id, annotation_id), before, history
@@ -154,7 +155,7 @@ class Annotations:
             return self._store.history(record.id)
         if merge:
             objects = [_union(objects)]
-        changes = [Change(None, self.new_annotation(record, each, uuid.uuid4().hex)) for each in objects]
+        changes = [Change(None, new_annotation(record.id, each, uuid.uuid4().hex)) for each in objects]
         return self._store.commit(record.id, _of("keep", changes), changes, request_id)
 
 

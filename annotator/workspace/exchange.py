@@ -13,10 +13,10 @@ from annotator.formats.dataset import Dataset, FileCategory, FileContents, FileO
 from annotator.formats.problems import Problem, Problems
 from annotator.formats.registry import find_format
 from annotator.imaging.budget import MemoryBudget
-from annotator.masks import rle
 from annotator.storage.display_names import clean_name
 from annotator.storage.store import Store
 from annotator.types import Annotation, ImageRecord, Project
+from annotator.workspace.annotations import NewObject, new_annotation
 
 _BAD_NAME = Problem("The category {which} cannot be a label.", "{count} categories cannot be labels: {which}.")
 _BAD_PARENT = Problem(
@@ -34,7 +34,6 @@ _REMOVED = Problem(
     "{which} or one of its labels was removed meanwhile; its objects were left out.",
     "{count} images or their labels were removed meanwhile; their objects were left out: {which}.",
 )
-
 
 _PARSED_BYTES = 1 << 30
 _PARSED_PER_BYTE = 8
@@ -135,17 +134,8 @@ class Exchange:
 
 
 def _annotation(found: FileObject, label_id: int) -> Annotation:
-    return Annotation(
-        id=uuid.uuid4().hex,
-        image_id=found.image_id,
-        label_id=label_id,
-        mask=found.mask,
-        area=rle.area(found.mask),
-        bbox=rle.bbox(found.mask),
-        score=found.score,
-        source="import",
-        crowd=found.crowd,
-    )
+    new = NewObject(label_id, found.mask, found.score, "import", crowd=found.crowd)
+    return new_annotation(found.image_id, new, uuid.uuid4().hex)
 
 
 def _clean_parent(category: FileCategory, problems: Problems) -> str:

@@ -29,7 +29,7 @@ router = APIRouter(tags=["objects"])
 def keep(new: NewAnnotation, record: OwnImage, space: Space) -> AnnotationReply:
     """Keep an object."""
     kept, journal = space.annotations.keep(record, new.new_object(record.height, record.width), new.request_id)
-    return AnnotationReply(annotation=Annotation.of(kept), history=History.model_validate(journal))
+    return AnnotationReply(annotation=Annotation.model_validate(kept), history=History.model_validate(journal))
 
 
 @router.post("/images/{image_id}/annotations/many")
@@ -46,7 +46,9 @@ def update(annotation_id: str, change: AnnotationChange, record: OwnImage, space
     fields = change.fields(record.height, record.width)
     kept, before, journal = space.annotations.update(record, annotation_id, fields, change.request_id)
     replaced = Mask.of(before.mask) if before and "mask" in fields else None
-    return CorrectionReply(annotation=Annotation.of(kept), history=History.model_validate(journal), replaced=replaced)
+    return CorrectionReply(
+        annotation=Annotation.model_validate(kept), history=History.model_validate(journal), replaced=replaced
+    )
 
 
 @router.post("/images/{image_id}/annotations/delete")

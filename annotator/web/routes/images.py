@@ -36,7 +36,7 @@ from annotator.web.schemas.images import (
 )
 from annotator.workspace.images import SAMPLES
 
-_FOREVER = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+_FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 log = logging.getLogger(__name__)
 

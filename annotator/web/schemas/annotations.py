@@ -6,42 +6,26 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from annotator import types
 from annotator.errors import InvalidRequest
 from annotator.types import Source
 from annotator.web.schemas.base import Reply, RequestId
 from annotator.web.schemas.images import Image
-from annotator.web.schemas.masks import Mask, Prompts
+from annotator.web.schemas.masks import Mask, Prompts, ShownMask
 from annotator.workspace.annotations import NewObject
 
 
-class Annotation(BaseModel):
+class Annotation(Reply):
     """A kept object."""
 
     id: str
     image_id: str
     label_id: int
-    mask: Mask
+    mask: ShownMask
     area: int
     bbox: tuple[int, int, int, int]
     score: float | None
     source: Source
     prompts: dict[str, Any]
-
-    @classmethod
-    def of(cls, annotation: types.Annotation) -> Annotation:
-        """From the stored annotation."""
-        return cls(
-            id=annotation.id,
-            image_id=annotation.image_id,
-            label_id=annotation.label_id,
-            mask=Mask.of(annotation.mask),
-            area=annotation.area,
-            bbox=annotation.bbox,
-            score=annotation.score,
-            source=annotation.source,
-            prompts=annotation.prompts,
-        )
 
 
 class History(Reply):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from annotator import types
 from annotator.masks import rle as rles
@@ -28,6 +28,14 @@ class Mask(BaseModel):
     def rle(self, height: int, width: int) -> RLE:
         """To full-frame run lengths. Raises InvalidMask if it does not fit."""
         return rles.from_cropped(CroppedRuns(self.x, self.y, self.w, self.h, self.runs), height, width)
+
+
+def _shown(value: object) -> object:
+    return Mask.of(value) if isinstance(value, RLE) else value
+
+
+ShownMask = Annotated[Mask, BeforeValidator(_shown)]
+"""A mask of a reply, which may be given as full-frame run lengths."""
 
 
 class Prompts(BaseModel):
