@@ -187,3 +187,13 @@ def test_keys_tell_pixels_checkpoint_and_precision_apart() -> None:
         for dtype in (torch.float32, torch.float16)
     }
     assert len(keys) == 8
+
+
+def test_a_file_that_another_process_evicts_meanwhile_does_not_stop_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    DiskTier(100 * ONE, tmp_path).put("a", embedding(1))
+    listing = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda path, pattern: [*listing(path, pattern), path / "gone.safetensors"])
+    tier = DiskTier(100 * ONE, tmp_path)
+    assert "a" in tier and "gone" not in tier

@@ -208,6 +208,17 @@ def test_uploads_and_purges_at_once_leave_every_image_its_files(
     other.close()
 
 
+def test_a_sweep_passes_over_a_file_that_is_finished_while_it_looks(
+    library: ImageLibrary, project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(library, project)
+    before, listing = stored(folder), Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: [*listing(path), path / "renamed-since.tmp"])
+    library.sweep()
+    monkeypatch.undo()
+    assert stored(folder) == before
+
+
 def test_a_sweep_removes_what_a_crash_left_and_nothing_else(
     library: ImageLibrary, store: Store, project: Project, files: ImageFiles, folder: Path
 ) -> None:

@@ -75,10 +75,12 @@ class DiskTier:
         for left_over in folder.glob(f"*{SUFFIX}"):  # of a process that was killed while writing
             left_over.unlink(missing_ok=True)
         self._lock = threading.Lock()
-        self._sizes = OrderedDict(
-            (path.stem, path.stat().st_size)
-            for path in sorted(folder.glob("*.safetensors"), key=lambda p: p.stat().st_mtime)
-        )
+        found = []
+        for path in folder.glob("*.safetensors"):
+            with suppress(FileNotFoundError):  # evicted by another process since
+                found.append((path.stat(), path.stem))
+        found.sort(key=lambda item: item[0].st_mtime)
+        self._sizes = OrderedDict((key, stat.st_size) for stat, key in found)
 
     def get(self, key: str) -> ImageEmbedding | None:
         """Read the file; a damaged one is deleted and counts as absent, so it is rebuilt."""

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from annotator.errors import AnnotatorError, FileUnavailable, NotFound, StorageFull
@@ -70,8 +71,10 @@ class ImageFiles:
     def remove_abandoned(self) -> None:
         """Delete files whose writing a crash cut short."""
         for path in self._paths():
-            if path.suffix == SUFFIX and time.time() - path.lstat().st_mtime > _ABANDONED_SECONDS:
-                _delete(path)
+            if path.suffix == SUFFIX:
+                with suppress(FileNotFoundError):  # written to its end since, under its own name
+                    if time.time() - path.lstat().st_mtime > _ABANDONED_SECONDS:
+                        _delete(path)
 
     def _paths(self) -> list[Path]:
         return [path for folder in _FOLDERS for path in (self._root / folder).iterdir()]
