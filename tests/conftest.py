@@ -97,7 +97,7 @@ class Server:
             if self.process.poll() is not None:
                 break
             try:
-                with urllib.request.urlopen(f"{self.url}/api/status", timeout=5) as reply:
+                with urllib.request.urlopen(f"{self.url}/api/v1/status", timeout=5) as reply:
                     if b'"name":"nano"' in reply.read().replace(b" ", b"").split(b'"models"')[0]:
                         return
             except OSError:
