@@ -823,3 +823,20 @@ def test_failures_are_problem_documents(client: TestClient) -> None:
     }
     answers = client.get("/openapi.json").json()["paths"]["/api/v1/images/{image_id}"]["get"]["responses"]
     assert list(answers["404"]["content"]) == ["application/problem+json"]
+
+
+def test_many_objects_in_one_request_get_their_masks_in_order(client: TestClient, image: dict[str, Any]) -> None:
+    objects = [{"points": [[200, 150, 1]]}, {"box": [100, 50, 300, 250]}, {"points": [[60, 80, 1], [10, 10, 0]]}]
+    reply = client.post(f"/api/v1/images/{image['id']}/prompts", json={"objects": objects})
+    assert reply.status_code == 200, reply.text
+    for prompt, answer in zip(objects, reply.json()["objects"], strict=True):
+        single = client.post(f"/api/v1/images/{image['id']}/prompt", json=prompt).json()["candidates"][0]
+        same = [pixels(each["mask"], image["height"], image["width"]) for each in (answer, single)]
+        assert np.count_nonzero(same[0] != same[1]) <= 0.001 * single["area"]
+
+
+def test_an_object_that_is_no_prompt_is_named(client: TestClient, image: dict[str, Any]) -> None:
+    objects = [{"points": [[200, 150, 1]]}, {"points": [[200, 9000, 1]]}]
+    reply = client.post(f"/api/v1/images/{image['id']}/prompts", json={"objects": objects})
+    assert (reply.status_code, reply.json()["field"]) == (422, "objects[1].points[0]")
+    assert reply.json()["detail"].startswith("Object 2: The point (200, 9000) lies outside")
