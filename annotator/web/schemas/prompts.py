@@ -35,14 +35,21 @@ class PromptRequest(Prompts):
     refine: Refinement | None = None
     mask: Mask | None = None
     kind: Literal["click", "hover"] = "click"
-    client: Annotated[str, Field(max_length=64)] = ""
+    client: Annotated[str, Field(max_length=64, examples=["tab-1"])] = ""
     view: View | None = None
 
 
 class PromptsRequest(BaseModel):
     """The prompts of many objects of one image; each one is an object of its own."""
 
-    objects: Annotated[list[Prompts], Field(min_length=1, max_length=types.MAX_OBJECTS)]
+    objects: Annotated[
+        list[Prompts],
+        Field(
+            min_length=1,
+            max_length=types.MAX_OBJECTS,
+            examples=[[{"points": [(200, 150, 1)]}, {"box": (100, 50, 300, 250)}]],
+        ),
+    ]
 
 
 class Candidate(BaseModel):
