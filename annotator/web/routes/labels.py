@@ -11,7 +11,7 @@ from annotator import types
 from annotator.errors import NotFound
 from annotator.web.auth import User
 from annotator.web.deps import OwnLabel, OwnProject, Space
-from annotator.web.schemas.projects import Label, LabelChange, MergeRequest, NewLabel
+from annotator.web.schemas.projects import Label, LabelChange, LabelUsage, MergeRequest, NewLabel
 
 router = APIRouter(tags=["labels"])
 
@@ -39,6 +39,12 @@ def delete_label(label: OwnLabel, space: Space) -> dict[str, Any]:
     """Delete a label no object has."""
     space.store.delete_label(label.id)
     return {}
+
+
+@router.get("/labels/{label_id}/usage")
+def label_usage(label: OwnLabel, space: Space) -> LabelUsage:
+    """How many objects have the label, not counting those of removed images."""
+    return LabelUsage(annotations=space.store.label_usage(label))
 
 
 @router.post("/labels/{label_id}/merge", response_model=Label)
