@@ -8,6 +8,7 @@ import { createApi } from "./data/api.js";
 import { createDrafts } from "./data/drafts.js";
 import { createOutbox } from "./data/outbox.js";
 import { createParking } from "./data/parking.js";
+import { createReviews } from "./data/reviews.js";
 import { VIEW, initialState } from "./data/state.js";
 import { openStorage, recall, remember } from "./data/storage.js";
 import { createStore } from "./data/store.js";
@@ -92,7 +93,8 @@ function build(root) {
   const photo = createPhoto(() => renderer.invalidate());
   const api = createApi({ fetch: fetch.bind(window), base: API, onConnection: (online) => session.connection(online) });
   const outbox = createOutbox({ send: api.send, storage, onCount: (unsent) => store.set({ unsent }) });
-  const parking = createParking({ store, drafts: createDrafts(openStorage("sessionStorage")) });
+  const tabStorage = openStorage("sessionStorage");
+  const parking = createParking({ store, drafts: createDrafts(tabStorage), reviews: createReviews(tabStorage) });
   const labels = createLabels({ store, api, toast });
   const prompting = createPrompting({ store, api, parking, toast });
   const objects = createObjects({ store, api, outbox, labels, toast, prompting });

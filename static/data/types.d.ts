@@ -159,6 +159,8 @@ export type Proposal = {
   /** The click that found it. */
   point: [x: number, y: number];
 };
+/** What is remembered of a proposal that was kept or dropped. */
+export type Judged = Pick<Proposal, "index" | "bbox">;
 /** Least score, stability and area. `overlap` is the most IoU with the box of a better-scored proposal that is shown. */
 export type Filter = { score: number; stability: number; area: number; overlap: number };
 export type Review = {
@@ -171,16 +173,16 @@ export type Review = {
   total: number;
   proposals: Proposal[];
   /** Proposals kept or dropped, in this or in an earlier part of the run. */
-  judged: Proposal[];
+  judged: Judged[];
   /** Indices of those of `proposals` that are judged. */
   gone: Set<number>;
   /** Indices of those to be kept as one object. */
   together: Set<number>;
   filter: Filter;
   /** The objects made of proposals. */
-  kept: { ids: string[]; items: Proposal[] }[];
+  kept: { ids: string[]; items: Judged[] }[];
   /** What undo brings back before it touches objects. */
-  dropped: Proposal[][];
+  dropped: Judged[][];
   /** The proposal under the pointer. */
   hover: number | null;
 };
