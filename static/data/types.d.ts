@@ -29,6 +29,8 @@ export type Image = {
   width: number;
   height: number;
   orientation: number;
+  /** Whether its file has more than 8 bits a sample; its values were spread over 8 bits. */
+  stretched: boolean;
   status: ImageStatus;
   /** "failed": the image could not be encoded ahead of time. A prompt tries again. */
   embedding: "ready" | "none" | "failed";
@@ -219,12 +221,16 @@ export type Scratch = {
 export type State = {
   status: ServerStatus | null;
   projects: Project[];
+  /** Those that can be restored. */
+  removedProjects: Project[];
   projectId: number | null;
   images: Image[];
   /** How many images the project has; `images` holds the pages loaded so far. */
   total: number;
   /** The status of the images shown in the queue, "" for all. */
   queueStatus: ImageStatus | "";
+  /** The project's removed images, as of the last look. */
+  bin: Image[];
   samples: Sample[];
   image: Image | null;
   photoReady: boolean;

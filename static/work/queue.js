@@ -4,6 +4,8 @@
 /** @import { Api } from "../data/routes.d.ts" */
 
 const PAGE = 200;
+/** Most images that the server sends at once. */
+const MOST = 1000;
 
 /**
  * @param {Pick<State, "images" | "image" | "queueStatus">} state
@@ -39,6 +41,24 @@ export function createQueue({ store, api }) {
     store.set({ images: [...images, ...missing(reply.images)], total: reply.total });
   }
 
+  /** @param {{loaded: number}} of @param {number} wanted  images, at least */
+  async function fetchAgain(of, wanted) {
+    const { projectId } = store.get();
+    /** @type {Image[]} */
+    const images = [];
+    let total = wanted;
+    while (images.length < Math.min(wanted, total)) {
+      const reply = await api.get(`/projects/${projectId ?? 0}/images?offset=${images.length}&limit=${MOST}`);
+      if (of !== pages) return; // another project was chosen meanwhile
+      images.push(...reply.images);
+      total = reply.images.length ? reply.total : images.length;
+    }
+    of.loaded = images.length;
+    const ids = new Set(images.map((image) => image.id));
+    const added = images.length < total ? store.get().images.filter((image) => !ids.has(image.id)) : []; // at the queue's end
+    store.set({ images: [...images, ...added], total });
+  }
+
   /** @param {Image[]} some @returns {Image[]} those that are not in the queue yet */
   function missing(some) {
     const ids = new Set(store.get().images.map((image) => image.id));
@@ -66,16 +86,20 @@ export function createQueue({ store, api }) {
       const updated = (/** @type {Image} */ item) => (item.id === id ? { ...item, ...fields } : item);
       store.set({ image: image && updated(image), images: images.map(updated) });
     },
-    /**
-     * @param {Image[]} added
-     * @param {number} [place]  in the queue; its end by default
-     * @returns {Image[]} those that belong to the project shown; they are in the queue now
-     */
-    adopt(added, place = store.get().images.length) {
+    /** Fetches again what is loaded: an image has come back to its place. */
+    reload() {
+      const wanted = pages.loaded + 1;
+      const of = { loaded: 0, coming: /** @type {Promise<void> | null} */ (null) };
+      pages = of;
+      of.coming = fetchAgain(of, wanted).finally(() => (of.coming = null));
+      return of.coming;
+    },
+    /** @param {Image[]} added @returns {Image[]} those that belong to the project shown; they are at the queue's end now */
+    adopt(added) {
       const { images, total, projectId } = store.get();
       const here = added.filter((image) => image.project_id === projectId);
       const fresh = missing(here);
-      store.set({ images: images.toSpliced(place, 0, ...fresh), total: total + fresh.length });
+      store.set({ images: [...images, ...fresh], total: total + fresh.length });
       return here;
     },
     /** @param {string} id */

@@ -147,3 +147,26 @@ def test_a_box_limits_where_automatic_masks_are_looked_for(page: Annotator) -> N
     assert asked.value.post_data_json["region"] == pytest.approx([150, 40, 330, 220], abs=1)
     assert all(mask[40:221, 150:331].any() for mask in proposals(coffee).values())
     assert coffee.state("draft.now") is None
+
+
+def test_a_review_outlives_a_reload(page: Annotator) -> None:
+    coffee = with_photo(page, COFFEE)
+    count = coffee.auto_mask()
+    masks = proposals(coffee)
+    first, second, *_ = masks
+    coffee.click(*spot(masks[first], []))
+    coffee.until("annotations.filter((a) => !a.pending).length === 1")
+    coffee.click(*spot(masks[second], [masks[first]]), button="right")
+    coffee.page.get_by_label("Score ≥").fill("0.2")
+    coffee.reload()
+    coffee.until("review?.state === 'done'")
+    assert coffee.state("review.proposals.length") == count
+    assert set(coffee.state("review.gone.keys().toArray()")) == {first, second}
+    assert coffee.page.get_by_label("Score ≥").input_value() == "0.2"
+    coffee.press("Control+z")
+    coffee.press("Control+z")
+    assert (coffee.state("review.gone.size"), coffee.state("annotations.length")) == (0, 0)
+    coffee.page.route("**/jobs/*", lambda route: route.fulfill(status=404, json={"error": "It is no longer known."}))
+    coffee.reload()
+    coffee.toast("The review of automatic masks is lost: It is no longer known.")
+    coffee.until("review === null")
