@@ -10,7 +10,7 @@ const KEYS = "123456789";
  * Enter, the button, and leaving the form save what was changed. Escape does not.
  * @param {Label} label
  * @param {HTMLElement} swatch
- * @param {{save: (fields: LabelFields) => Promise<boolean>, close: () => void}} use  the form stays open when `save` did not succeed
+ * @param {{save: (fields: LabelFields) => Promise<boolean>, close: () => void}} use  the form stays open when `save` is refused
  */
 export function createLabelForm(label, swatch, { save, close }) {
   const name = nameInput({ value: label.name, "aria-label": "Name" });

@@ -20,14 +20,14 @@ export function createMerging({ store, api, labels, objects, toast, ask }) {
     await labels.load();
   }
 
-  /** @param {Label} label @param {Label} into @returns {Promise<boolean>} whether they are one now */
+  /** @param {Label} label @param {Label} into @returns {Promise<boolean>} false when the server refused */
   async function merge(label, into) {
     try {
       const { annotations: count } = await api.get(`/labels/${label.id}/usage`);
       const outcome = count
         ? `${counted(count, "object")} ${count === 1 ? "gets" : "get"} the label ${into.name}.`
         : `No object has the label ${label.name}.`;
-      if (!(await ask(`Merge ${label.name} into ${into.name}? ${outcome}`, "Merge"))) return false;
+      if (!(await ask(`Merge ${label.name} into ${into.name}? ${outcome}`, "Merge"))) return true;
       await objects.settled(); // objects on their way have the label that goes
       await api.post(`/labels/${label.id}/merge`, { into: into.id });
       if (store.get().labelId === label.id) store.set({ labelId: into.id });
@@ -57,7 +57,7 @@ export function createMerging({ store, api, labels, objects, toast, ask }) {
      * Sets fields of a label. A name that another label has merges the two, if the person says so.
      * @param {Label} label
      * @param {LabelFields} fields
-     * @returns {Promise<boolean>} whether it was done
+     * @returns {Promise<boolean>} false when the server refused
      */
     async change(label, fields) {
       const other = store.get().labels.find((one) => one.name === fields.name && one.id !== label.id);

@@ -1,5 +1,7 @@
 /** The projects: adding, renaming, removing and restoring them. */
 
+import { createTurns } from "../data/turns.js";
+
 /** @import { Project, Store, Toast } from "../data/types.d.ts" */
 /** @import { Api } from "../data/routes.d.ts" */
 /** @import { Objects } from "./objects.js" */
@@ -11,7 +13,8 @@
  * @param {{store: Store, api: Api, session: Pick<Session, "switchProject">, objects: Pick<Objects, "settled">, toast: Toast}} context
  */
 export function createProjects({ store, api, session, objects, toast }) {
-  /** Fetches all projects: another tab may have changed them. */
+  const inTurn = createTurns(); // a list of projects is never older than the projects shown
+
   async function load() {
     const [projects, removedProjects] = await Promise.all([api.get("/projects"), api.get("/projects?removed=true")]);
     store.set({ projects, removedProjects });
@@ -25,7 +28,7 @@ export function createProjects({ store, api, session, objects, toast }) {
    */
   async function attempt(failed, change) {
     try {
-      await change();
+      await inTurn(change);
       return true;
     } catch (error) {
       toast(`${failed}: ${/** @type {Error} */ (error).message}`, { kind: "error" });
@@ -43,7 +46,13 @@ export function createProjects({ store, api, session, objects, toast }) {
   }
 
   return {
-    refresh: () => load().catch(() => {}), // those that are known stay in the menu
+    /** Fetches the projects again: another tab may have changed them, or removed the one shown. */
+    refresh: () =>
+      inTurn(async () => {
+        const projects = await load().catch(() => null);
+        const here = projects?.some((one) => one.id === store.get().projectId);
+        if (projects && !here) await session.switchProject(projects[0].id);
+      }),
     restore,
     /** @param {string} name @returns {Promise<boolean>} whether there is such a project now; if so, it is shown */
     add: (name) =>

@@ -119,11 +119,17 @@ def test_undo_brings_proposals_back(page: Annotator) -> None:
     assert (coffee.state("annotations.length"), left()) == (0, count)
 
 
-def test_a_stopped_run_shows_what_it_found_and_goes_on(cat: Annotator) -> None:
-    def long(route: Route) -> None:
-        route.continue_(post_data=json.dumps({**route.request.post_data_json, "points_per_side": 48}))
+def of_points(page: Annotator, per_side: int) -> None:
+    """From now on, automatic masks are looked for at so many points: a few are quick, many take time."""
 
-    cat.page.route("**/automask", long)  # so that there is time to stop it
+    def change(route: Route) -> None:
+        route.continue_(post_data=json.dumps({**route.request.post_data_json, "points_per_side": per_side}))
+
+    page.page.route("**/automask", change)
+
+
+def test_a_stopped_run_shows_what_it_found_and_goes_on(cat: Annotator) -> None:
+    of_points(cat, 48)  # so that there is time to stop it
     cat.press("q")
     cat.until("review?.done > 0")
     cat.page.click('#annotator .review .button:has-text("Stop")')
@@ -151,6 +157,7 @@ def test_a_box_limits_where_automatic_masks_are_looked_for(page: Annotator) -> N
 
 def test_a_review_outlives_a_reload(page: Annotator) -> None:
     coffee = with_photo(page, COFFEE)
+    of_points(coffee, 6)
     count = coffee.auto_mask()
     masks = proposals(coffee)
     first, second, *_ = masks

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { createProjects } from "../../static/work/projects.js";
-import { page, server } from "./parts.js";
+import { deferred, page, server } from "./parts.js";
 
 const CATS = { id: 1, name: "Cats" };
 const DOGS = { id: 2, name: "Dogs" };
@@ -61,4 +61,27 @@ test("a refused name is told, and the old one stays", async () => {
   assert.equal(await projects.rename(CATS, "x"), false);
   assert.match(said.at(-1).text, /The name is too long/);
   assert.deepEqual(store.get().projects, [CATS]);
+});
+
+test("a project that another tab removed gives way to one that is there", async () => {
+  const { shown, projects } = having([CATS, DOGS], {
+    "GET /projects": () => [DOGS],
+    "GET /projects?removed=true": () => [CATS],
+  });
+  await projects.refresh();
+  assert.deepEqual(shown, [2]);
+});
+
+test("a list on its way does not take back a project added meanwhile", async () => {
+  const list = deferred();
+  const { store, projects } = having([CATS], {
+    "GET /projects": () => list.promise,
+    "GET /projects?removed=true": () => [],
+    "POST /projects": () => DOGS,
+  });
+  const refreshed = projects.refresh();
+  const added = projects.add("Dogs");
+  list.resolve([CATS]);
+  await Promise.all([refreshed, added]);
+  assert.deepEqual(store.get().projects, [CATS, DOGS]);
 });
