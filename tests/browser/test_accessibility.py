@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driver import AUTO_MASK_PATIENCE_MS, COFFEE, EXECUTABLE, Annotator, browser_page, new_project, next_name, with_photo
+from driver import (
+    AUTO_MASK_PATIENCE_MS,
+    COFFEE,
+    EXECUTABLE,
+    Annotator,
+    browser_page,
+    new_project,
+    next_name,
+    with_photo,
+)
 
 pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's chromium")
 
@@ -75,7 +84,7 @@ def test_axe_finds_nothing_whatever_is_open(mode: Annotator) -> None:
     check("label form")
     page.keyboard.press("Escape")
     with_photo(mode)
-    click('#annotator .tile-box:last-child .tile-remove')
+    click("#annotator .tile-box:last-child .tile-remove")
     click('#annotator [aria-label="Removed images"]')
     mode.until("bin.length === 1")
     check("bin")
