@@ -23,10 +23,11 @@ export function createBin({ store, api, session, toast, ask }) {
     const { projectId } = store.get();
     /** @type {Image[]} */
     const found = [];
-    for (let total = 1; found.length < total; ) {
-      const page = await api.get(`/projects/${projectId ?? 0}/images?removed=true&offset=${found.length}&limit=${PAGE}`);
+    for (let next = /** @type {string | null} */ (""); next !== null; ) {
+      const after = next && `&after=${next}`;
+      const page = await api.get(`/projects/${projectId ?? 0}/images?removed=true&limit=${PAGE}${after}`);
       found.push(...page.images);
-      total = page.images.length ? page.total : 0; // others may empty it meanwhile
+      next = page.next;
     }
     if (store.get().projectId === projectId) store.set({ bin: found });
     return found;

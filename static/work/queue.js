@@ -6,6 +6,11 @@
 const PAGE = 200;
 /** Most images that the server sends at once. */
 const MOST = 1000;
+/**
+ * Where the next page begins, null after the last one, and the page on its way.
+ * @type {Readonly<{next: string | null, coming: Promise<void> | null}>}
+ */
+const FIRST_PAGE = { next: "", coming: null };
 
 /**
  * @param {Pick<State, "images" | "image" | "queueStatus">} state
@@ -19,9 +24,9 @@ export function shownQueue({ images, image, queueStatus }) {
  * @param {{store: Store, api: Api}} context
  */
 export function createQueue({ store, api }) {
-  /** How many images have come in pages, and the page on its way. @type {{loaded: number, coming: Promise<void> | null}} */
-  let pages = { loaded: 0, coming: null };
-  const hasMore = () => pages.loaded < store.get().total;
+  let pages = { ...FIRST_PAGE };
+  const startPages = () => (pages = { ...FIRST_PAGE });
+  const hasMore = () => pages.next !== null;
 
   /** Fetches the next page, if there is one. Calls at the same time share one request. */
   function loadMore() {
@@ -30,32 +35,37 @@ export function createQueue({ store, api }) {
     return of.coming;
   }
 
-  /** @param {{loaded: number}} of */
+  /** @param {{next: string | null}} of */
   async function fetchPage(of) {
     const { projectId } = store.get();
-    if (projectId === null || (of.loaded > 0 && !hasMore())) return;
-    const reply = await api.get(`/projects/${projectId}/images?offset=${of.loaded}&limit=${PAGE}`);
+    if (projectId === null || of.next === null) return;
+    const after = of.next && `&after=${of.next}`;
+    const reply = await api.get(`/projects/${projectId}/images?limit=${PAGE}${after}`).catch((error) => {
+      if (error.status === 404) of.next = ""; // that image was removed for good: begin anew, what is here is passed over
+      throw error;
+    });
     if (of !== pages) return; // another project was chosen meanwhile
-    of.loaded += reply.images.length;
+    of.next = reply.next;
     const { images } = store.get();
     store.set({ images: [...images, ...missing(reply.images)], total: reply.total });
   }
 
-  /** @param {{loaded: number}} of @param {number} wanted  images, at least */
+  /** @param {{next: string | null}} of @param {number} wanted  images, at least */
   async function fetchAgain(of, wanted) {
     const { projectId } = store.get();
     /** @type {Image[]} */
     const images = [];
-    let total = wanted;
-    while (images.length < Math.min(wanted, total)) {
-      const reply = await api.get(`/projects/${projectId ?? 0}/images?offset=${images.length}&limit=${MOST}`);
+    let total = 0;
+    do {
+      const after = of.next && `&after=${of.next}`;
+      const reply = await api.get(`/projects/${projectId ?? 0}/images?limit=${MOST}${after}`);
       if (of !== pages) return; // another project was chosen meanwhile
       images.push(...reply.images);
-      total = reply.images.length ? reply.total : images.length;
-    }
-    of.loaded = images.length;
+      total = reply.total;
+      of.next = reply.next;
+    } while (of.next !== null && images.length < wanted);
     const ids = new Set(images.map((image) => image.id));
-    const added = images.length < total ? store.get().images.filter((image) => !ids.has(image.id)) : []; // at the queue's end
+    const added = of.next === null ? [] : store.get().images.filter((image) => !ids.has(image.id)); // at the queue's end
     store.set({ images: [...images, ...added], total });
   }
 
@@ -69,7 +79,7 @@ export function createQueue({ store, api }) {
     loadMore,
     /** Begins with the queue of another project. */
     restart() {
-      pages = { loaded: 0, coming: null };
+      startPages();
       store.set({ images: [], total: 0, queueStatus: "" });
     },
     /** @param {string} id @returns {Promise<Image | undefined>} the image, once its page is loaded; undefined when it is gone */
@@ -88,10 +98,8 @@ export function createQueue({ store, api }) {
     },
     /** Fetches again what is loaded: an image has come back to its place. */
     reload() {
-      const wanted = pages.loaded + 1;
-      const of = { loaded: 0, coming: /** @type {Promise<void> | null} */ (null) };
-      pages = of;
-      of.coming = fetchAgain(of, wanted).finally(() => (of.coming = null));
+      const of = startPages();
+      of.coming = fetchAgain(of, store.get().images.length + 1).finally(() => (of.coming = null));
       return of.coming;
     },
     /** @param {Image[]} added @returns {Image[]} those that belong to the project shown; they are at the queue's end now */
@@ -106,9 +114,7 @@ export function createQueue({ store, api }) {
     drop(id) {
       const { images, total } = store.get();
       const left = images.filter((image) => image.id !== id);
-      const gone = images.length - left.length;
-      pages.loaded = Math.max(0, pages.loaded - gone);
-      store.set({ images: left, total: total - gone });
+      store.set({ images: left, total: total - (images.length - left.length) });
     },
     /** Shows only images of one status, "" for all. @param {ImageStatus | ""} status */
     async filter(status) {

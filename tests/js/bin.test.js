@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { createBin } from "../../static/work/bin.js";
 import { page, photo, server } from "./parts.js";
 
-const BIN = "GET /projects/1/images?removed=true&offset=0&limit=1000";
+const BIN = "GET /projects/1/images?removed=true&limit=1000";
 
 /** A page with the images "a" and "b", and whoever answers its questions. */
 function binning(answers, agrees = true) {
@@ -39,7 +39,7 @@ test("a removed image that cannot be restored is told", async () => {
 
 test("the bin is emptied once its size was agreed to", async () => {
   const removed = [photo("x", { annotations: 2 }), photo("y", { annotations: 1 })];
-  const answers = { [BIN]: () => ({ images: removed, total: 2 }), "DELETE /projects/1/bin": () => ({ removed: 2 }) };
+  const answers = { [BIN]: () => ({ images: removed, total: 2, next: null }), "DELETE /projects/1/bin": () => ({ removed: 2 }) };
   const kept = binning(answers, false);
   await kept.bin.empty();
   assert.deepEqual(kept.asked, ["Remove 2 images and 3 objects for good? This cannot be undone."]);
@@ -54,8 +54,8 @@ test("the bin is emptied once its size was agreed to", async () => {
 
 test("a bin larger than a page is shown whole", async () => {
   const answers = {
-    [BIN]: () => ({ images: [photo("x"), photo("y")], total: 3 }),
-    [BIN.replace("offset=0", "offset=2")]: () => ({ images: [photo("z")], total: 3 }),
+    [BIN]: () => ({ images: [photo("x"), photo("y")], total: 3, next: "y" }),
+    [`${BIN}&after=y`]: () => ({ images: [photo("z")], total: 3, next: null }),
   };
   const { store, bin } = binning(answers);
   await bin.open();

@@ -50,14 +50,15 @@ test("a dropped image gives way to its neighbour", async () => {
 
 test("an image that has come back is in its place, before those that arrived meanwhile", async () => {
   const answers = {
-    "GET /projects/1/images?offset=0&limit=200": () => ({ images: [photo("a"), photo("b")], total: 201 }),
-    "GET /projects/1/images?offset=0&limit=1000": () => ({ images: ["a", "aa", "b"].map((id) => photo(id)), total: 202 }),
+    "GET /projects/1/images?limit=200": () => ({ images: [photo("a"), photo("b")], total: 201, next: "b" }),
+    "GET /projects/1/images?limit=1000": () => ({ images: [photo("a")], total: 202, next: "a" }),
+    "GET /projects/1/images?limit=1000&after=a": () => ({ images: [photo("aa"), photo("b"), photo("bb")], total: 202, next: "bb" }),
   };
   const { store, session: of } = session(answers);
   await of.loadMore();
   of.adopt([photo("z")]);
   await of.reload();
-  assert.deepEqual(queueOf(store), ["a", "aa", "b", "z"]);
+  assert.deepEqual(queueOf(store), ["a", "aa", "b", "bb", "z"]);
   assert.equal(store.get().total, 202);
 });
 
@@ -77,7 +78,7 @@ test("changes of an earlier page are told by what became of them", async () => {
     "GET /status": () => ({ project_id: 1 }),
     "GET /projects": () => [{ id: 1, name: "Annotations" }],
     "GET /samples": () => [],
-    "GET /projects/1/images?offset=0&limit=200": () => ({ images: [], total: 0 }),
+    "GET /projects/1/images?limit=200": () => ({ images: [], total: 0, next: null }),
   };
   const { said, session: of } = session(answers, { outbox: { resume }, state: { images: [], image: null } });
   await of.boot();
@@ -96,8 +97,8 @@ const projects = {
     { id: 2, name: "Dogs" },
   ],
   "GET /samples": () => [],
-  "GET /projects/1/images?offset=0&limit=200": () => ({ images: [photo("a"), photo("b")], total: 2 }),
-  "GET /projects/2/images?offset=0&limit=200": () => ({ images: ["c", "d"].map((id) => photo(id, { project_id: 2 })), total: 2 }),
+  "GET /projects/1/images?limit=200": () => ({ images: [photo("a"), photo("b")], total: 2, next: null }),
+  "GET /projects/2/images?limit=200": () => ({ images: ["c", "d"].map((id) => photo(id, { project_id: 2 })), total: 2, next: null }),
   ...Object.fromEntries(
     ["c", "d"].flatMap((id) => [
       [`GET /images/${id}`, () => photo(id)],
@@ -138,11 +139,11 @@ test("a page begins with the project shown last, if there still is one", async (
 
 test("of two projects chosen one after the other the second is shown", async () => {
   const reply = deferred();
-  const answers = { ...projects, "GET /projects/2/images?offset=0&limit=200": () => reply.promise };
+  const answers = { ...projects, "GET /projects/2/images?limit=200": () => reply.promise };
   const { store, session: of } = session(answers, { state: { images: [], image: null } });
   const first = of.switchProject(2);
   await of.switchProject(1);
-  reply.resolve({ images: [photo("c", { project_id: 2 })], total: 1 });
+  reply.resolve({ images: [photo("c", { project_id: 2 })], total: 1, next: null });
   await first;
   assert.deepEqual([store.get().projectId, store.get().image.id], [1, "b"]);
   assert.deepEqual(queueOf(store), ["a", "b"]);
