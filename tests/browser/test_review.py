@@ -173,7 +173,7 @@ def test_a_review_outlives_a_reload(page: Annotator) -> None:
     coffee.press("Control+z")
     coffee.press("Control+z")
     assert (coffee.state("review.gone.size"), coffee.state("annotations.length")) == (0, 0)
-    coffee.page.route("**/jobs/*", lambda route: route.fulfill(status=404, json={"error": "It is no longer known."}))
+    coffee.page.route("**/jobs/*", lambda route: route.fulfill(status=404, json={"detail": "It is no longer known."}))
     coffee.reload()
     coffee.toast("The review of automatic masks is lost: It is no longer known.")
     coffee.until("review === null")
