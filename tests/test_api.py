@@ -851,3 +851,15 @@ def test_an_object_that_is_no_prompt_is_named(client: TestClient, image: dict[st
     reply = client.post(f"/api/v1/images/{image['id']}/prompts", json={"objects": objects})
     assert (reply.status_code, reply.json()["field"]) == (422, "objects[1].points[0]")
     assert reply.json()["detail"].startswith("Object 2: The point (200, 9000) lies outside")
+
+
+def test_an_address_that_does_not_take_a_method_says_which_ones_it_takes(client: TestClient) -> None:
+    reply = client.request("TRACE", "/api/v1/projects/1/labels")
+    assert (reply.status_code, reply.headers["Allow"]) == (405, "GET, POST")
+    assert reply.json()["detail"] == "This address does not take this method."
+    assert client.get("/api/v1/nothing").json()["detail"] == "There is nothing here."
+
+
+def test_a_body_that_is_not_json_is_refused_in_one_sentence(client: TestClient) -> None:
+    reply = client.post("/api/v1/projects", content=b">\xff", headers={"Content-Type": "application/json"})
+    assert (reply.status_code, reply.json()["detail"]) == (400, "The body is not JSON.")

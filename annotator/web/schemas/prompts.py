@@ -11,6 +11,7 @@ from annotator.masks import rle as rles
 from annotator.serving.segmenter import Answer
 from annotator.web.schemas.base import Reply
 from annotator.web.schemas.masks import Mask, Prompts
+from annotator.workspace.views import MIN_VIEW
 
 
 class Refinement(BaseModel):
@@ -23,10 +24,10 @@ class Refinement(BaseModel):
 class View(BaseModel):
     """A part of the image in whole pixels, seen by the model at full resolution."""
 
-    x: int
-    y: int
-    width: int
-    height: int
+    x: Annotated[int, Field(ge=0)]
+    y: Annotated[int, Field(ge=0)]
+    width: Annotated[int, Field(ge=MIN_VIEW)]
+    height: Annotated[int, Field(ge=MIN_VIEW)]
 
 
 class PromptRequest(Prompts):
