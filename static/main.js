@@ -19,6 +19,7 @@ import { createFolderPanel } from "./panels/folder.js";
 import { createHeader } from "./panels/header.js";
 import { createHelp } from "./panels/help.js";
 import { createLabelPanel } from "./panels/labels.js";
+import { createOffer } from "./panels/offer.js";
 import { createEmptyState, createNotices, createStatusBar } from "./panels/notices.js";
 import { createObjectPanel } from "./panels/objects.js";
 import { createRail } from "./panels/rail.js";
@@ -111,6 +112,7 @@ function build(root) {
   const renderer = createRenderer({ photoCanvas, overlayCanvas, photo, viewport, store, onPainted: prompting.painted });
   const tools = createTools({ box, viewport, store, prompting, objects, review, toast });
   const detail = createDetail({ store, viewport, toast });
+  const models = createModels({ store, api, toast, prepareAgain: session.prepareAgain });
   const intake = createIntake({ store, api, labels, objects, session, toast });
   const download = (/** @type {string} */ path, /** @type {string} */ name) =>
     el("a", { href: API + path, download: name }).click();
@@ -150,6 +152,7 @@ function build(root) {
     createCandidateBar({ store, prompting, commands: run, focusCanvas }),
     createEmptyState({ store, intake, pickFiles, focusCanvas }),
     ...createNotices({ store }),
+    createOffer({ store, models, storage, focusCanvas }),
     toastPlace,
   );
   const side = el(
@@ -165,7 +168,7 @@ function build(root) {
       session,
       projects,
       exportCoco: createExport({ store, api, objects, toast, download }),
-      models: createModels({ store, api, toast }),
+      models,
       commands: run,
       pickFiles,
       pickFolder: pick.folder,

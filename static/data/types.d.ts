@@ -88,6 +88,8 @@ export type Model = {
   reason: string;
   loading: { name: string; fraction: number } | null;
   error: string | null;
+  /** A finer model that can be fetched now. */
+  offer: string | null;
 };
 export type ModelChoice = { name: string; title: string; ready: boolean; size_mb: number };
 export type ServerStatus = {

@@ -113,6 +113,16 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
     }
   }
 
+  /** Has the server encode the open image and the next ones again, after a change of the model. */
+  async function prepareAgain() {
+    const { image } = store.get();
+    if (!image) return;
+    const opened = await api.post(`/images/${image.id}/open`, { upcoming: upcoming(image.id) }).catch(() => null);
+    if (!opened) return; // the next click encodes
+    update(image.id, { embedding: opened.image.embedding });
+    void watchEmbedding(image.id);
+  }
+
   async function reconnect() {
     if (reconnecting) return;
     reconnecting = true;
@@ -187,6 +197,7 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
   }, POLL_HISTORY_MS);
 
   return {
+    prepareAgain,
     boot,
     open,
     adopt,
