@@ -13,13 +13,14 @@ from annotator.masks import rle as rles
 from annotator.serving.segmenter import (
     Answer,
     AutomaskOptions,
-    AutomaskStatus,
     ImageSource,
+    JobStatus,
     ModelInfo,
     Refinement,
+    SimilarOptions,
     Timing,
 )
-from annotator.types import BoolArray, Candidate, Prompt, Proposal
+from annotator.types import BoolArray, Candidate, FloatArray, Prompt, Proposal
 
 
 def disc(image: ImageSource, prompt: Prompt, radius: float = 9.0) -> Candidate:
@@ -33,7 +34,7 @@ class FakeSegmenter:
 
     def __init__(self) -> None:
         self.encoded: list[str] = []
-        self.runs: dict[str, AutomaskStatus] = {}
+        self.runs: dict[str, JobStatus] = {}
         self.model = "fake"
 
     def info(self) -> ModelInfo:
@@ -70,18 +71,33 @@ class FakeSegmenter:
     def start_automask(self, job_id: str, image: ImageSource, options: AutomaskOptions) -> None:
         mask = rles.encode(np.ones((image.height, image.width), bool))
         whole = Proposal(mask, 0.9, 1.0, rles.area(mask), rles.bbox(mask), (1.0, 1.0))
-        self.runs[job_id] = AutomaskStatus("done", 1, 1, proposals=[whole])
+        self.runs[job_id] = JobStatus("done", 1, 1, proposals=[whole])
 
-    def resume_automask(self, job_id: str) -> None:
-        self.poll_automask(job_id)
+    def start_similar(self, job_id: str, options: SimilarOptions) -> None:
+        (part, *_), mask = options.parts, options.examples[0].mask
+        assert part.source.load().shape == (part.source.height, part.source.width, 3)
+        assert mask.shape == (options.examples[0].source.height, options.examples[0].source.width)
+        found = rles.encode(np.roll(mask, 20, axis=1))
+        alike = Proposal(found, 0.9, 1.0, rles.area(found), rles.bbox(found), (1.0, 1.0), 0.75)
+        self.runs[job_id] = JobStatus("done", len(options.parts), len(options.parts), proposals=[alike])
 
-    def poll_automask(self, job_id: str) -> AutomaskStatus:
+    def resume_job(self, job_id: str) -> None:
+        self.poll_job(job_id)
+
+    def poll_job(self, job_id: str) -> JobStatus:
         if job_id not in self.runs:
             raise NotFound("No such run.")
         return self.runs[job_id]
 
-    def cancel_automask(self, job_id: str) -> None:
-        self.poll_automask(job_id)
+    def cancel_job(self, job_id: str) -> None:
+        self.poll_job(job_id)
+
+    def describe(self, image: ImageSource, masks: Sequence[BoolArray]) -> Future[list[FloatArray]]:
+        pixels = image.load().astype(np.float32) / 255
+        answer: Future[list[FloatArray]] = Future()
+        vectors = [pixels[mask].mean(axis=0) for mask in masks] if image.key in self.encoded else []
+        answer.set_result([each / np.linalg.norm(each) for each in vectors])
+        return answer
 
     def switch(self, name: str) -> None:
         self.model = name

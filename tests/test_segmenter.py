@@ -146,11 +146,11 @@ def test_automatic_masks_that_fail_end_as_failed_with_a_sentence(
     monkeypatch.setattr("annotator.sam.automask.AutomaskRun.proposals", lambda _: 1 / 0)
     segmenter.start_automask("broken", photo, AutomaskOptions(points_per_side=1))
     segmenter.engine.submit(Priority.BACKGROUND, lambda: None).result(60)
-    while segmenter.poll_automask("broken").state == "running":
+    while segmenter.poll_job("broken").state == "running":
         segmenter.engine.submit(Priority.BACKGROUND, lambda: None).result(60)
-    status = segmenter.poll_automask("broken")
+    status = segmenter.poll_job("broken")
     assert (status.state, status.proposals) == ("failed", [])
-    assert "Automatic masks failed" in (status.error or "")
+    assert "The search for masks failed" in (status.error or "")
 
 
 def test_a_newer_hover_ends_the_older_one(segmenter: LocalSegmenter, photo: ImageSource) -> None:

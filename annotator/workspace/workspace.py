@@ -19,6 +19,7 @@ from annotator.workspace.automask import Automask
 from annotator.workspace.exchange import Exchange
 from annotator.workspace.images import Images
 from annotator.workspace.prompting import Prompting
+from annotator.workspace.similar import Similar
 
 _MAX_UPCOMING = 4
 
@@ -32,6 +33,7 @@ class Workspace:
         self.annotations = Annotations(store)
         self.prompting = Prompting(segmenter, self.images)
         self.automask = Automask(segmenter, self.images)
+        self.similar = Similar(segmenter, store, self.images)
         self.exchange = Exchange(store)
         self._lock = threading.Lock()
 

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from annotator.web.routes import annotations, automask, exchange, images, labels, projects, prompts, server
+from annotator.web.routes import annotations, automask, exchange, images, labels, projects, prompts, server, similar
 from annotator.web.schemas.base import Error
 
 router = APIRouter(prefix="/api", responses={code: {"model": Error} for code in (404, 409, 413, 422, 503)})
-for routes in (server, projects, labels, images, prompts, annotations, automask, exchange):
+for routes in (server, projects, labels, images, prompts, annotations, automask, similar, exchange):
     router.include_router(routes.router)

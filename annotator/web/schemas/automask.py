@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from annotator import types
-from annotator.serving.segmenter import AutomaskState, AutomaskStatus
+from annotator.serving.segmenter import JobState, JobStatus
 from annotator.types import Box
 from annotator.web.schemas.masks import Mask
 
@@ -24,7 +24,7 @@ class JobStarted(BaseModel):
 
 
 class AutomaskProposal(BaseModel):
-    """One automatic mask; `point` is the click that found it."""
+    """One proposed mask; `point` is the click that found it, `similarity` (0..1) how much it is like the examples."""
 
     index: int
     mask: Mask
@@ -33,6 +33,7 @@ class AutomaskProposal(BaseModel):
     area: int
     bbox: tuple[int, int, int, int]
     point: tuple[float, float]
+    similarity: float | None
 
     @classmethod
     def of(cls, index: int, proposal: types.Proposal) -> AutomaskProposal:
@@ -45,20 +46,21 @@ class AutomaskProposal(BaseModel):
             area=proposal.area,
             bbox=proposal.bbox,
             point=proposal.point,
+            similarity=proposal.similarity,
         )
 
 
 class Job(BaseModel):
     """How far a run is; proposals come when it has ended."""
 
-    state: AutomaskState
+    state: JobState
     done: int
     total: int
     error: str | None
     proposals: list[AutomaskProposal]
 
     @classmethod
-    def of(cls, status: AutomaskStatus) -> Job:
+    def of(cls, status: JobStatus) -> Job:
         """From the segmenter's status."""
         return cls(
             state=status.state,
