@@ -20,7 +20,7 @@ from annotator.serving.segmenter import (
     SimilarOptions,
     Timing,
 )
-from annotator.types import BoolArray, Candidate, FloatArray, Prompt, Proposal
+from annotator.types import RLE, BoolArray, Candidate, FloatArray, Prompt, Proposal
 
 
 def disc(image: ImageSource, prompt: Prompt, radius: float = 9.0) -> Candidate:
@@ -36,9 +36,12 @@ class FakeSegmenter:
         self.encoded: list[str] = []
         self.runs: dict[str, JobStatus] = {}
         self.model = "fake"
+        self.image_size = 64
 
     def info(self) -> ModelInfo:
-        return ModelInfo(self.model, "Fake", "abacus", "float32", 64, "eager", False, "a test", None, None, [])
+        return ModelInfo(
+            self.model, "Fake", "abacus", "float32", self.image_size, "eager", False, "a test", None, None, []
+        )
 
     def has_embedding(self, key: str) -> bool:
         return key in self.encoded
@@ -74,10 +77,10 @@ class FakeSegmenter:
         self.runs[job_id] = JobStatus("done", 1, 1, proposals=[whole])
 
     def start_similar(self, job_id: str, options: SimilarOptions) -> None:
-        (part, *_), mask = options.parts, options.examples[0].mask
+        (part, *_), (example, *_) = options.parts, options.examples
         assert part.source.load().shape == (part.source.height, part.source.width, 3)
-        assert mask.shape == (options.examples[0].source.height, options.examples[0].source.width)
-        found = rles.encode(np.roll(mask, 20, axis=1))
+        assert (example.mask.height, example.mask.width) == (example.source.height, example.source.width)
+        found = rles.encode(np.roll(rles.decode(example.mask), 20, axis=1))
         alike = Proposal(found, 0.9, 1.0, rles.area(found), rles.bbox(found), (1.0, 1.0), 0.75)
         self.runs[job_id] = JobStatus("done", len(options.parts), len(options.parts), proposals=[alike])
 
@@ -92,11 +95,13 @@ class FakeSegmenter:
     def cancel_job(self, job_id: str) -> None:
         self.poll_job(job_id)
 
-    def describe(self, image: ImageSource, masks: Sequence[BoolArray]) -> Future[list[FloatArray]]:
-        pixels = image.load().astype(np.float32) / 255
-        answer: Future[list[FloatArray]] = Future()
-        vectors = [pixels[mask].mean(axis=0) for mask in masks] if image.key in self.encoded else []
-        answer.set_result([each / np.linalg.norm(each) for each in vectors])
+    def describe(self, objects: Sequence[tuple[ImageSource, RLE]]) -> Future[list[FloatArray | None]]:
+        vectors: list[FloatArray | None] = []
+        for image, mask in objects:
+            color = image.load()[rles.decode(mask)].mean(axis=0, dtype=np.float32)
+            vectors.append(color / np.linalg.norm(color) if image.key in self.encoded else None)
+        answer: Future[list[FloatArray | None]] = Future()
+        answer.set_result(vectors)
         return answer
 
     def switch(self, name: str) -> None:

@@ -19,15 +19,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from annotator.masks import rle as rles
+from annotator.masks.geometry import coverage
 from annotator.sam import zoo
 from annotator.sam.candidates import CPU_CHUNK, OFFICIAL_CHUNK
 from annotator.sam.cleaning import clean
 from annotator.sam.postprocess import fetch_masks, stability
 from annotator.sam.predictor import ImageEmbedding, MaskLogits, Predictor, PromptBatch
-from annotator.types import RLE, BoolArray, FloatArray, Point, Prompt, Proposal
+from annotator.types import RLE, FloatArray, Point, Prompt, Proposal
 
 _SHRINKAGE = 0.1
 """Share of each channel's own variance that is added to it, so that few cells are enough to learn from."""
+
+_TINY = 1e-6
 
 _BLUR, _APART = 0.15, 0.3
 """How far the map is smoothed, and how far apart clicks are at least, in sizes of the examples."""
@@ -72,25 +75,28 @@ def feature_map(embedding: ImageEmbedding) -> Tensor:
 
 
 @torch.inference_mode()
-def learn(examples: Sequence[tuple[ImageEmbedding, BoolArray]]) -> Appearance:
-    """The appearance of objects, each given by its mask, bool [height, width], in the image of its embedding."""
-    means, alls, moments = [], [], []
+def learn(examples: Sequence[tuple[ImageEmbedding, RLE]]) -> Appearance:
+    """The appearance of one object or several, each given by its mask in the image of its embedding."""
+    of_examples, of_images, moments = [], [], []
     for embedding, mask in examples:
         features = feature_map(embedding)
-        side = features.shape[-1]
-        cover = cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
-        weights = torch.from_numpy(cover).to(features.device).flatten()
+        of_examples.append(_pool(features, mask))
         cells = features.flatten(1)
-        means.append(cells @ weights / weights.sum().clamp(min=1e-6))
-        alls.append(cells.mean(dim=1))
+        of_images.append(cells.mean(dim=1))
         moments.append(cells @ cells.T / cells.shape[1])
-    mean = torch.stack(alls).mean(dim=0)
+    mean = torch.stack(of_images).mean(dim=0)
     scatter = torch.stack(moments).mean(dim=0) - torch.outer(mean, mean)
-    scatter += torch.diag(_SHRINKAGE * scatter.diagonal() + 1e-6)
-    apart = torch.stack(means).mean(dim=0) - mean
+    scatter += torch.diag(_SHRINKAGE * scatter.diagonal() + _TINY)
+    apart = torch.stack(of_examples).mean(dim=0) - mean
     weight = torch.linalg.solve(scatter, apart)
-    area = math.exp(np.mean([math.log(max(1, int(mask.sum()))) for _, mask in examples]))
-    return Appearance(weight / (weight @ apart).clamp(min=1e-6), mean, area)
+    area = math.exp(sum(math.log(max(1, rles.area(mask))) for _, mask in examples) / len(examples))
+    return Appearance(weight / (weight @ apart).clamp(min=_TINY), mean, area)
+
+
+def _pool(features: Tensor, mask: RLE) -> Tensor:
+    """The mean [C] of features [C, s, s] over a mask."""
+    weights = torch.from_numpy(coverage(mask, features.shape[-1])).to(features.device)
+    return torch.einsum("chw,hw->c", features, weights)
 
 
 class SimilarRun:
@@ -200,6 +206,10 @@ def _covers(a: _Placed, b: Proposal) -> bool:
     return rles.area(rles.intersection(a.mask, b.mask)) > _OVERLAP * min(a.area, b.area)
 
 
-def describe(embedding: ImageEmbedding, masks: Sequence[BoolArray]) -> list[FloatArray]:
-    """One vector float32 [C] of length 1 for each mask, bool [height, width]: what it shows, against its image."""
-    raise NotImplementedError
+@torch.inference_mode()
+def describe(embedding: ImageEmbedding, mask: RLE) -> FloatArray:
+    """What a mask of the embedding's image shows, float32 [C] of length 1: colours and textures, and what it is."""
+    maps = (feature_map(embedding), embedding.image_embed.float())
+    parts = [F.normalize(_pool(each, mask), dim=0) for each in maps]
+    vector: FloatArray = F.normalize(torch.cat(parts), dim=0).numpy(force=True)
+    return vector

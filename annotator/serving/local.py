@@ -37,7 +37,7 @@ from annotator.serving.segmenter import (
     Timing,
 )
 from annotator.settings import Settings
-from annotator.types import BoolArray, Candidate, FloatArray, Prompt
+from annotator.types import RLE, BoolArray, Candidate, FloatArray, Prompt
 
 log = logging.getLogger(__name__)
 
@@ -234,13 +234,16 @@ class LocalSegmenter:
 
     # --- appearance ---
 
-    def describe(self, image: ImageSource, masks: Sequence[BoolArray]) -> Future[list[FloatArray]]:
-        """What objects look like; see `Segmenter.describe`."""
+    def describe(self, objects: Sequence[tuple[ImageSource, RLE]]) -> Future[list[FloatArray | None]]:
+        """What objects look like, one in a turn of the engine; see `Segmenter.describe`."""
 
-        def work() -> list[FloatArray]:
-            if not self.has_embedding(image.key):
-                return []
-            embedding, _ = self._embedding(self.models.predictor, image)
-            return describe(embedding, masks)
+        def work() -> Generator[None, None, list[FloatArray | None]]:
+            predictor = self.models.predictor
+            vectors: list[FloatArray | None] = []
+            for image, mask in objects:
+                embedding = self.cache.get(embedding_key(image.key, predictor.key, predictor.dtype))
+                vectors.append(None if embedding is None else describe(embedding, mask))
+                yield
+            return vectors
 
-        return self.engine.submit(Priority.HOVER, work)
+        return self.engine.submit(Priority.ENCODE, work())

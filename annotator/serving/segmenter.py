@@ -85,10 +85,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """An object that shows what to look for: its mask, bool [height, width] of `source`, with at least one pixel."""
+    """An object that shows what to look for: its mask in `source`, with at least one pixel."""
 
     source: ImageSource
-    mask: BoolArray
+    mask: RLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +214,11 @@ class Segmenter(Protocol):
     def cancel_job(self, job_id: str) -> None:
         """Stop a run after the current chunk. What it found can be polled. Raises NotFound."""
 
-    def describe(self, image: ImageSource, masks: Sequence[BoolArray]) -> Future[list[FloatArray]]:
-        """What objects look like, one vector float32 [C] of length 1 for each mask [height, width].
+    def describe(self, objects: Sequence[tuple[ImageSource, RLE]]) -> Future[list[FloatArray | None]]:
+        """What objects look like: a vector float32 [C] of length 1 for each mask of an image.
 
-        The cosine of two vectors of the same model says how alike the objects are. An image that is not encoded gives
-        no vectors: nothing is encoded for this. Raises Busy.
+        The cosine of two vectors says how alike the objects are. An object whose image is not encoded gets None:
+        nothing is encoded for this. Vectors of one model say nothing about those of another. Raises Busy.
         """
 
     def switch(self, name: str) -> None:

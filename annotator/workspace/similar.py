@@ -51,8 +51,8 @@ class Similar:
             raise Busy("The model is still loading; try again in a moment.", retry_after=2)
         chosen = [self._store.annotation(examples_in.id, each) for each in ids]
         size = math.exp(sum(math.log(each.area) for each in chosen) / len(chosen) / 2)
-        views = _views(record, size, side)
-        shown = views if examples_in == record else _views(examples_in, size, side)
+        views = views_of(record.height, record.width, size, side)
+        shown = views if examples_in == record else views_of(examples_in.height, examples_in.width, size, side)
         options = SimilarOptions(
             examples=[self._example(examples_in, shown, each) for each in chosen],
             parts=[Part(each.x, each.y, self._images.source(record, _whole_or(each, record))) for each in views],
@@ -68,17 +68,15 @@ class Similar:
         """The object in the view that shows most of it."""
         mask = rles.decode(annotation.mask)
         view = max(views, key=lambda each: int(crop(mask, each).sum()))
-        return Example(self._images.source(record, _whole_or(view, record)), crop(mask, view).copy())
+        return Example(self._images.source(record, _whole_or(view, record)), rles.encode(crop(mask, view)))
 
 
-def _views(record: ImageRecord, size: float, side: int) -> list[View]:
+def views_of(height: int, width: int, size: float, side: int) -> list[View]:
     """Parts of an image that show objects of `size` pixels large enough to a model whose input has `side` pixels."""
-    enlarged = size * side / max(record.height, record.width)
-    pieces = math.ceil(_WANTED_SIZE / enlarged - 0.25)
-    most = min(_MAX_PIECES, min(record.height, record.width) // _MIN_PART)
-    pieces = max(1, min(pieces, most))
-    overlap = min(_OVERLAP * size, min(record.height, record.width) / 2 / pieces)
-    return split(pieces, round(overlap), record.height, record.width)
+    pieces = math.ceil(_WANTED_SIZE * max(height, width) / (size * side) - 0.25)
+    pieces = max(1, min(pieces, _MAX_PIECES, min(height, width) // _MIN_PART))
+    overlap = min(_OVERLAP * size, min(height, width) / 2 / pieces)
+    return split(pieces, round(overlap), height, width)
 
 
 def _whole_or(view: View, record: ImageRecord) -> View | None:

@@ -20,6 +20,7 @@ from annotator.workspace.exchange import Exchange
 from annotator.workspace.images import Images
 from annotator.workspace.prompting import Prompting
 from annotator.workspace.similar import Similar
+from annotator.workspace.suggestions import Suggestions
 
 _MAX_UPCOMING = 4
 
@@ -34,6 +35,7 @@ class Workspace:
         self.prompting = Prompting(segmenter, self.images)
         self.automask = Automask(segmenter, self.images)
         self.similar = Similar(segmenter, store, self.images)
+        self.suggestions = Suggestions(segmenter, store, self.images)
         self.exchange = Exchange(store)
         self._lock = threading.Lock()
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from annotator.web.schemas.masks import Mask
 from annotator.workspace.similar import MAX_EXAMPLES
 
 
@@ -14,3 +15,15 @@ class SimilarRequest(BaseModel):
 
     annotation_ids: Annotated[list[str], Field(min_length=1, max_length=MAX_EXAMPLES)]
     examples_in: str | None = None
+
+
+class LabelSuggestionRequest(BaseModel):
+    """A mask that is not kept yet."""
+
+    mask: Mask
+
+
+class LabelSuggestion(BaseModel):
+    """The label of the kept objects that look most like the mask; null where that is not clear."""
+
+    label_id: int | None
