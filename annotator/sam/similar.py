@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -49,6 +49,10 @@ _LEAST = 0.2
 
 _OVERLAP = 0.5
 """Of two masks that share more than this part of the smaller one, the more similar one is left."""
+
+
+Bbox = tuple[int, int, int, int]
+"""x, y, w, h in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ class SimilarRun:
     def __init__(self, appearance: Appearance, kept: Sequence[RLE], height: int, width: int) -> None:
         """`kept` are masks of the image of `height` x `width` pixels that are not to be found again."""
         self._appearance = appearance
-        self._kept = [_Placed(mask, rles.area(mask), rles.bbox(mask)) for mask in kept]
+        self._kept = list(kept)
         self._height, self._width = height, width
         self._found: list[Proposal] = []
 
@@ -121,11 +125,14 @@ class SimilarRun:
 
     def proposals(self) -> list[Proposal]:
         """What was found so far, most similar first, without duplicates and what is kept already."""
-        left = list(self._kept)
+        taken = list(self._kept)
+        boxes = np.zeros((len(self._kept) + len(self._found), 4), np.int64)
+        boxes[: len(taken)] = np.array([rles.bbox(mask) for mask in taken], np.int64).reshape(-1, 4)
         proposals = []
         for each in sorted(self._found, key=lambda found: -(found.similarity or 0)):
-            if not any(_covers(other, each) for other in left):
-                left.append(_Placed(each.mask, each.area, each.bbox))
+            if not any(_is_same(taken[i], each.mask) for i in _touching(boxes[: len(taken)], each.bbox)):
+                boxes[len(taken)] = each.bbox
+                taken.append(each.mask)
                 proposals.append(each)
         return proposals
 
@@ -184,7 +191,7 @@ class SimilarRun:
         agreement = torch.exp(-off.square() / 2)
         return (alike.clamp(0, 1) * agreement * answer.scores.clamp(0, 1).sqrt()).sqrt()
 
-    def _is_cut(self, box: tuple[int, int, int, int], embedding: ImageEmbedding, left: int, top: int) -> bool:
+    def _is_cut(self, box: Bbox, embedding: ImageEmbedding, left: int, top: int) -> bool:
         """Whether a mask ends at a border of its part that lies inside the image: a neighbouring part has all of it."""
         x, y, w, h = box
         right, bottom = left + embedding.width, top + embedding.height
@@ -192,18 +199,19 @@ class SimilarRun:
         return beside or (y == top and top > 0) or (y + h == bottom and bottom < self._height)
 
 
-class _Placed(NamedTuple):
-    mask: RLE
-    area: int
-    bbox: tuple[int, int, int, int]
+def _touching(boxes: npt.NDArray[np.int64], box: Bbox) -> list[int]:
+    """The indices of those of `boxes` [N, 4] that share pixels with `box`."""
+    x, y, w, h = boxes.T
+    left, top, width, height = box
+    across = (x < left + width) & (left < x + w)
+    down = (y < top + height) & (top < y + h)
+    indices: list[int] = np.flatnonzero(across & down).tolist()
+    return indices
 
 
-def _covers(a: _Placed, b: Proposal) -> bool:
-    """Whether the masks share too much of the smaller one."""
-    (ax, ay, aw, ah), (bx, by, bw, bh) = a.bbox, b.bbox
-    if min(ax + aw, bx + bw) <= max(ax, bx) or min(ay + ah, by + bh) <= max(ay, by):
-        return False
-    return rles.area(rles.intersection(a.mask, b.mask)) > _OVERLAP * min(a.area, b.area)
+def _is_same(a: RLE, b: RLE) -> bool:
+    """Whether two masks share too much of the smaller one to be two objects."""
+    return rles.area(rles.intersection(a, b)) > _OVERLAP * min(rles.area(a), rles.area(b))
 
 
 @torch.inference_mode()
