@@ -20,7 +20,8 @@ def kinds_of(photos: Sequence[LabelledPhoto], count: int) -> list[dict[int, int]
     """The kind 0..count - 1 of each region id of each photo, by k-means over all photos with a fixed seed."""
     if count == 1:
         return [dict.fromkeys(region_ids(photo), 0) for photo in photos]
-    keys, rows = [], []
+    keys: list[tuple[int, int]] = []
+    rows: list[list[float]] = []
     for index, photo in enumerate(photos):
         lab = cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2LAB).astype(np.float32)
         for region in region_ids(photo):
@@ -32,8 +33,8 @@ def kinds_of(photos: Sequence[LabelledPhoto], count: int) -> list[dict[int, int]
     start = np.empty(0, np.int32)
     _, found, _ = cv2.kmeans(np.array(rows, np.float32), count, start, stop, 10, cv2.KMEANS_PP_CENTERS)
     kinds: list[dict[int, int]] = [{} for _ in photos]
-    for (index, region), kind in zip(keys, found.ravel().tolist(), strict=True):
-        kinds[index][region] = kind
+    for (index, region), kind in zip(keys, found.ravel(), strict=True):
+        kinds[index][region] = int(kind)
     return kinds
 
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -97,8 +98,20 @@ def figures(searches: Sequence[Search]) -> list[dict[str, float]]:
     return rows
 
 
+def summary(searches: Sequence[Search]) -> dict[str, Any]:
+    """The figures of searches with equally many examples. Seconds are the median of a search."""
+    return {
+        "examples": searches[0].examples,
+        "searches": len(searches),
+        "wanted": sum(each.wanted for each in searches),
+        "parts": round(float(np.mean([each.parts for each in searches])), 1),
+        "seconds": round(float(np.median([each.seconds for each in searches])), 2),
+        "at": figures(searches),
+    }
+
+
 def main() -> None:
-    """Print a line a photo, then the figures; with --out, write them to a file."""
+    """Print the figures so far after each photo; with --out, write them to a file too."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--prefix", default="")
@@ -114,34 +127,19 @@ def main() -> None:
     rng = np.random.default_rng(0)
     searches: list[Search] = []
     kinds = kinds_of(photos, options.kinds)
-    for photo, kind_of in list(zip(photos, kinds, strict=True))[:: options.every][: options.photos]:
+    chosen = list(zip(photos, kinds, strict=True))[:: options.every][: options.photos]
+    for done, (photo, kind_of) in enumerate(chosen, start=1):
         for kind in sorted(set(kind_of.values())):
             masks = [rles.encode(photo.ids == region) for region, each in kind_of.items() if each == kind]
             order = rng.permutation(len(masks)).tolist()
             searches += [search(predictor, photo, masks, order[:n]) for n in EXAMPLES if n < len(masks)]
-        print(len(searches), "searches", flush=True)
-    found = {
-        "photos": len(photos[:: options.every][: options.photos]),
-        "rows": [
-            {
-                "examples": n,
-                "searches": len(of_n),
-                "wanted": sum(each.wanted for each in of_n),
-                "parts": round(float(np.mean([each.parts for each in of_n])), 1),
-                "seconds": round(float(np.median([each.seconds for each in of_n])), 2),
-                "at": figures(of_n),
-            }
-            for n in EXAMPLES
-            if (of_n := [each for each in searches if each.examples == n])
-        ],
-        "model": options.model,
-        "machine": machine.describe(torch.device("cpu")),
-        "commit": machine.commit(),
-    }
-    for row in found["rows"]:
-        print(row)
-    if options.out:
-        options.out.write_text(json.dumps(found, indent=1) + "\n")
+        groups = [[each for each in searches if each.examples == n] for n in EXAMPLES]
+        rows = [summary(each) for each in groups if each]
+        print(f"{done} photos", *rows, sep="\n", flush=True)
+        if options.out:
+            place = {"machine": machine.describe(torch.device("cpu")), "commit": machine.commit()}
+            found = {"set": options.prefix, "model": options.model, "photos": done, "rows": rows, **place}
+            options.out.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
