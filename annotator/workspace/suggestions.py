@@ -21,9 +21,9 @@ from annotator.workspace.images import Images
 _NEAREST = 2
 """Kept objects of each label that count, so that a single odd one does not decide."""
 
-_RATIO = 1.5
-"""How many times as far the second label must be. On 165 fruits of three kinds, each compared with those of other
-photos: 87 % get a suggestion, and 98 % of these are right. Where the right label has no object yet, 11 % get one."""
+_RATIO = 2.0
+"""How many times as far the second label must be. On 125 fruits of three kinds, each compared with those of 13 other
+photos, 74 % get a suggestion and 98 % of these are right. Where no object has the right label yet, 7 % get one."""
 
 _FARTHEST = 0.2
 """Most that 1 - cosine may be."""
