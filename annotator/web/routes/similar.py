@@ -16,7 +16,10 @@ router = APIRouter(tags=["similar objects"])
 
 @router.post("/images/{image_id}/similar")
 def start_similar(body: SimilarRequest, record: OwnImage, user: User, space: Space) -> JobStarted:
-    """Start looking for objects like the examples; /jobs has how far it is, and proposals with their `similarity`."""
+    """Start looking for objects like the examples; /jobs has how far it is, and proposals with their `similarity`.
+
+    Proposals have a similarity of at least 0.2. From 0.5 on, most are right.
+    """
     examples_in = image_of(body.examples_in, user, space) if body.examples_in else record
     return JobStarted(job_id=space.similar.start(record, examples_in, body.annotation_ids))
 
