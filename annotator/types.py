@@ -94,7 +94,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """One automatic mask: `bbox` is x, y, w, h in pixels (tight), `point` the click that found it."""
+    """One mask that is proposed: `bbox` is x, y, w, h in pixels (tight), `point` the click that found it.
+
+    `similarity` in 0..1 says how much it is like the examples, where there are some.
+    """
 
     mask: RLE
     score: float
@@ -102,6 +105,7 @@ class Proposal:
     area: int
     bbox: tuple[int, int, int, int]
     point: tuple[float, float]
+    similarity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,16 @@ def test_box_iou_as_pycocotools() -> None:
     assert geometry.box_iou(a, b) == pytest.approx(coco_mask.iou(xywh(a), xywh(b), [0] * 30), abs=1e-5)
 
 
+def test_coverage_is_the_share_of_a_mask_in_each_cell() -> None:
+    pixels = np.zeros((40, 60), np.bool_)
+    pixels[5:25, 12:18] = True
+    counted = pixels.reshape(4, 10, 4, 15).sum(axis=(1, 3)) / pixels.sum()
+    assert geometry.coverage(rle.encode(pixels), 4) == pytest.approx(counted)
+    large = np.ones((2000, 1000), np.bool_)
+    assert geometry.coverage(rle.encode(large), 4) == pytest.approx(np.full((4, 4), 1 / 16), rel=0.1)
+    assert not geometry.coverage(rle.empty(40, 60), 4).any()
+
+
 def test_nms_keeps_the_best_of_each_heap() -> None:
     boxes = np.array([[0, 0, 10, 10], [20, 0, 30, 10], [1, 0, 11, 10], [20, 1, 30, 11]], np.float32)
     scores = np.array([0.5, 0.9, 0.8, 0.1], np.float32)

@@ -17,7 +17,15 @@ from annotator.sam.candidates import find_candidates
 from annotator.sam.predictor import Predictor
 from annotator.serving.engine import Priority
 from annotator.serving.local import LocalSegmenter
-from annotator.serving.segmenter import AutomaskOptions, ImageSource, Refinement
+from annotator.serving.segmenter import (
+    AutomaskOptions,
+    Example,
+    ImageSource,
+    JobStatus,
+    Part,
+    Refinement,
+    SimilarOptions,
+)
 from annotator.settings import Settings
 from annotator.storage.store import Store
 from annotator.types import Point, Prompt
@@ -145,12 +153,39 @@ def test_automatic_masks_that_fail_end_as_failed_with_a_sentence(
 ) -> None:
     monkeypatch.setattr("annotator.sam.automask.AutomaskRun.proposals", lambda _: 1 / 0)
     segmenter.start_automask("broken", photo, AutomaskOptions(points_per_side=1))
-    segmenter.engine.submit(Priority.BACKGROUND, lambda: None).result(60)
-    while segmenter.poll_automask("broken").state == "running":
-        segmenter.engine.submit(Priority.BACKGROUND, lambda: None).result(60)
-    status = segmenter.poll_automask("broken")
+    status = ended(segmenter, "broken")
     assert (status.state, status.proposals) == ("failed", [])
-    assert "Automatic masks failed" in (status.error or "")
+    assert "The search for masks failed" in (status.error or "")
+
+
+def test_a_search_for_similar_objects_can_be_stopped_and_goes_on(segmenter: LocalSegmenter, photo: ImageSource) -> None:
+    eye = segmenter.prompt(photo, CLICKS[0]).result(60).candidates[0].mask
+    options = SimilarOptions([Example(photo, eye)], [Part(0, 0, photo), Part(0, 0, photo)], [], *photo.load().shape[:2])
+    gate = threading.Event()
+    segmenter.engine.submit(Priority.CLICK, lambda: gate.wait(60))
+    segmenter.start_similar("alike", options)
+    segmenter.cancel_job("alike")
+    gate.set()
+    assert ended(segmenter, "alike").state == "cancelled"
+    segmenter.resume_job("alike")
+    status = ended(segmenter, "alike")
+    assert (status.state, status.done, status.total) == ("done", 2, 2)
+    assert all(0 < (each.similarity or 0) <= 1 for each in status.proposals)
+
+
+def ended(segmenter: LocalSegmenter, job_id: str) -> JobStatus:
+    while segmenter.poll_job(job_id).state == "running":
+        segmenter.engine.submit(Priority.BACKGROUND, lambda: None).result(60)
+    return segmenter.poll_job(job_id)
+
+
+def test_objects_are_described_only_where_their_image_is_encoded(segmenter: LocalSegmenter, photo: ImageSource) -> None:
+    mask = segmenter.prompt(photo, CLICKS[0]).result(60).candidates[0].mask
+    elsewhere = ImageSource("never encoded", photo.height, photo.width, photo.load)
+    known, unknown = segmenter.describe([(photo, mask), (elsewhere, mask)]).result(60)
+    assert known is not None
+    assert np.linalg.norm(known) == pytest.approx(1)
+    assert unknown is None
 
 
 def test_a_newer_hover_ends_the_older_one(segmenter: LocalSegmenter, photo: ImageSource) -> None:

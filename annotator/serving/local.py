@@ -20,22 +20,24 @@ from annotator.errors import AnnotatorError, Busy
 from annotator.sam.candidates import find_best, find_candidates
 from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.sam.preprocess import mask_to_logits
+from annotator.sam.similar import describe
 from annotator.serving.answers import AnswerMemory
-from annotator.serving.automask_jobs import AutomaskJob, AutomaskJobs
 from annotator.serving.embeddings import DiskTier, EmbeddingCache, MemoryTier, embedding_key
 from annotator.serving.engine import Engine, Priority
+from annotator.serving.jobs import AutomaskJob, Job, Jobs, SimilarJob
 from annotator.serving.model_host import ModelHost
 from annotator.serving.segmenter import (
     Answer,
     AutomaskOptions,
-    AutomaskStatus,
     ImageSource,
+    JobStatus,
     ModelInfo,
     Refinement,
+    SimilarOptions,
     Timing,
 )
 from annotator.settings import Settings
-from annotator.types import BoolArray, Candidate, FloatArray, Prompt
+from annotator.types import RLE, BoolArray, Candidate, FloatArray, Prompt
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ class LocalSegmenter:
         disk = DiskTier(settings.embedding_disk_bytes, settings.data_dir / "embeddings")
         self.cache = EmbeddingCache(memory, disk)
         self._answers = AnswerMemory()
-        self._jobs = AutomaskJobs()
+        self._jobs = Jobs()
         self._lock = threading.Lock()
         self._opened: defaultdict[str, deque[Future[None]]] = defaultdict(lambda: deque(maxlen=_OPENED))
         self._upcoming: defaultdict[str, list[Future[None]]] = defaultdict(list)
@@ -190,11 +192,17 @@ class LocalSegmenter:
 
         return self.engine.submit(Priority.CLICK, work())
 
-    # --- automatic masks ---
+    # --- runs ---
 
     def start_automask(self, job_id: str, image: ImageSource, options: AutomaskOptions) -> None:
         """Propose masks in the background."""
-        job = AutomaskJob(image, options)
+        self._start(job_id, AutomaskJob(image, options))
+
+    def start_similar(self, job_id: str, options: SimilarOptions) -> None:
+        """Propose masks of what looks like the examples, in the background."""
+        self._start(job_id, SimilarJob(options))
+
+    def _start(self, job_id: str, job: Job) -> None:
         self._jobs.add(job_id, job)
         try:
             self._submit(job)
@@ -202,7 +210,7 @@ class LocalSegmenter:
             self._jobs.remove(job_id)
             raise
 
-    def resume_automask(self, job_id: str) -> None:
+    def resume_job(self, job_id: str) -> None:
         """Go on with a run that was cancelled or failed; one that runs or is done stays as it is."""
         job = self._jobs.get(job_id)
         if job.state in ("cancelled", "failed"):
@@ -213,13 +221,29 @@ class LocalSegmenter:
                 job.state = "cancelled"
                 raise
 
-    def _submit(self, job: AutomaskJob) -> None:
+    def _submit(self, job: Job) -> None:
         self.engine.submit(Priority.BACKGROUND, job.work(lambda: self.models.predictor, self._embedding))
 
-    def poll_automask(self, job_id: str) -> AutomaskStatus:
+    def poll_job(self, job_id: str) -> JobStatus:
         """How far a run is."""
         return self._jobs.get(job_id).status()
 
-    def cancel_automask(self, job_id: str) -> None:
+    def cancel_job(self, job_id: str) -> None:
         """Stop a run after the current chunk."""
         self._jobs.get(job_id).cancel()
+
+    # --- appearance ---
+
+    def describe(self, objects: Sequence[tuple[ImageSource, RLE]]) -> Future[list[FloatArray | None]]:
+        """What objects look like, one in a turn of the engine; see `Segmenter.describe`."""
+
+        def work() -> Generator[None, None, list[FloatArray | None]]:
+            predictor = self.models.predictor
+            vectors: list[FloatArray | None] = []
+            for image, mask in objects:
+                embedding = self.cache.get(embedding_key(image.key, predictor.key, predictor.dtype))
+                vectors.append(None if embedding is None else describe(embedding, mask))
+                yield
+            return vectors
+
+        return self.engine.submit(Priority.ENCODE, work())

@@ -19,6 +19,8 @@ from annotator.workspace.automask import Automask
 from annotator.workspace.exchange import Exchange
 from annotator.workspace.images import Images
 from annotator.workspace.prompting import Prompting
+from annotator.workspace.similar import Similar
+from annotator.workspace.suggestions import Suggestions
 
 _MAX_UPCOMING = 4
 
@@ -32,6 +34,8 @@ class Workspace:
         self.annotations = Annotations(store)
         self.prompting = Prompting(segmenter, self.images)
         self.automask = Automask(segmenter, self.images)
+        self.similar = Similar(segmenter, store, self.images)
+        self.suggestions = Suggestions(segmenter, store, self.images)
         self.exchange = Exchange(store)
         self._lock = threading.Lock()
 
