@@ -92,21 +92,35 @@ def client(workspace: Workspace, settings: Settings) -> Iterator[TestClient]:
         yield running
 
 
-def test_coco_is_found_and_says_what_it_loses() -> None:
+NAMES = [
+    *("coco", "coco-polygon", "coco-uncompressed", "cutouts", "cvat", "labelme", "masks", "png"),
+    *("yolo-det", "yolo-seg"),
+]
+
+
+def test_formats_are_found_and_say_what_they_lose() -> None:
     found = all_formats()
-    assert list(found) == ["coco"]
+    assert list(found) == NAMES
     for name, kind in found.items():
         assert kind.name == name and kind.title and kind.file_name and kind.media_type and kind.losses.endswith(".")
 
 
 def test_an_unknown_format_is_named() -> None:
-    with pytest.raises(NotFound, match=r"There is no format 'pcx'; there are coco\."):
+    with pytest.raises(NotFound, match=r"There is no format 'pcx'; there are coco, "):
         find_format("pcx")
 
 
 @pytest.mark.usefixtures("boxes_module")
 def test_a_format_is_added_by_one_module(client: TestClient, workspace: Workspace, project: Project) -> None:
-    assert sorted(all_formats()) == ["boxes", "coco"]
+    assert sorted(all_formats()) == ["boxes", *NAMES]
+    assert client.get("/api/formats").json()[-1] == {
+        "name": "boxes",
+        "title": "Boxes (CSV)",
+        "file_name": "boxes.csv",
+        "losses": "Masks become boxes.",
+        "has_subsets": False,
+        "reads": False,
+    }
     reply = client.get(f"/api/projects/{project.id}/export/boxes")
     assert reply.status_code == 200 and reply.headers["content-type"].startswith("text/csv")
     assert reply.headers["content-disposition"] == 'attachment; filename="boxes.csv"'

@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from annotator.errors import InvalidMask
+from annotator.errors import InvalidMask, InvalidRequest
+from annotator.formats.archive import Archive, is_zip
 from annotator.formats.coco_images import EXIF_POLICY, Target, match_images, whole_number
 from annotator.formats.coco_masks import Unusable, read_mask
 from annotator.formats.dataset import FileCategory, FileContents, FileObject
@@ -64,9 +65,26 @@ _BAD_MASK = Problem("The mask of annotation {which} cannot be used.", "{count} m
 
 
 def read(data: bytes, images: Sequence[ImageRecord]) -> FileContents:
-    """What can be used of a file. Raises `NotJson`, and `InvalidRequest` if the file has too many values."""
+    """What can be used of a file, or of the only JSON file of an archive.
+
+    Raises `NotJson`, and `InvalidRequest` if the file has too many values or the archive other files.
+    """
+    if is_zip(data):
+        archive = Archive(data)
+        names = archive.names(".json")
+        if len(names) != 1:
+            raise InvalidRequest(f"The archive holds {len(names)} JSON files: import them one by one.")
+        data = archive.read(names[0])
     problems = Problems()
     return parse(load_json(data, problems), images, problems)
+
+
+def recognises(data: bytes) -> bool:
+    """Whether this is an archive of COCO files, as other tools export them."""
+    if not is_zip(data):
+        return False
+    archive = Archive(data)
+    return any(b'"annotations"' in archive.read(name) for name in archive.names(".json")[:1])
 
 
 def parse(document: object, images: Sequence[ImageRecord], problems: Problems) -> FileContents:

@@ -32,7 +32,7 @@ class Workspace:
         self.annotations = Annotations(store)
         self.prompting = Prompting(segmenter, self.images)
         self.automask = Automask(segmenter, self.images)
-        self.exchange = Exchange(store)
+        self.exchange = Exchange(store, self.images.files)
         self._lock = threading.Lock()
 
     def home(self, owner: str) -> Project:
