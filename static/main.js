@@ -13,6 +13,7 @@ import { openStorage, recall, remember } from "./data/storage.js";
 import { createStore } from "./data/store.js";
 import { createCandidateBar } from "./panels/candidates.js";
 import { el } from "./panels/dom.js";
+import { createExportPanel } from "./panels/export.js";
 import { createFolderPanel } from "./panels/folder.js";
 import { createHeader } from "./panels/header.js";
 import { createHelp } from "./panels/help.js";
@@ -153,12 +154,12 @@ function build(root) {
     createHeader({
       store,
       session,
-      exportCoco: createExport({ store, api, objects, toast, download }),
+      exportPanel: createExportPanel({ work: createExport({ store, api, objects, toast, download }), focusCanvas }),
       models: createModels({ store, api, toast }),
       commands: run,
       pickFiles,
       pickFolder: pick.folder,
-      pickCoco: () => pick.files(".json"),
+      pickObjects: () => pick.files(".json,.zip"),
       viewPanel: createViewPanel({ store, setView }),
       folderPanel: createFolderPanel({ store, intake, focusCanvas }),
       focusCanvas,
