@@ -95,7 +95,7 @@ def test_what_is_said_to_be_lost_is_what_is_lost(name: str) -> None:
     assert (losses.objects, losses.compared) == (14, 14) and losses.left_out == 14 - restored.total() > 0
     same = sum((restored & Counter((each.image_id, each.mask) for each in content.annotations)).values())
     assert losses.changed == restored.total() - same > 0
-    assert f"{losses.changed} of 14 objects change: IoU {losses.mean_iou:.3f} on average" in losses.text
+    assert f"Masks that change: {losses.changed} of 14 objects, IoU {losses.mean_iou:.3f} on average" in losses.text
     assert 0 < losses.min_iou <= losses.mean_iou < 1
 
 

@@ -94,7 +94,7 @@ def _entries(dataset: Dataset, segmentation: Segmentation) -> Iterator[dict[str,
 
 FORMAT = Format(
     name="coco",
-    title="COCO instances (compressed RLE)",
+    title="COCO (compressed RLE)",
     media_type="application/json",
     file_name="annotations.json",
     losses=LOSSES,

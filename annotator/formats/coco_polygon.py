@@ -25,7 +25,7 @@ def polygons(annotation: Annotation) -> Any:
 
 FORMAT = Format(
     name="coco-polygon",
-    title="COCO instances (polygons)",
+    title="COCO (polygons)",
     media_type="application/json",
     file_name="annotations.json",
     losses=f"Holes are joined to the outline by bridges without width. {coco.LOSSES}",

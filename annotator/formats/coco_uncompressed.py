@@ -19,7 +19,7 @@ def runs(annotation: Annotation) -> dict[str, Any]:
 
 FORMAT = Format(
     name="coco-uncompressed",
-    title="COCO instances (uncompressed RLE)",
+    title="COCO (uncompressed RLE)",
     media_type="application/json",
     file_name="annotations.json",
     losses=coco.LOSSES,

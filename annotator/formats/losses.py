@@ -33,15 +33,16 @@ class Losses:
         """The numbers for people."""
         if not self.objects:
             return "There are no objects."
-        of = f"{self.objects:,}" if self.compared == self.objects else f"the first {self.compared:,}"
+        first = "" if self.compared == self.objects else "the first "
+        of = f"of {first}{self.compared:,} object{'s' if self.compared > 1 else ''}"
         if not self.changed and not self.left_out:
-            return f"All masks come back with every pixel (of {of} objects)."
+            return f"All masks come back with every pixel ({of})."
         parts = []
         if self.changed:
             means = f"IoU {_figure(self.mean_iou)} on average, {_figure(self.min_iou)} at worst"
-            parts.append(f"{self.changed:,} of {of} objects change: {means}.")
+            parts.append(f"Masks that change: {self.changed:,} {of}, {means}.")
         if self.left_out:
-            parts.append(f"{self.left_out:,} of {of} objects are left out.")
+            parts.append(f"Left out: {self.left_out:,} {of}.")
         return " ".join(parts)
 
 

@@ -51,7 +51,7 @@ def read(data: bytes, images: Sequence[ImageRecord]) -> FileContents:
 
 FORMAT = Format(
     name=NAME,
-    title="Masks (a PNG an object)",
+    title="PNG masks (one an object)",
     media_type="application/zip",
     file_name="masks.zip",
     losses=object_index.LOSSES,

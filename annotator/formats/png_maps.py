@@ -123,7 +123,7 @@ def _masks(values: npt.NDArray[np.generic]) -> dict[int, RLE]:
 
 FORMAT = Format(
     name=NAME,
-    title="PNG maps of objects and classes",
+    title="PNG maps (objects, classes)",
     media_type="application/zip",
     file_name="png-maps.zip",
     losses=f"Where objects overlap, the larger one loses the pixels. {object_index.LOSSES}",

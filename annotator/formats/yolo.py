@@ -25,8 +25,8 @@ _YAML = (".yaml", ".yml")
 _NAME_FILES = ("classes.txt", "obj.names")
 
 LOSSES = (
-    "Crowds are left out, for YOLO has none. Supercategories, colours and keys of labels, scores, prompts and history "
-    "are not in the files, and classes are numbered anew from 0."
+    "Crowds are left out. Classes are numbered anew from 0. The images are in the file; supercategories, colours, "
+    "keys, scores, prompts and history are not."
 )
 
 

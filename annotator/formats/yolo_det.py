@@ -26,7 +26,7 @@ def filled_box(mask: RLE) -> RLE:
 
 FORMAT = Format(
     name="yolo-det",
-    title="YOLO boxes (with images)",
+    title="YOLO detection (boxes)",
     media_type="application/zip",
     file_name="yolo-det.zip",
     losses=f"Masks become boxes. {yolo.LOSSES}",

@@ -123,7 +123,7 @@ def _lines(name: str, content: bytes, problems: Problems) -> Iterator[tuple[int,
 
 FORMAT = Format(
     name="yolo-seg",
-    title="YOLO polygons (with images)",
+    title="YOLO segmentation",
     media_type="application/zip",
     file_name="yolo-seg.zip",
     losses=f"An object is one ring: holes and parts are joined by lines. {yolo.LOSSES}",

@@ -118,7 +118,7 @@ def test_objects_come_back_from_another_format_that_the_export_panel_offers(cat:
     panel = cat.page.locator("#annotator .export-menu")
     panel.get_by_label("Format").select_option("yolo-det")
     panel.get_by_text("Masks become boxes.").wait_for()
-    panel.get_by_text("objects change: IoU").wait_for()
+    panel.get_by_text("Masks that change").wait_for()
     panel.get_by_label("Validation, in percent of the images").fill("50")
     panel.get_by_label("Format").select_option("labelme")
     panel.get_by_text("All masks come back with every pixel").wait_for()
