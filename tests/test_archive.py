@@ -9,6 +9,7 @@ import pytest
 
 from annotator.errors import InvalidRequest
 from annotator.formats import archive as archives
+from annotator.formats import deadline
 from annotator.formats.archive import Archive
 from annotator.formats.file_names import stems
 from annotator.formats.registry import detect_format
@@ -64,7 +65,7 @@ def test_bombs_are_refused_before_they_fill_the_memory(monkeypatch: pytest.Monke
     monkeypatch.setattr(archives, "MAX_ENTRIES", 2)
     with pytest.raises(InvalidRequest, match="3 files"):
         Archive(data)
-    monkeypatch.setattr(archives, "MAX_SECONDS", -1)
+    monkeypatch.setattr(deadline, "MAX_SECONDS", -1)
     with pytest.raises(InvalidRequest, match="too long"):
         Archive(zipped({"a.txt": b""})).read("a.txt")
 

@@ -12,7 +12,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from annotator.errors import InvalidRequest, NotJson
-from annotator.formats import coco, coco_read, json_file
+from annotator.formats import coco, coco_read, deadline, json_file
 from annotator.formats.dataset import FileCategory, FileContents
 from annotator.formats.problems import Problems
 from annotator.formats.registry import detect_format
@@ -415,7 +415,7 @@ def test_ten_thousand_problems_of_a_kind_are_one_sentence() -> None:
 
 
 def test_a_file_that_takes_too_long_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coco_read, "MAX_SECONDS", -1.0)
+    monkeypatch.setattr(deadline, "MAX_SECONDS", -1.0)
     contents = parse(document(entry(1), entry(2)))
     assert contents.objects == [] and contents.categories == []
     assert contents.problems.sentences() == [

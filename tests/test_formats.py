@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import shlex
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -263,3 +265,14 @@ def test_an_export_that_fails_leaves_the_file_that_was_there(
     assert out.read_bytes() == b"before" and list(tmp_path.glob("*.tmp")) == []
     with pytest.raises(SystemExit):
         main([*command, "--val", "7"])
+
+
+def test_the_commands_of_the_document_run_and_every_format_is_described(
+    settings: Settings, photos: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "formats.md").read_text()
+    described = re.findall(r"^\| `([\w-]+)` \| (?!\w+ \d)", text, re.MULTILINE)
+    assert sorted(described) == sorted(NAMES)
+    monkeypatch.chdir(tmp_path)
+    for line in text.split("```")[1].strip().splitlines():
+        assert main([*shlex.split(line)[1:], "--data-dir", str(settings.data_dir)]) == 0, line

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from annotator.errors import NotJson
+from annotator.errors import InvalidRequest, NotJson
+from annotator.formats import deadline
 from annotator.formats.labelme import read
 from annotator.formats.registry import detect_format, find_format
 from annotator.masks import rle
@@ -106,6 +107,12 @@ def test_files_of_other_images_and_sizes_are_named() -> None:
         "train/b.jpg has another size here.",
         "x/else.jpg is not an image of this project.",
     ]
+
+
+def test_reading_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadline, "MAX_SECONDS", -1)
+    with pytest.raises(InvalidRequest, match="took too long"):
+        read(document(shape("polygon", *TRIANGLE)), IMAGES)
 
 
 def test_a_file_that_is_no_json_is_refused() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -11,15 +10,13 @@ from annotator.formats.archive import Archive, is_zip
 from annotator.formats.coco_images import EXIF_POLICY, Target, match_images, whole_number
 from annotator.formats.coco_masks import Unusable, read_mask
 from annotator.formats.dataset import FileCategory, FileContents, FileObject
+from annotator.formats.deadline import Deadline
 from annotator.formats.json_file import load_json
 from annotator.formats.problems import Problem, Problems
 from annotator.types import ImageRecord
 
 _Id = int | str | None
 _Value = TypeVar("_Value")
-
-MAX_SECONDS = 600.0
-"""For the annotations of a file. One of 128 MiB takes a minute or two; one that was made to harm could take days."""
 
 _MAX_CATEGORY_ID = 2**53 - 1
 """The largest whole number that every reader of JSON takes exactly."""
@@ -101,9 +98,9 @@ def parse(document: object, images: Sequence[ImageRecord], problems: Problems) -
     categories = {key: _category(key, entry) for key, entry in _identified(document, "categories", problems)}
     annotations = list(_objects(document, "annotations", problems))
     objects: list[FileObject] = []
-    deadline = time.monotonic() + MAX_SECONDS
+    deadline = Deadline()
     for number, (place, entry) in enumerate(annotations):
-        if time.monotonic() > deadline:
+        if deadline.passed:
             problems.add_many(_TOO_LONG, len(annotations) - number)
             break
         image_key, category_key = _id(entry, "image_id"), _id(entry, "category_id")

@@ -22,10 +22,10 @@ def _lines(dataset: Dataset) -> Iterator[str]:
     yield '<?xml version="1.0" encoding="utf-8"?>'
     yield "<annotations>"
     yield "<version>1.1</version>"
-    yield "<meta><job><labels>"
+    yield "<meta><task><labels>"
     for label in dataset.labels:
         yield f"<label><name>{escape(label.name)}</name><color>{label.color}</color><type>mask</type></label>"
-    yield "</labels></job></meta>"
+    yield "</labels></task></meta>"
     for number, (image, objects) in enumerate(dataset.by_image()):
         yield f"<image{_attributes(id=number, name=image.name, width=image.width, height=image.height)}>"
         for annotation, label in objects:

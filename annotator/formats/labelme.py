@@ -10,6 +10,7 @@ from typing import IO, Any
 from annotator.errors import InvalidMask, NotJson
 from annotator.formats.archive import Archive, is_zip, writing
 from annotator.formats.dataset import Dataset, FileCategory, FileContents, FileObject
+from annotator.formats.deadline import Deadline
 from annotator.formats.file_names import stems
 from annotator.formats.json_file import load_json
 from annotator.formats.labelme_shapes import read_shape
@@ -55,7 +56,7 @@ def write(dataset: Dataset, stream: IO[bytes]) -> None:
 
 def read(data: bytes, images: Sequence[ImageRecord]) -> FileContents:
     """What can be used of a JSON file, or of an archive of them. Raises `NotJson` or `InvalidRequest`."""
-    problems, objects = Problems(), []
+    problems, deadline, objects = Problems(), Deadline(), []
     documents = list(_documents(data, problems))
     matches = match_names([path for path, _ in documents], [image.name for image in images])
     for (path, document), match in zip(documents, matches, strict=True):
@@ -67,7 +68,7 @@ def read(data: bytes, images: Sequence[ImageRecord]) -> FileContents:
         if size != (image.width, image.height):
             problems.add(_OTHER_SIZE, path)
         else:
-            objects += _objects(document, image, problems)
+            objects += _objects(document, image, deadline, problems)
     categories = dict.fromkeys(each.category for each in objects)
     return FileContents(objects, list(categories), problems)
 
@@ -124,10 +125,13 @@ def _document(folder: str, name: str, document: object, problems: Problems) -> I
         problems.add(_NOT_LABELME, name)
 
 
-def _objects(document: Mapping[str, Any], image: ImageRecord, problems: Problems) -> list[FileObject]:
+def _objects(
+    document: Mapping[str, Any], image: ImageRecord, deadline: Deadline, problems: Problems
+) -> list[FileObject]:
     """The objects of one file. Shapes of one label and one group are one object."""
     masks: dict[tuple[object, ...], tuple[RLE, bool]] = {}
     for number, shape in enumerate(document["shapes"]):
+        deadline.check()
         try:
             label, group, mask, crowd = _read(shape, image)
         except InvalidMask as error:

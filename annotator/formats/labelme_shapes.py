@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 
 from annotator.errors import InvalidMask
 from annotator.formats.png_file import from_png
+from annotator.formats.problems import printable
 from annotator.masks import rle
 from annotator.types import RLE
 
@@ -25,8 +26,8 @@ _MAX_POINTS = 1 << 20
 def read_shape(shape: Mapping[str, Any], height: int, width: int) -> RLE:
     """The mask of a shape that has an area. Raises `InvalidMask`."""
     kind = shape.get("shape_type") or "polygon"
-    if kind != "polygon" and kind not in _POINTS:
-        raise InvalidMask(f"Shapes of the type {kind!s:.40} have no area.")
+    if not isinstance(kind, str) or (kind != "polygon" and kind not in _POINTS):
+        raise InvalidMask(f"Shapes of the type {printable(kind, 40)} have no area.")
     points = _points(shape.get("points"), height, width)
     if len(points) < 3 if kind == "polygon" else len(points) != _POINTS[kind]:
         raise InvalidMask(f"It is a {kind} of {len(points)} points.")

@@ -73,7 +73,7 @@ def read(data: bytes, images: Sequence[ImageRecord]) -> FileContents:
             continue
         for each in listed:
             value = each.get("value") if isinstance(each, dict) else None
-            index.archive.check_time()
+            index.archive.deadline.check()
             try:
                 if type(value) is not int or value not in masks:
                     raise InvalidMask("No pixel has its value.")

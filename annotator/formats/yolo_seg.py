@@ -1,8 +1,8 @@
 """Masks as YOLO's labels: class, x0, y0, x1, y1, ..., one ring an object.
 
-The rings go through the centres of the outermost pixels, half a pixel from their corners, so ultralytics, which cuts
-coordinates down to whole pixels and fills with OpenCV, makes the very same pixels of a mask of one part. The parts of
-others are joined by lines, which it draws.
+The rings go through the outermost pixels, a quarter of a pixel from their corners. Some readers cut coordinates down to
+whole pixels, as ultralytics does, others round them; all that fill with OpenCV then make the very same pixels of a mask
+of one part. The parts of others are joined by lines, which they draw.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ _LEEWAY = 0.01
 
 
 def polygon(mask: RLE) -> list[float]:
-    """One ring through the centres of the outermost pixels, as shares of the image's sides; at least three points."""
-    ring = joined(center_rings(mask)) + 0.5
+    """One ring through the outermost pixels, as shares of the image's sides; at least three points."""
+    ring = joined(center_rings(mask)) + 0.25
     if len(ring) < 3:  # a pixel or a line of them, for which YOLO wants three points and an area
-        ring = np.concatenate((ring - 0.25, ring + 0.25, ring))
+        ring = np.concatenate((ring - 0.125, ring + 0.125, ring))
     shares: list[float] = (ring / (mask.width, mask.height)).ravel().tolist()
     return shares
 
@@ -92,7 +92,7 @@ def read(data: bytes, images: Sequence[ImageRecord]) -> FileContents:
             continue
         image = images[match.places[0]]
         for number, coordinates in _lines(name, archive.read(name), problems):
-            archive.check_time()
+            archive.deadline.check()
             if number not in classes:
                 problems.add(_NAMELESS, number)
             try:
