@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import re
 import shlex
@@ -27,6 +28,7 @@ from annotator.types import Annotation, Change, ImageRecord, Project
 from annotator.web.auth import LOCAL_USER
 from annotator.web.server import create_app
 from annotator.workspace.annotations import NewObject
+from annotator.workspace.exchange import Exchange
 from annotator.workspace.workspace import Workspace
 from tests.fake_segmenter import FakeSegmenter
 
@@ -276,3 +278,14 @@ def test_the_commands_of_the_document_run_and_every_format_is_described(
     monkeypatch.chdir(tmp_path)
     for line in text.split("```")[1].strip().splitlines():
         assert main([*shlex.split(line)[1:], "--data-dir", str(settings.data_dir)]) == 0, line
+
+
+def test_an_export_on_a_full_disk_is_one_sentence(
+    client: TestClient, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Exchange, "export", fail)
+    reply = client.get(f"/api/projects/{project.id}/export/masks")
+    assert (reply.status_code, reply.json()["error"]) == (507, "The export does not fit on the server's disk.")

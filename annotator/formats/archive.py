@@ -30,7 +30,7 @@ class ArchiveWriter:
     def add(self, name: str, content: bytes | str) -> None:
         """Add a file. Its name is a relative path with forward slashes."""
         entry = zipfile.ZipInfo(name)  # its date is 1980-01-01
-        entry.external_attr = 0o644 << 16
+        entry.create_system, entry.external_attr = 3, 0o644 << 16  # as on Unix, wherever it runs
         stored = name.lower().endswith(_STORED)
         entry.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
         self._archive.writestr(entry, content)

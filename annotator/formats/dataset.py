@@ -38,9 +38,10 @@ class Dataset:
             image, label = images.get(annotation.image_id), labels.get(annotation.label_id)
             if image is None or label is None:
                 raise not_exported(annotation)
-            checked_mask(annotation, image)
             objects[image.id].append((annotation, label))
         for image in sorted(self.images, key=lambda each: each.name):
+            for annotation, _ in objects[image.id]:
+                checked_mask(annotation, image)
             yield image, objects[image.id]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from tempfile import SpooledTemporaryFile
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, File, Query, UploadFile
 from fastapi.responses import StreamingResponse
 
-from annotator.errors import InvalidRequest
+from annotator.errors import InvalidRequest, StorageFull
 from annotator.formats.registry import all_formats, find_format
 from annotator.settings import MIB
 from annotator.types import Project
@@ -62,8 +63,10 @@ def export_file(
     stream = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when all of it was sent
     try:
         space.exchange.export(project, format_name, stream, image_id, val, seed)
-    except BaseException:
+    except BaseException as error:
         stream.close()
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise StorageFull("The export does not fit on the server's disk.") from error
         raise
     headers = {
         "Content-Disposition": f'attachment; filename="{kind.file_name}"',
