@@ -110,7 +110,9 @@ def test_lines_that_are_no_polygons_are_reported_and_the_rest_is_kept(line: byte
     assert found.problems.sentences() == ["A line of labels/b.txt is no class with the points of a polygon."]
 
 
-@pytest.mark.parametrize("text", [b"names: [", b"\xff\xfe\xfa", b"[" * 600, b"x" * (1 << 21)])
+@pytest.mark.parametrize(
+    "text", [b"names: [", b"\xff\xfe\xfa", b"[" * 600, b"x" * (1 << 21), b"a: &a [b]\nnames: [*a, *a]"]
+)
 def test_yaml_that_is_none_is_one_sentence(text: bytes) -> None:
     with pytest.raises(InvalidRequest, match=r"data\.yaml is"):
         read(zipped({"data.yaml": text, "labels/b.txt": SQUARE}), IMAGES)

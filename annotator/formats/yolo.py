@@ -111,7 +111,7 @@ def _names_of_yaml(name: str, content: bytes) -> dict[int, str]:
     if len(content) > _MAX_YAML_BYTES:
         raise InvalidRequest(f"{name} is too large for a list of classes.")
     try:
-        document = yaml.safe_load(content)
+        document = yaml.load(content, _PlainLoader)
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError):
         raise InvalidRequest(f"{name} is not a YAML file.") from None
     names = document.get("names") if isinstance(document, dict) else None
@@ -119,4 +119,18 @@ def _names_of_yaml(name: str, content: bytes) -> dict[int, str]:
         names = dict(enumerate(names))
     if not isinstance(names, dict):
         return {}
-    return {number: str(text) for number, text in names.items() if isinstance(number, int)}
+    return {
+        number: str(text)
+        for number, text in names.items()
+        if isinstance(number, int) and isinstance(text, str | int | float)
+    }
+
+
+class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
+    """YAML without references, with which a short file can stand for a huge value."""
+
+    def compose_node(self, parent: object, index: object) -> object:
+        """The next node. Raises `YAMLError` for a reference."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError
+        return super().compose_node(parent, index)
