@@ -23,6 +23,9 @@ Source = Literal["prompt", "auto", "import", "edit"]
 MAX_POINTS = 64
 """Points of one prompt; a box counts as two."""
 
+MAX_OBJECTS = 1024
+"""Objects that are prompted for in one request."""
+
 MAX_NAME = 200
 """Most characters of a project's or a label's name."""
 
@@ -131,6 +134,7 @@ class ImageRecord:
     """An image of a project. `content_key` is the sha256 of the stored file, `pixel_key` of the upright RGB pixels.
 
     `width` and `height` are those of the upright image; `orientation` is the EXIF value (1..8) that was applied.
+    `stretched` says that the file has more than 8 bits a sample, and its values were spread over 8.
     """
 
     id: str
@@ -142,6 +146,7 @@ class ImageRecord:
     height: int
     orientation: int = 1
     status: ImageStatus = "new"
+    stretched: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,11 +74,11 @@ class Server:
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """One JSON request. Raises Gone if no complete answer came."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api{path}", data, method=method)
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/v1{path}", data, method=method)
         request.add_header("Content-Type", "application/json")
         try:
             with urllib.request.urlopen(request, timeout=60) as reply:
-                return json.loads(reply.read())
+                return json.loads(reply.read() or b"null")
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()}") from None
         except (OSError, ValueError, EOFError) as error:

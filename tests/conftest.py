@@ -22,6 +22,7 @@ for variable in [name for name in os.environ if name.startswith("ANNOTATOR_")]:
 
 PACKAGES = ROOT / "build" / "packages"
 """Compiling takes a minute or two, so packages are kept between runs; the manifest decides whether they still fit."""
+COMPILE = ["nice", "-n", "10", sys.executable, "-m", "tests.compile_nano", str(PACKAGES)]
 COMPILATION = pytest.StashKey[subprocess.Popen[bytes]]()
 
 
@@ -29,11 +30,16 @@ def needs_packages(item: pytest.Item) -> bool:
     return item.path.name in ("test_compile.py", "test_devices.py") and "cuda" not in item.name
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that wait for the compilation come last."""
+    items.sort(key=needs_packages)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """The packages are made while the other tests run."""
-    if not session.config.option.collectonly and any(map(needs_packages, session.items)):
-        command = ["nice", "-n", "10", sys.executable, "-m", "tests.compile_nano", str(PACKAGES)]
-        session.config.stash[COMPILATION] = subprocess.Popen(command, cwd=ROOT)
+    """The packages are made while the other tests run. Of several test processes, the first one starts that."""
+    is_first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+    if is_first and not session.config.option.collectonly and any(map(needs_packages, session.items)):
+        session.config.stash[COMPILATION] = subprocess.Popen(COMPILE, cwd=ROOT)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -44,9 +50,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def packages(request: pytest.FixtureRequest) -> Path:
+def packages() -> Path:
     """The folder with the bundled model's packages."""
-    assert request.config.stash[COMPILATION].wait() == 0, "the bundled model did not compile"
+    assert subprocess.run(COMPILE, cwd=ROOT).returncode == 0, "the bundled model did not compile"
     return PACKAGES
 
 
@@ -74,9 +80,9 @@ def free_port() -> int:
 class Server:
     """`annotator serve` in a process of its own, on a data folder that outlives it."""
 
-    def __init__(self, data_dir: Path, **variables: str) -> None:
+    def __init__(self, data_dir: Path, model: str = "nano", **variables: str) -> None:
         """`variables` are set in the server's environment."""
-        self.data_dir, self._variables = data_dir, variables
+        self.data_dir, self._model, self._variables = data_dir, model, variables
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -89,7 +95,7 @@ class Server:
             "ANNOTATOR_IMAGE_FOLDERS": str(SAMPLES),
             **self._variables,
         }
-        command = [sys.executable, "-m", "annotator", "serve", "--port", str(self.port), "--model", "nano"]
+        command = [sys.executable, "-m", "annotator", "serve", "--port", str(self.port), "--model", self._model]
         log = (self.data_dir / "server.log").open("ab")
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + 90
@@ -97,7 +103,7 @@ class Server:
             if self.process.poll() is not None:
                 break
             try:
-                with urllib.request.urlopen(f"{self.url}/api/status", timeout=5) as reply:
+                with urllib.request.urlopen(f"{self.url}/api/v1/status", timeout=5) as reply:
                     if b'"name":"nano"' in reply.read().replace(b" ", b"").split(b'"models"')[0]:
                         return
             except OSError:

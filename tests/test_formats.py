@@ -120,7 +120,7 @@ def test_an_unknown_format_is_named() -> None:
 @pytest.mark.usefixtures("boxes_module")
 def test_a_format_is_added_by_one_module(client: TestClient, workspace: Workspace, project: Project) -> None:
     assert sorted(all_formats()) == ["boxes", *NAMES]
-    assert client.get("/api/formats").json()[-1] == {
+    assert client.get("/api/v1/formats").json()[-1] == {
         "name": "boxes",
         "title": "Boxes (CSV)",
         "file_name": "boxes.csv",
@@ -128,12 +128,12 @@ def test_a_format_is_added_by_one_module(client: TestClient, workspace: Workspac
         "has_subsets": False,
         "reads": False,
     }
-    reply = client.get(f"/api/projects/{project.id}/export/boxes")
+    reply = client.get(f"/api/v1/projects/{project.id}/export/boxes")
     assert reply.status_code == 200 and reply.headers["content-type"].startswith("text/csv")
     assert reply.headers["content-disposition"] == 'attachment; filename="boxes.csv"'
     lines = [["a/b.jpg", "wing", "4", "5", "3", "2"], ["c.jpg", "wing", "4", "5", "3", "2"]]
     assert list(csv.reader(io.StringIO(reply.text))) == lines
-    one = client.get(f"/api/projects/{project.id}/export/boxes", params={"image_id": "c.jpg"})
+    one = client.get(f"/api/v1/projects/{project.id}/export/boxes", params={"image_id": "c.jpg"})
     assert list(csv.reader(io.StringIO(one.text))) == lines[1:]
     stream = io.BytesIO()
     workspace.exchange.export(project, "boxes", stream, image_id="c.jpg")
@@ -153,8 +153,8 @@ def test_a_new_format_is_exported_by_the_command_line(settings: Settings, tmp_pa
 def test_a_format_that_is_only_written_says_so_when_a_file_of_it_is_imported(
     client: TestClient, project: Project
 ) -> None:
-    reply = client.post(f"/api/projects/{project.id}/import/boxes", files={"file": ("boxes.csv", b"a,b")})
-    assert (reply.status_code, reply.json()["error"]) == (422, "Boxes (CSV) can be written and not read.")
+    reply = client.post(f"/api/v1/projects/{project.id}/import/boxes", files={"file": ("boxes.csv", b"a,b")})
+    assert (reply.status_code, reply.json()["detail"]) == (422, "Boxes (CSV) can be written and not read.")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -165,27 +165,27 @@ def test_routes_of_unknown_formats_and_of_other_projects_are_not_found(
     other = workspace.store.create_project("cats", "somebody else").id
     for path in (f"{project.id}/{what}/pcx", f"{other}/{what}/coco", f"999/{what}/coco"):
         files = {"file": ("x.json", b"{}")} if method == "POST" else None
-        assert client.request(method, f"/api/projects/{path}", files=files).status_code == 404, path
+        assert client.request(method, f"/api/v1/projects/{path}", files=files).status_code == 404, path
     mine = workspace.store.create_project("dogs", LOCAL_USER).id
-    assert client.get(f"/api/projects/{mine}/export/coco", params={"image_id": "c.jpg"}).status_code == 404
+    assert client.get(f"/api/v1/projects/{mine}/export/coco", params={"image_id": "c.jpg"}).status_code == 404
 
 
 def test_an_export_is_whole_or_an_error(client: TestClient, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    reply = client.get(f"/api/projects/{project.id}/export/coco")
+    reply = client.get(f"/api/v1/projects/{project.id}/export/coco")
     assert int(reply.headers["content-length"]) == len(reply.content)
     assert len(reply.json()["annotations"]) == 2
     broken = Annotation("bad", "c.jpg", 1, rle.empty(8, 9), 5, (0, 0, 1, 1))
     whole = Store.iter_annotations
     monkeypatch.setattr(Store, "iter_annotations", lambda store, number: [*whole(store, number), broken])
-    reply = client.get(f"/api/projects/{project.id}/export/coco")
-    assert reply.status_code == 500 and "Annotation bad of c.jpg" in reply.json()["error"]
+    reply = client.get(f"/api/v1/projects/{project.id}/export/coco")
+    assert reply.status_code == 500 and "Annotation bad of c.jpg" in reply.json()["detail"]
 
 
 def test_losses_are_told_in_numbers_before_the_download(client: TestClient, project: Project) -> None:
-    losses = client.get(f"/api/projects/{project.id}/export/coco/losses").json()
+    losses = client.get(f"/api/v1/projects/{project.id}/export/coco/losses").json()
     assert losses["text"] == "All masks come back with every pixel (of 2 objects)."
     assert (losses["objects"], losses["changed"], losses["left_out"], losses["min_iou"]) == (2, 0, 0, 1.0)
-    assert client.get(f"/api/projects/{project.id}/export/pcx/losses").status_code == 404
+    assert client.get(f"/api/v1/projects/{project.id}/export/pcx/losses").status_code == 404
 
 
 @pytest.fixture
@@ -204,19 +204,19 @@ def photos(workspace: Workspace) -> Project:
 
 def test_images_for_validation_are_chosen_by_share_and_seed(client: TestClient, photos: Project) -> None:
     def chosen(**parameters: float) -> list[str]:
-        reply = client.get(f"/api/projects/{photos.id}/export/yolo-seg", params=parameters)
+        reply = client.get(f"/api/v1/projects/{photos.id}/export/yolo-seg", params=parameters)
         with zipfile.ZipFile(io.BytesIO(reply.content)) as archive:
             return [name for name in archive.namelist() if name.startswith("images/val/")]
 
     assert chosen() == [] and len(chosen(val=0.5, seed=1)) == 2
     assert chosen(val=0.5, seed=1) == chosen(val=0.5, seed=1) != chosen(val=0.5, seed=3)
-    assert client.get(f"/api/projects/{photos.id}/export/yolo-seg", params={"val": 2}).status_code == 422
+    assert client.get(f"/api/v1/projects/{photos.id}/export/yolo-seg", params={"val": 2}).status_code == 422
 
 
 def test_a_lost_file_of_an_image_is_named(client: TestClient, project: Project) -> None:
-    reply = client.get(f"/api/projects/{project.id}/export/cutouts")
+    reply = client.get(f"/api/v1/projects/{project.id}/export/cutouts")
     text = "The file of a/b.jpg is no longer in the data folder."
-    assert (reply.status_code, reply.json()["error"]) == (404, text)
+    assert (reply.status_code, reply.json()["detail"]) == (404, text)
 
 
 def test_an_import_tells_the_format_by_itself_and_is_undone_as_one_step(
@@ -224,13 +224,15 @@ def test_an_import_tells_the_format_by_itself_and_is_undone_as_one_step(
 ) -> None:
     store = workspace.store
     names = ["coco-polygon", "labelme", "masks", "png", "yolo-seg"]
-    exported = {name: client.get(f"/api/projects/{photos.id}/export/{name}").content for name in names}
+    exported = {name: client.get(f"/api/v1/projects/{photos.id}/export/{name}").content for name in names}
     before = {record.id: store.annotations(record.id) for record in store.iter_images(photos.id)}
     for image_id in before:
         store.undo(image_id)
     for name, data in exported.items():
         files = {"file": ("anything", data)}
-        assert client.post(f"/api/projects/{photos.id}/import", files=files).json() == {"kept": 4, "problems": []}, name
+        assert client.post(f"/api/v1/projects/{photos.id}/import", files=files).json() == {"kept": 4, "problems": []}, (
+            name
+        )
         for image_id, (wanted,) in before.items():
             (found,) = store.annotations(image_id)
             assert (found.mask, found.label_id, found.source) == (wanted.mask, wanted.label_id, "import")
@@ -287,5 +289,5 @@ def test_an_export_on_a_full_disk_is_one_sentence(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Exchange, "export", fail)
-    reply = client.get(f"/api/projects/{project.id}/export/masks")
-    assert (reply.status_code, reply.json()["error"]) == (507, "The export does not fit on the server's disk.")
+    reply = client.get(f"/api/v1/projects/{project.id}/export/masks")
+    assert (reply.status_code, reply.json()["detail"]) == (507, "The export does not fit on the server's disk.")

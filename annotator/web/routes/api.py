@@ -1,10 +1,35 @@
-"""The REST routes under /api. Each one checks that what it names belongs to the user, then calls a use case."""
+"""The REST routes under /api/v1. Each one checks that what it names belongs to the user, then calls a use case."""
 
-from fastapi import APIRouter
+from http import HTTPStatus
+
+from fastapi import APIRouter, HTTPException, Request
+from starlette.routing import BaseRoute, Match
 
 from annotator.web.routes import annotations, automask, exchange, images, labels, projects, prompts, server
-from annotator.web.schemas.base import Error
+from annotator.web.schemas.base import Problem
 
-router = APIRouter(prefix="/api", responses={code: {"model": Error} for code in (404, 409, 413, 422, 503)})
+_PROBLEM = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+_FAILURES = (400, 403, 404, 409, 413, 422, 500, 503, 507)
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+
+router = APIRouter(
+    prefix="/api/v1",
+    responses={code: {"description": HTTPStatus(code).phrase, "content": _PROBLEM} for code in _FAILURES},
+)
 for routes in (server, projects, labels, images, prompts, annotations, automask, exchange):
     router.include_router(routes.router)
+
+
+@router.api_route("/{path:path}", methods=_METHODS, include_in_schema=False)
+async def unknown(request: Request) -> None:
+    """What no route takes: 405 if it is the address of another method, else 404. The page's mount would answer 404."""
+    *others, _ = router.routes
+    allowed = [method for method in _METHODS if any(_takes(route, request, method) for route in others)]
+    if allowed:
+        raise HTTPException(405, "This address does not take this method.", {"Allow": ", ".join(allowed)})
+    raise HTTPException(404, "There is nothing here.")
+
+
+def _takes(route: BaseRoute, request: Request, method: str) -> bool:
+    match, _ = route.matches({**request.scope, "method": method})
+    return match is Match.FULL

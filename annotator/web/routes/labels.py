@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from fastapi import APIRouter
 
@@ -11,7 +10,7 @@ from annotator import types
 from annotator.errors import NotFound
 from annotator.web.auth import User
 from annotator.web.deps import OwnLabel, OwnProject, Space
-from annotator.web.schemas.projects import Label, LabelChange, MergeRequest, NewLabel
+from annotator.web.schemas.projects import Label, LabelChange, LabelUsage, MergeRequest, NewLabel
 
 router = APIRouter(tags=["labels"])
 
@@ -22,7 +21,7 @@ def labels(project: OwnProject, space: Space) -> list[types.Label]:
     return space.store.labels(project.id)
 
 
-@router.post("/projects/{project_id}/labels", response_model=Label)
+@router.post("/projects/{project_id}/labels", response_model=Label, status_code=201)
 def add_label(new: NewLabel, project: OwnProject, space: Space) -> types.Label:
     """Add a label."""
     return space.store.add_label(project.id, new.name, new.color, new.supercategory, new.key)
@@ -34,11 +33,16 @@ def change_label(change: LabelChange, label: OwnLabel, space: Space) -> types.La
     return space.store.update_label(replace(label, **change.model_dump(exclude_unset=True)))
 
 
-@router.delete("/labels/{label_id}")
-def delete_label(label: OwnLabel, space: Space) -> dict[str, Any]:
+@router.delete("/labels/{label_id}", status_code=204)
+def delete_label(label: OwnLabel, space: Space) -> None:
     """Delete a label no object has."""
     space.store.delete_label(label.id)
-    return {}
+
+
+@router.get("/labels/{label_id}/usage")
+def label_usage(label: OwnLabel, space: Space) -> LabelUsage:
+    """How many objects have the label, not counting those of removed images."""
+    return LabelUsage(annotations=space.store.label_usage(label))
 
 
 @router.post("/labels/{label_id}/merge", response_model=Label)

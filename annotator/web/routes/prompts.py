@@ -12,7 +12,7 @@ from annotator.serving.segmenter import Refinement
 from annotator.types import ImageRecord
 from annotator.web.auth import User
 from annotator.web.deps import OwnImage, Space
-from annotator.web.schemas.prompts import PromptAnswer, PromptRequest
+from annotator.web.schemas.prompts import PromptAnswer, PromptRequest, PromptsAnswer, PromptsRequest
 from annotator.web.waiting import result_of
 from annotator.workspace.prompting import PendingAnswer
 from annotator.workspace.views import View
@@ -43,6 +43,15 @@ async def prompt(body: PromptRequest, request: Request, record: OwnImage, user: 
     pending = await run_in_threadpool(_ask, body, record, user, space)
     answer = await result_of(request, pending.future)
     return await run_in_threadpool(lambda: _reply(PromptAnswer.of(pending.finish(answer))))
+
+
+@router.post("/images/{image_id}/prompts", response_model=PromptsAnswer, dependencies=[Depends(take_a_place)])
+async def prompt_many(body: PromptsRequest, request: Request, record: OwnImage, space: Space) -> Response:
+    """One mask for each of many objects, decoded in one batch."""
+    prompts = [each.prompt() for each in body.objects]
+    candidates = await result_of(request, await run_in_threadpool(space.prompting.prompt_many, record, prompts))
+    reply = await run_in_threadpool(lambda: PromptsAnswer.of(candidates).model_dump_json())
+    return Response(reply, media_type="application/json")
 
 
 def _ask(body: PromptRequest, record: ImageRecord, user: str, space: Workspace) -> PendingAnswer:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-RequestId = Annotated[str, Field(min_length=8, max_length=64)]
+RequestId = Annotated[str, Field(min_length=8, max_length=64, examples=["5f0c9a71e2b84d36"])]
 """Chosen by the client: a request with an id that was seen before changes nothing again."""
 
 
@@ -16,8 +16,11 @@ class Reply(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-class Error(BaseModel):
-    """Every failure: one sentence, and the offending input if there is one."""
+class Problem(BaseModel):
+    """Every failure, as RFC 9457 has it: `detail` is one sentence for people, `field` the offending input if any."""
 
-    error: str
-    field: str | None = None
+    type: str
+    title: str
+    status: int
+    detail: str
+    field: str | None

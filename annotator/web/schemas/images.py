@@ -19,6 +19,7 @@ class Image(BaseModel):
     width: int
     height: int
     orientation: int
+    stretched: bool
     status: ImageStatus
     embedding: Literal["ready", "none", "failed"]
     url: str
@@ -35,19 +36,21 @@ class Image(BaseModel):
             width=record.width,
             height=record.height,
             orientation=record.orientation,
+            stretched=record.stretched,
             status=record.status,
             embedding=embedding,
-            url=f"api/images/{record.id}/pixels",
-            thumbnail_url=f"api/images/{record.id}/thumbnail",
+            url=f"api/v1/images/{record.id}/pixels",
+            thumbnail_url=f"api/v1/images/{record.id}/thumbnail",
             annotations=annotations,
         )
 
 
 class ImagePage(BaseModel):
-    """A slice of a project's images."""
+    """A page of a project's images. `next` is what to ask for `after` this page; null when it is the last one."""
 
     total: int
     images: list[Image]
+    next: str | None
 
 
 class UploadError(BaseModel):

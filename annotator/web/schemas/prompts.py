@@ -11,6 +11,7 @@ from annotator.masks import rle as rles
 from annotator.serving.segmenter import Answer
 from annotator.web.schemas.base import Reply
 from annotator.web.schemas.masks import Mask, Prompts
+from annotator.workspace.views import MIN_VIEW
 
 
 class Refinement(BaseModel):
@@ -23,10 +24,10 @@ class Refinement(BaseModel):
 class View(BaseModel):
     """A part of the image in whole pixels, seen by the model at full resolution."""
 
-    x: int
-    y: int
-    width: int
-    height: int
+    x: Annotated[int, Field(ge=0)]
+    y: Annotated[int, Field(ge=0)]
+    width: Annotated[int, Field(ge=MIN_VIEW)]
+    height: Annotated[int, Field(ge=MIN_VIEW)]
 
 
 class PromptRequest(Prompts):
@@ -35,8 +36,21 @@ class PromptRequest(Prompts):
     refine: Refinement | None = None
     mask: Mask | None = None
     kind: Literal["click", "hover"] = "click"
-    client: Annotated[str, Field(max_length=64)] = ""
+    client: Annotated[str, Field(max_length=64, examples=["tab-1"])] = ""
     view: View | None = None
+
+
+class PromptsRequest(BaseModel):
+    """The prompts of many objects of one image; each one is an object of its own."""
+
+    objects: Annotated[
+        list[Prompts],
+        Field(
+            min_length=1,
+            max_length=types.MAX_OBJECTS,
+            examples=[[{"points": [(200, 150, 1)]}, {"box": (100, 50, 300, 250)}]],
+        ),
+    ]
 
 
 class Candidate(BaseModel):
@@ -86,3 +100,14 @@ class PromptAnswer(BaseModel):
             timing=Timing.model_validate(answer.timing),
             refined=answer.refined,
         )
+
+
+class PromptsAnswer(BaseModel):
+    """The best mask of each object, in the order of the request. A mask may be empty."""
+
+    objects: list[Candidate]
+
+    @classmethod
+    def of(cls, candidates: list[types.Candidate]) -> PromptsAnswer:
+        """From the segmenter's candidates."""
+        return cls.model_construct(objects=[Candidate.of(each) for each in candidates])
