@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from annotator.errors import InvalidMask
+from annotator.errors import InvalidMask, InvalidRequest
+from annotator.formats.archive import Archive, is_zip
 from annotator.formats.coco_images import EXIF_POLICY, Target, match_images, whole_number
 from annotator.formats.coco_masks import Unusable, read_mask
 from annotator.formats.dataset import FileCategory, FileContents, FileObject
+from annotator.formats.deadline import Deadline
 from annotator.formats.json_file import load_json
 from annotator.formats.problems import Problem, Problems
 from annotator.types import ImageRecord
 
 _Id = int | str | None
 _Value = TypeVar("_Value")
-
-MAX_SECONDS = 600.0
-"""For the annotations of a file. One of 128 MiB takes a minute or two; one that was made to harm could take days."""
 
 _MAX_CATEGORY_ID = 2**53 - 1
 """The largest whole number that every reader of JSON takes exactly."""
@@ -64,9 +62,26 @@ _BAD_MASK = Problem("The mask of annotation {which} cannot be used.", "{count} m
 
 
 def read(data: bytes, images: Sequence[ImageRecord]) -> FileContents:
-    """What can be used of a file. Raises `NotJson`, and `InvalidRequest` if the file has too many values."""
+    """What can be used of a file, or of the only JSON file of an archive.
+
+    Raises `NotJson`, and `InvalidRequest` if the file has too many values or the archive other files.
+    """
+    if is_zip(data):
+        archive = Archive(data)
+        names = archive.names(".json")
+        if len(names) != 1:
+            raise InvalidRequest(f"The archive holds {len(names)} JSON files: import them one by one.")
+        data = archive.read(names[0])
     problems = Problems()
     return parse(load_json(data, problems), images, problems)
+
+
+def recognises(data: bytes) -> bool:
+    """Whether this is an archive of COCO files, as other tools export them."""
+    if not is_zip(data):
+        return False
+    archive = Archive(data)
+    return any(b'"annotations"' in archive.read(name) for name in archive.names(".json")[:1])
 
 
 def parse(document: object, images: Sequence[ImageRecord], problems: Problems) -> FileContents:
@@ -83,9 +98,9 @@ def parse(document: object, images: Sequence[ImageRecord], problems: Problems) -
     categories = {key: _category(key, entry) for key, entry in _identified(document, "categories", problems)}
     annotations = list(_objects(document, "annotations", problems))
     objects: list[FileObject] = []
-    deadline = time.monotonic() + MAX_SECONDS
+    deadline = Deadline()
     for number, (place, entry) in enumerate(annotations):
-        if time.monotonic() > deadline:
+        if deadline.passed:
             problems.add_many(_TOO_LONG, len(annotations) - number)
             break
         image_key, category_key = _id(entry, "image_id"), _id(entry, "category_id")

@@ -36,7 +36,7 @@ class Workspace:
         self.automask = Automask(segmenter, self.images)
         self.similar = Similar(segmenter, store, self.images)
         self.suggestions = Suggestions(segmenter, store, self.images)
-        self.exchange = Exchange(store)
+        self.exchange = Exchange(store, self.images.files)
         self._lock = threading.Lock()
 
     def home(self, owner: str) -> Project:

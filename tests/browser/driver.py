@@ -77,6 +77,13 @@ class Annotator:
         """Waits for a condition on the page's state, such as `review === null`."""
         self.page.wait_for_function(f"() => {STATE}.{condition}", timeout=timeout)
 
+    def export(self) -> Path:
+        """The file that the page downloads without any further choice."""
+        self.page.click('#annotator .bar .button:has-text("Export")')
+        with self.page.expect_download() as download:
+            self.page.click('#annotator .export-menu button:text("Download")')
+        return Path(download.value.path())
+
     def upload(self, *files: tuple[str, bytes], wait: bool = True) -> None:
         # Bytes after the picture's end: no two uploads are the same file, which would not be added again.
         payload = [{"name": name, "mimeType": "image/jpeg", "buffer": data + os.urandom(8)} for name, data in files]

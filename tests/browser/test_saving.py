@@ -87,6 +87,7 @@ def test_an_export_waits_for_what_is_on_its_way(cat: Annotator) -> None:
     with cat.page.expect_download() as download, held(cat, "annotations") as waiting:
         cat.page.keyboard.press("Enter")
         cat.page.click('#annotator .bar .button:has-text("Export")')
+        cat.page.click('#annotator .export-menu button:text("Download")')
         arrived(cat, waiting)
         cat.page.wait_for_timeout(300)
     coco = json.loads(Path(download.value.path()).read_text())
@@ -97,7 +98,7 @@ def test_an_export_waits_for_what_is_on_its_way(cat: Annotator) -> None:
 def test_an_export_without_a_connection_says_so(cat: Annotator) -> None:
     cat.page.context.set_offline(True)
     cat.page.click('#annotator .bar .button:has-text("Export")')
-    cat.page.wait_for_selector('#annotator .toast:has-text("Nothing was exported")')
+    cat.page.wait_for_selector('#annotator .export-menu:has-text("The server cannot be reached.")')
     cat.page.context.set_offline(False)
     cat.page.wait_for_selector("#annotator .banner[hidden]", state="attached")
 
