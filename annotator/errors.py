@@ -44,6 +44,22 @@ class NotFound(AnnotatorError):
     """No such project, image, label, annotation, job or model in this workspace."""
 
 
+class NotLoggedIn(AnnotatorError):
+    """Nobody is logged in, or the name, password or token is wrong."""
+
+
+class Forbidden(AnnotatorError):
+    """The user may see what the request is about, and may not do this with it."""
+
+
+class TooManyLogins(AnnotatorError):
+    """Logging in failed too often; it can be tried again in `retry_after` seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Logging in failed too often: try again in {retry_after} seconds.")
+        self.retry_after = retry_after
+
+
 class Conflict(AnnotatorError):
     """The request contradicts the current state (a label in use, a stale version, a duplicate name)."""
 

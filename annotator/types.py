@@ -20,6 +20,15 @@ BoolArray = npt.NDArray[np.bool_]
 ImageStatus = Literal["new", "in_progress", "done"]
 Source = Literal["prompt", "auto", "import", "edit"]
 
+Right = Literal["annotate", "review", "own"]
+"""What somebody may do with a project: see it and change objects; also say what is done; everything."""
+
+Role = Literal["annotator", "reviewer"]
+"""What a member of a project is: one with the right to annotate, or to review."""
+
+LOCAL_USER = "local"
+"""The name of the one user where there is no login."""
+
 MAX_POINTS = 64
 """Points of one prompt; a box counts as two."""
 
@@ -125,6 +134,26 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """A user who logs in. An admin has every right to every project.
+
+    `password_hash` is argon2's; it is None for a user whom only a proxy vouches for.
+    """
+
+    name: str
+    is_admin: bool = False
+    password_hash: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody with whom a project is shared. `name` is the user's."""
+
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """Images, labels and annotations that belong together. `owner` is the workspace's user name."""
 
@@ -183,11 +212,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Where an image stands in its journal. `revision` grows with every commit, undo and redo."""
+    """Where an image stands in its journal. `revision` grows with every commit, undo and redo.
+
+    `undo` and `redo` name the changes that these would take back or repeat, `undo_author` and `redo_author` who made
+    them.
+    """
 
     revision: int
     undo: str | None
     redo: str | None
+    undo_author: str | None = None
+    redo_author: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

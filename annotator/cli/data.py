@@ -30,9 +30,7 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
 def find_project(store: Store, wanted: str) -> Project:
     """The project of this name or, if there is none, of this id. Raises NotFound."""
-    from annotator.web.auth import LOCAL_USER
-
-    projects = store.projects(LOCAL_USER)
+    projects = store.projects()
     found = [each for each in projects if each.name == wanted] or [each for each in projects if str(each.id) == wanted]
     if len(found) == 1:
         return found[0]

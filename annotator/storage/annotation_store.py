@@ -56,7 +56,14 @@ class AnnotationStore(Database):
             for row in connection.execution_options(yield_per=_CHUNK).execute(query).mappings():
                 yield journal.to_annotation(row, row["image"], row["height"], row["width"], merged)
 
-    def commit(self, image_id: str, kind: str, changes: Sequence[Change], request_id: str | None = None) -> History:
+    def commit(
+        self,
+        image_id: str,
+        kind: str,
+        changes: Sequence[Change],
+        request_id: str | None = None,
+        author: str | None = None,
+    ) -> History:
         """Apply the changes as one step of the image's journal, called `kind`. Undone steps can no longer be redone.
 
         Nothing changes if `changes` is empty, or if a step of this request id is in the journal already: so a request
@@ -66,11 +73,16 @@ class AnnotationStore(Database):
         """
         with self._locked_image(image_id) as (connection, image, merged):
             if changes and not journal.has_request(connection, image_id, request_id):
-                journal.record(connection, image, kind, changes, request_id, merged)
+                journal.record(connection, image, kind, changes, request_id, merged, author)
             return journal.read_history(connection, image_id)
 
     def add_missing(
-        self, image_id: str, kind: str, annotations: Sequence[Annotation], request_id: str | None = None
+        self,
+        image_id: str,
+        kind: str,
+        annotations: Sequence[Annotation],
+        request_id: str | None = None,
+        author: str | None = None,
     ) -> int:
         """Add, as one step, those annotations whose mask the image does not have under the same label; how many.
 
@@ -89,7 +101,7 @@ class AnnotationStore(Database):
                     known.add(key)
                     changes.append(Change(None, each))
             if changes:
-                journal.record(connection, image, kind, changes, request_id, merged)
+                journal.record(connection, image, kind, changes, request_id, merged, author)
             return len(changes)
 
     def has_request(self, image_id: str, request_id: str | None) -> bool:

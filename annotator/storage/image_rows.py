@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, exists, select
 
 from annotator.errors import NotFound
-from annotator.storage import label_rows
+from annotator.storage import access, label_rows
 from annotator.storage.tables import images, projects
-from annotator.types import ImageRecord
+from annotator.types import ImageRecord, Right
 
 COLUMNS = tuple(images.c[field] for field in ImageRecord.__dataclass_fields__)
 
@@ -26,15 +26,12 @@ def records(connection: Connection, query: Select[Any]) -> list[ImageRecord]:
     return [ImageRecord(*row) for row in connection.execute(query.order_by(images.c.ordinal))]
 
 
-def one(connection: Connection, image_id: str, owner: str | None = None, removed: bool = False) -> ImageRecord:
-    """An image that is present or removed, of a project of this owner if one is given. Raises `NotFound`."""
+def one(
+    connection: Connection, image_id: str, user: str | None = None, right: Right = "own", removed: bool = False
+) -> ImageRecord:
+    """An image that is present or removed. Raises as `access.one` does."""
     query = select(*COLUMNS).where(images.c.id == image_id, REMOVED if removed else PRESENT)
-    if owner is not None:
-        query = query.where(exists().where(projects.c.id == images.c.project_id, projects.c.owner == owner))
-    found = records(connection, query)
-    if not found:
-        raise NotFound("There is no such image.")
-    return found[0]
+    return ImageRecord(*access.one(connection, query, images.c.project_id, user, right, "image"))
 
 
 def lock(connection: Connection, image_id: str) -> Row[Any]:

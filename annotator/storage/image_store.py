@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, insert, or_, select, update
 
 from annotator.errors import Conflict, NotFound
-from annotator.storage import image_rows, label_rows
+from annotator.storage import access, image_rows, label_rows
 from annotator.storage.database import Database
-from annotator.storage.tables import annotation_rows, events, images, labels, projects
-from annotator.types import ImageRecord, ImageStatus
+from annotator.storage.tables import annotation_rows, events, images, labels, memberships, projects
+from annotator.types import ImageRecord, ImageStatus, Right
 
 _CHUNK = 500
 """Images, or ids, per query: far below any database's limit on parameters."""
@@ -44,10 +44,10 @@ class ImageStore(Database):
             if confirm is not None:
                 confirm()
 
-    def image(self, image_id: str, owner: str | None = None, removed: bool = False) -> ImageRecord:
-        """An image, of a project of this owner if one is given. With `removed`, one that was removed."""
+    def image(self, image_id: str, user: str | None = None, right: Right = "own", removed: bool = False) -> ImageRecord:
+        """An image. With `removed`, one that was removed. Raises as `project` does."""
         with self._reading() as connection:
-            return image_rows.one(connection, image_id, owner, removed)
+            return image_rows.one(connection, image_id, user, right, removed)
 
     def images(
         self,
@@ -90,14 +90,14 @@ class ImageStore(Database):
                 return
             last = page[-1].ordinal
 
-    def images_by_id(self, image_ids: Sequence[str], owner: str | None = None) -> list[ImageRecord]:
-        """Those of the images that are there, in the given order, of projects of this owner if one is given."""
+    def images_by_id(self, image_ids: Sequence[str], user: str | None = None) -> list[ImageRecord]:
+        """Those of the images that are there, in the given order; with `user`, those that this user may annotate."""
         found: dict[str, ImageRecord] = {}
         with self._reading() as connection:
             for first in range(0, len(image_ids), _CHUNK):
                 which = images.c.id.in_(image_ids[first : first + _CHUNK]) & image_rows.PRESENT
-                if owner is not None:
-                    which &= exists().where(projects.c.id == images.c.project_id, projects.c.owner == owner)
+                if user is not None:
+                    which &= access.allowed(images.c.project_id, user, "annotate")
                 found |= {each.id: each for each in image_rows.records(connection, _images(which))}
         return [found[image_id] for image_id in dict.fromkeys(image_ids) if image_id in found]
 
@@ -143,7 +143,7 @@ class ImageStore(Database):
             ids = [{"purged": image.id} for image in purged]
             for column in (events.c.image_id, annotation_rows.c.image_id, images.c.id) if ids else ():
                 connection.execute(delete(column.table).where(column == bindparam("purged")), ids)
-            for column in (labels.c.project_id, projects.c.id):
+            for column in (labels.c.project_id, memberships.c.project_id, projects.c.id):
                 connection.execute(delete(column.table).where(column.in_(project_ids)))
             return purged
 

@@ -80,8 +80,12 @@ def to_annotation(row: RowMapping, image_id: str, height: int, width: int, merge
 
 def read_history(connection: Connection, image_id: str) -> History:
     """The image's revision, and what undo and redo would do. Raises `NotFound` if there is no such image."""
-    done, undone = (_next_event(image_id, undo).with_only_columns(events.c.kind) for undo in (True, False))
-    query = select(images.c.revision, done.scalar_subquery(), undone.scalar_subquery())
+    told = [
+        _next_event(image_id, undo).with_only_columns(column).scalar_subquery()
+        for column in (events.c.kind, events.c.author)
+        for undo in (True, False)
+    ]
+    query = select(images.c.revision, *told)
     found = connection.execute(query.where(images.c.id == image_id, image_rows.PRESENT)).one_or_none()
     if found is None:
         raise NotFound("There is no such image.")
@@ -95,12 +99,14 @@ def record(
     changes: Sequence[Change],
     request_id: str | None,
     merged: Mapping[int, int],
+    author: str | None = None,
 ) -> None:
-    """Apply the changes as one event, which undo will name `kind`. What was undone before can no longer be redone.
+    """Apply the changes as one event of this author, which undo will name `kind`.
 
-    The first event of a new image sets its status to "in_progress". Raises `Conflict` if an annotation is not
-    what its change says it was, `InvalidMask` if a new mask does not fit the image or its own area and box,
-    `TooIntricate` if it has too many runs, `NotFound` if a label is not one of the project.
+    What was undone before can no longer be redone. The first event of a new image sets its status to "in_progress".
+    Raises `Conflict` if an annotation is not what its change says it was, `InvalidMask` if a new mask does not fit the
+    image or its own area and box, `TooIntricate` if it has too many runs, `NotFound` if a label is not one of the
+    project.
     """
     for change in changes:
         _check(change, image)
@@ -129,7 +135,12 @@ def record(
     _set_state(connection, (events.c.image_id == image.id) & (events.c.state == "undone"), "dead")
     connection.execute(
         insert(events).values(
-            image_id=image.id, kind=kind, request_id=request_id, state="done", changes=json.dumps(steps)
+            image_id=image.id,
+            kind=kind,
+            request_id=request_id,
+            state="done",
+            changes=json.dumps(steps),
+            author=author,
         )
     )
     status = "in_progress" if image.status == "new" else image.status

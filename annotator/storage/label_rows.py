@@ -18,9 +18,10 @@ from typing import Any
 from sqlalchemy import Connection, String, cast, func, insert, select, update
 
 from annotator.errors import Conflict, InvalidRequest, NotFound
+from annotator.storage import access
 from annotator.storage.display_names import clean_name
 from annotator.storage.tables import annotation_rows, images, labels, projects
-from annotator.types import Label
+from annotator.types import Label, Right
 
 PALETTE = (
     *("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#f0e442"),
@@ -50,16 +51,11 @@ def all_of(connection: Connection, project_id: int) -> list[Label]:
     return [Label(*row) for row in connection.execute(query)]
 
 
-def one(connection: Connection, label_id: int, owner: str | None = None) -> Label:
-    """The label, of a project of this owner if one is given. Raises `NotFound` if there is none."""
+def one(connection: Connection, label_id: int, user: str | None = None, right: Right = "own") -> Label:
+    """The label. Raises as `access.one` does."""
     query = select(*COLUMNS).join_from(labels, projects).where(labels.c.id == label_id)
     query = query.where(~labels.c.deleted, ~projects.c.deleted)
-    if owner is not None:
-        query = query.where(projects.c.owner == owner)
-    row = connection.execute(query).one_or_none()
-    if row is None:
-        raise NotFound("There is no such label.")
-    return Label(*row)
+    return Label(*access.one(connection, query, projects.c.id, user, right, "label"))
 
 
 def add(

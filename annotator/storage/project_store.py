@@ -9,11 +9,11 @@ from dataclasses import replace
 from sqlalchemy import Connection, insert, select, update
 
 from annotator.errors import Conflict, InvalidRequest, NotFound
-from annotator.storage import label_rows
+from annotator.storage import access, label_rows
 from annotator.storage.database import Database
 from annotator.storage.display_names import clean_name
 from annotator.storage.tables import labels, projects
-from annotator.types import Label, Project
+from annotator.types import Label, Project, Right
 
 _PROJECT = tuple(projects.c[field] for field in Project.__dataclass_fields__)
 
@@ -27,22 +27,22 @@ class ProjectStore(Database):
         with self._writing() as connection:
             return Project(*connection.execute(insert(projects).values(values).returning(*_PROJECT)).one())
 
-    def projects(self, owner: str, removed: bool = False) -> list[Project]:
-        """The owner's projects, or those that were removed and can be restored, oldest first."""
-        query = select(*_PROJECT).where(projects.c.owner == owner, projects.c.deleted == removed)
+    def projects(self, user: str | None = None, removed: bool = False) -> list[Project]:
+        """The projects that the user may annotate, or those that the user may restore, oldest first; None for all."""
+        query = select(*_PROJECT).where(projects.c.deleted == removed)
+        if user is not None:
+            query = query.where(access.allowed(projects.c.id, user, "own" if removed else "annotate"))
         with self._reading() as connection:
             return [Project(*row) for row in connection.execute(query.order_by(projects.c.id))]
 
-    def project(self, project_id: int, owner: str | None = None, removed: bool = False) -> Project:
-        """A project, of this owner if one is given. With `removed`, one that was removed."""
+    def project(self, project_id: int, user: str | None = None, right: Right = "own", removed: bool = False) -> Project:
+        """A project. With `removed`, one that was removed.
+
+        If a `user` is given, raises `NotFound` if the user may not see it, `Forbidden` if the user lacks the right.
+        """
         query = select(*_PROJECT).where(projects.c.id == project_id, projects.c.deleted == removed)
-        if owner is not None:
-            query = query.where(projects.c.owner == owner)
         with self._reading() as connection:
-            row = connection.execute(query).one_or_none()
-        if row is None:
-            raise NotFound("There is no such project.")
-        return Project(*row)
+            return Project(*access.one(connection, query, projects.c.id, user, right, "project"))
 
     def rename_project(self, project_id: int, name: str) -> Project:
         """Give the project another name. Raises `InvalidRequest` as `create_project` does."""
@@ -61,10 +61,10 @@ class ProjectStore(Database):
         with self._reading() as connection:
             return label_rows.all_of(connection, project_id)
 
-    def label(self, label_id: int, owner: str | None = None) -> Label:
-        """A label, of a project of this owner if one is given."""
+    def label(self, label_id: int, user: str | None = None, right: Right = "own") -> Label:
+        """A label. Raises as `project` does."""
         with self._reading() as connection:
-            return label_rows.one(connection, label_id, owner)
+            return label_rows.one(connection, label_id, user, right)
 
     def add_label(
         self, project_id: int, name: str, color: str | None = None, supercategory: str = "", key: str | None = None

@@ -1,4 +1,4 @@
-"""Projects, images, labels, annotations and their journal in a SQL database: SQLite in a file, or PostgreSQL.
+"""Projects, images, labels, annotations, their journal and users in a SQL database: SQLite in a file, or PostgreSQL.
 
 Every method is one transaction and may be called from any thread; several processes may share one database. A change
 of labels locks the project's row. A change of annotations locks the image's row, and the project's against changes of
@@ -11,7 +11,8 @@ from __future__ import annotations
 from annotator.storage.annotation_store import AnnotationStore
 from annotator.storage.image_store import ImageStore
 from annotator.storage.project_store import ProjectStore
+from annotator.storage.user_store import UserStore
 
 
-class Store(ProjectStore, ImageStore, AnnotationStore):
+class Store(ProjectStore, ImageStore, AnnotationStore, UserStore):
     """The database behind one URL: `sqlite:///FILE` or `postgresql+psycopg://...`; created or migrated as needed."""

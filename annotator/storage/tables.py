@@ -94,6 +94,35 @@ events = Table(
     Column("state", Text, nullable=False),  # done, undone, or dead: undone and overtaken by another change
     Column("changes", Text, nullable=False),  # JSON: [[row before or null, row after or null], ...]
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("author", Text),  # name of a user; null in events from before there were users
     UniqueConstraint("image_id", "request_id"),
     Index("ix_events_image_id_state_id", "image_id", "state", "id"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("is_admin", Boolean, nullable=False),
+    Column("password_hash", Text),  # argon2's; null for somebody whom only a proxy vouches for
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("digest", Text, primary_key=True),  # sha256 of the token, which is nowhere kept
+    Column("user_name", ForeignKey("users.name"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("used_at", DateTime(timezone=True)),  # to the day
+    UniqueConstraint("user_name", "name"),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("project_id", ForeignKey("projects.id"), primary_key=True),
+    Column("user_name", ForeignKey("users.name"), primary_key=True, index=True),
+    Column("role", Text, nullable=False),  # annotator or reviewer
 )

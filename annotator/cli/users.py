@@ -1,0 +1,88 @@
+"""`annotator users`: who may log in, and tokens for scripts."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from typing import TYPE_CHECKING
+
+from annotator.cli.data import open_store
+from annotator.cli.options import add_command
+from annotator.errors import FileUnavailable, InvalidRequest
+from annotator.settings import Settings
+
+if TYPE_CHECKING:
+    from annotator.cli.options import Subparsers
+
+_WHERE = ("data_dir", "database_url")
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command with its actions."""
+    text = "Say who may log in. Without users, the server is for this machine alone and has no login."
+    actions = subparsers.add_parser("users", help=text, description=text).add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    add = add_command(actions, "add", _add, "Add a user, or give one another password: asked for, or stdin.", _WHERE)
+    add.add_argument("name")
+    add.add_argument("--admin", action="store_true", help="has every right to every project; the first user always is")
+    add_command(actions, "list", _list, "List the users and their tokens.", _WHERE)
+    remove = add_command(actions, "remove", _remove, "Remove a user. An admin gets the user's projects.", _WHERE)
+    remove.add_argument("name")
+    token = add_command(actions, "token", _token, "Print a new token that speaks for a user in scripts.", _WHERE)
+    token.add_argument("name")
+    token.add_argument("token_name", metavar="TOKEN", help="name of the token; an earlier one of this name ends")
+    token.add_argument("--revoke", action="store_true", help="end the token instead")
+
+
+def _add(options: argparse.Namespace, settings: Settings) -> None:
+    from annotator.workspace.accounts import Accounts, clean_name
+
+    name = clean_name(options.name)
+    password = _read_password(name)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)  # users may be there before the server's first start
+    except OSError as error:
+        raise FileUnavailable(f"The data folder {settings.data_dir} cannot be made ({error.strerror}).") from None
+    with open_store(settings) as store:
+        is_first = not store.users()
+        account = Accounts(store).add(name, password, options.admin)
+    print(f"{name} may log in{', as an admin' if account.is_admin else ''}.")
+    if is_first:
+        print("A server that is running asks for logins after its next start.")
+
+
+def _list(options: argparse.Namespace, settings: Settings) -> None:
+    with open_store(settings) as store:
+        for account in store.users():
+            print(account.name + (" (admin)" if account.is_admin else ""))
+            for name, used_at in store.tokens(account.name):
+                print(f"  token {name}, " + (f"last used {used_at:%Y-%m-%d}" if used_at else "never used"))
+
+
+def _remove(options: argparse.Namespace, settings: Settings) -> None:
+    name = options.name.strip().lower()
+    with open_store(settings) as store:
+        heir = store.remove_user(name)
+    print(f"{name} is removed; the projects are {heir}'s.")
+
+
+def _token(options: argparse.Namespace, settings: Settings) -> None:
+    from annotator.workspace.accounts import Accounts
+
+    with open_store(settings) as store:
+        if options.revoke:
+            store.remove_token(options.name.strip().lower(), options.token_name)
+        else:
+            print(Accounts(store).new_token(options.name, options.token_name))
+
+
+def _read_password(name: str) -> str:
+    """From the terminal, asked for twice, or the first line of standard input. Never an option: others could see it."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    password = getpass.getpass(f"Password for {name}: ")
+    if getpass.getpass("Again: ") != password:
+        raise InvalidRequest("The passwords differ; nothing was changed.")
+    return password
