@@ -27,6 +27,8 @@ from typing import Any
 
 from annotator.settings import ASSETS_DIR
 
+API = "/api"
+
 Objects = dict[str, int]
 """Annotation id -> area: all this check needs to know of a document."""
 
@@ -74,7 +76,7 @@ class Server:
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """One JSON request. Raises Gone if no complete answer came."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api{path}", data, method=method)
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{API}{path}", data, method=method)
         request.add_header("Content-Type", "application/json")
         try:
             with urllib.request.urlopen(request, timeout=60) as reply:

@@ -519,7 +519,7 @@ def test_more_prompts_at_once_than_there_are_places_are_refused_before_they_cost
 ) -> None:
     url = f"/api/images/{image['id']}/prompt"
     with monkeypatch.context() as full:
-        full.setattr("annotator.web.routes.prompts._PLACES", 0)
+        full.setattr("annotator.web.places.PLACES", 0)
         refused = client.post(url, json={"points": [[10, 10, 1]]})
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
     assert client.post(url, json={"points": [[10, 10, 1]]}).status_code == 200

@@ -19,6 +19,7 @@ from annotator.settings import STATIC_DIR, Settings
 from annotator.storage.store import Store
 from annotator.web.errors import explain_errors
 from annotator.web.guard import Guard
+from annotator.web.places import PromptPlaces
 from annotator.web.routes.api import router
 from annotator.workspace.workspace import Workspace
 
@@ -66,6 +67,7 @@ def create_app(workspace: Workspace, settings: Settings, page: bool = True) -> F
     app.mount("/page", FreshFiles(directory=STATIC_DIR), name="page")  # Gradio has /static and /assets of its own
     _add_docs(app)
     explain_errors(app)
+    app.add_middleware(PromptPlaces)
     app.add_middleware(Guard, settings=settings)
     # Keeps out pages that rebind their own name to this machine.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts), www_redirect=False)
