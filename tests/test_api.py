@@ -30,6 +30,7 @@ from annotator.types import CroppedRuns
 from annotator.web.server import create_app
 from annotator.workspace.workspace import Workspace
 from benchmarks.fine_detail import band, iou
+from tests.conftest import all_done
 
 SAMPLES = Path(__file__).resolve().parent.parent / "assets" / "samples"
 
@@ -765,7 +766,7 @@ def test_skimming_through_images_leaves_only_the_last_few_to_encode(
     for each in ids:
         assert client.post(f"/api/images/{each}/open").status_code == 200
     gate.set()
-    space.segmenter.engine.submit(Priority.BACKGROUND, lambda: None).result(60)
+    all_done(space.segmenter.engine)
     ready = [client.get(f"/api/images/{each}").json()["embedding"] == "ready" for each in ids]
     assert ready == [False] * 4 + [True] * 4
 

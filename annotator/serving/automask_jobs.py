@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 
 from annotator.errors import AnnotatorError, NotFound
 from annotator.sam import zoo
 from annotator.sam.automask import AutomaskRun, AutomaskSettings, Progress
 from annotator.sam.predictor import ImageEmbedding, Predictor
+from annotator.serving.engine import Chunks
 from annotator.serving.segmenter import AutomaskOptions, AutomaskState, AutomaskStatus, ImageSource
 from annotator.types import Proposal
 
@@ -55,22 +56,20 @@ class AutomaskJob:
             self._run.forget()
 
     def work(
-        self,
-        predictor_of: Callable[[], Predictor],
-        embed: Callable[[Predictor, ImageSource], tuple[ImageEmbedding, float | None]],
-    ) -> Generator[None, None, None]:
+        self, predictor_of: Callable[[], Predictor], embed: Callable[[Predictor], Chunks[ImageEmbedding]]
+    ) -> Chunks[None]:
         """The run in chunks. It ends in a state other than "running", whatever happens."""
         state: AutomaskState = "failed"
         try:
             predictor = predictor_of()
             run = self._run_for(predictor)
-            embedding, _ = embed(predictor, self.image)
-            yield
+            embedding = yield from embed(predictor)
+            yield None
             if not self._stop.is_set():
                 for _ in run.chunks(predictor, embedding):
                     if self._stop.is_set():
                         break
-                    yield
+                    yield None
             self._proposals = run.proposals()
             if run.progress.done == run.progress.total:
                 state = "done"
