@@ -20,7 +20,7 @@ help: ## say what can be made
 
 test: ## run all checks and tests, as CI does
 test: $(VENV)/installed-dev system lint
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered
 	node --test tests/js
 
 lint: ## check style and types, of Python and of the page

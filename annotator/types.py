@@ -23,6 +23,9 @@ Source = Literal["prompt", "auto", "import", "edit"]
 MAX_POINTS = 64
 """Points of one prompt; a box counts as two."""
 
+MAX_OBJECTS = 1024
+"""Objects that are prompted for in one request."""
+
 MAX_NAME = 200
 """Most characters of a project's or a label's name."""
 

@@ -27,7 +27,7 @@ from typing import Any
 
 from annotator.settings import ASSETS_DIR
 
-API = "/api"
+API = "/api/v1"
 
 Objects = dict[str, int]
 """Annotation id -> area: all this check needs to know of a document."""
@@ -80,7 +80,7 @@ class Server:
         request.add_header("Content-Type", "application/json")
         try:
             with urllib.request.urlopen(request, timeout=60) as reply:
-                return json.loads(reply.read())
+                return json.loads(reply.read() or b"null")
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()}") from None
         except (OSError, ValueError, EOFError) as error:

@@ -97,7 +97,7 @@ def main() -> int:
         assert server.process is not None
         memory = Memory(server.process.pid)
         try:
-            url = f"http://127.0.0.1:{server.port}/api"
+            url = f"http://127.0.0.1:{server.port}/api/v1"
             project = server.call("GET", "/status")["project_id"]
             cat = (ASSETS_DIR / "samples" / "skimage_chelsea.jpg").read_bytes()
             image = upload(url, project, "cat.jpg", cat).json()["images"][0]["id"]

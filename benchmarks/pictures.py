@@ -65,11 +65,11 @@ def screenshot(page: Page, url: str) -> None:
     """Write assets/screenshot.png: the astronaut with one object kept, the next in progress."""
     page.goto(url)
     page.wait_for_selector('#annotator[data-ready="true"]')
-    project = page.evaluate("() => fetch('/api/status').then((r) => r.json()).then((s) => s.project_id)")
+    project = page.evaluate("() => fetch('/api/v1/status').then((r) => r.json()).then((s) => s.project_id)")
     for name in ("person", "helmet"):
-        _post(page, f"/api/projects/{project}/labels", {"name": name})
+        _post(page, f"/api/v1/projects/{project}/labels", {"name": name})
     for name in sorted(CLICKS, key=lambda each: each == "skimage_astronaut"):  # the page opens the last one
-        _post(page, f"/api/projects/{project}/samples", {"name": name})
+        _post(page, f"/api/v1/projects/{project}/samples", {"name": name})
     page.reload()
     settle(page)
     page.locator("#annotator .canvas-box").focus()

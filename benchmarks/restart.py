@@ -31,7 +31,7 @@ def upload(server: Server, project: int, shift: int) -> str:
     boundary = uuid.uuid4().hex
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{shift}.jpg"\r\n\r\n'.encode()
     request = urllib.request.Request(
-        f"http://127.0.0.1:{server.port}/api/projects/{project}/images",
+        f"http://127.0.0.1:{server.port}/api/v1/projects/{project}/images",
         head + buffer.getvalue() + f"\r\n--{boundary}--\r\n".encode(),
         {"Content-Type": f"multipart/form-data; boundary={boundary}"},
     )

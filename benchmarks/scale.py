@@ -71,22 +71,22 @@ def disc(rng: np.random.Generator, height: int, width: int, largest: int = 60) -
 
 
 def _use(client: TestClient, space: Workspace) -> dict[str, float]:
-    project = client.get("/api/status").json()["project_id"]
+    project = client.get("/api/v1/status").json()["project_id"]
     figures: dict[str, float] = {}
     while not space.segmenter.info().name:  # the model is loading
         time.sleep(0.05)
-    listing = _timed(lambda: client.get(f"/api/projects/{project}/images", params={"limit": 200}), 5)
-    ids = [each["id"] for each in client.get(f"/api/projects/{project}/images?limit=1000").json()["images"]]
+    listing = _timed(lambda: client.get(f"/api/v1/projects/{project}/images", params={"limit": 200}), 5)
+    ids = [each["id"] for each in client.get(f"/api/v1/projects/{project}/images?limit=1000").json()["images"]]
     process = psutil.Process()
     moves = []
     memory = []
     for image_id in ids[:220]:
         start = time.perf_counter()
-        assert client.post(f"/api/images/{image_id}/open").status_code == 200
+        assert client.post(f"/api/v1/images/{image_id}/open").status_code == 200
         moves.append((time.perf_counter() - start) * 1e3)
         memory.append(process.memory_info().rss / 2**20)
     start = time.perf_counter()
-    reply = client.get(f"/api/projects/{project}/export/coco")
+    reply = client.get(f"/api/v1/projects/{project}/export/coco")
     exported = time.perf_counter() - start
     figures["list_200_ms_p50"] = round(float(np.median(listing)), 1)
     figures["open_ms_p50"], figures["open_ms_p90"] = (round(float(v), 1) for v in np.percentile(moves, (50, 90)))

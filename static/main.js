@@ -43,7 +43,7 @@ import { createTools } from "./work/tools.js";
 
 /** The parts that belong to a mounted page. @typedef {{store: Store, viewport: Viewport, box: HTMLElement}} Page */
 
-const API = new URL("../api", import.meta.url).pathname;
+const API = new URL("../api/v1", import.meta.url).pathname;
 const PREFERENCES = "annotator.view";
 const NARROW = 720;
 /** Where there is room, a fitted image stays clear of the tool rail and the candidate bar. */

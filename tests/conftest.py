@@ -24,6 +24,7 @@ for variable in [name for name in os.environ if name.startswith("ANNOTATOR_")]:
 
 PACKAGES = ROOT / "build" / "packages"
 """Compiling takes a minute or two, so packages are kept between runs; the manifest decides whether they still fit."""
+COMPILE = ["nice", "-n", "10", sys.executable, "-m", "tests.compile_nano", str(PACKAGES)]
 COMPILATION = pytest.StashKey[subprocess.Popen[bytes]]()
 
 
@@ -32,10 +33,10 @@ def needs_packages(item: pytest.Item) -> bool:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """The packages are made while the other tests run."""
-    if not session.config.option.collectonly and any(map(needs_packages, session.items)):
-        command = ["nice", "-n", "10", sys.executable, "-m", "tests.compile_nano", str(PACKAGES)]
-        session.config.stash[COMPILATION] = subprocess.Popen(command, cwd=ROOT)
+    """The packages are made while the other tests run. Of several test processes, the first one starts that."""
+    is_first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+    if is_first and not session.config.option.collectonly and any(map(needs_packages, session.items)):
+        session.config.stash[COMPILATION] = subprocess.Popen(COMPILE, cwd=ROOT)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -46,9 +47,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def packages(request: pytest.FixtureRequest) -> Path:
+def packages() -> Path:
     """The folder with the bundled model's packages."""
-    assert request.config.stash[COMPILATION].wait() == 0, "the bundled model did not compile"
+    assert subprocess.run(COMPILE, cwd=ROOT).returncode == 0, "the bundled model did not compile"
     return PACKAGES
 
 
@@ -109,7 +110,7 @@ class Server:
             if self.process.poll() is not None:
                 break
             try:
-                with urllib.request.urlopen(f"{self.url}/api/status", timeout=5) as reply:
+                with urllib.request.urlopen(f"{self.url}/api/v1/status", timeout=5) as reply:
                     if b'"name":"nano"' in reply.read().replace(b" ", b"").split(b'"models"')[0]:
                         return
             except OSError:

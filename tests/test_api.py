@@ -58,12 +58,12 @@ def client(settings: Settings) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="module")
 def project(client: TestClient) -> int:
-    return int(client.get("/api/status").json()["project_id"])
+    return int(client.get("/api/v1/status").json()["project_id"])
 
 
 @pytest.fixture(scope="module")
 def label(client: TestClient, project: int) -> int:
-    return int(client.get(f"/api/projects/{project}/labels").json()[0]["id"])
+    return int(client.get(f"/api/v1/projects/{project}/labels").json()[0]["id"])
 
 
 @pytest.fixture
@@ -74,18 +74,18 @@ def image(client: TestClient, project: int) -> dict[str, Any]:
 
 
 def upload(client: TestClient, project: int, *files: tuple[str, bytes]) -> Any:
-    return client.post(f"/api/projects/{project}/images", files=[("files", each) for each in files])
+    return client.post(f"/api/v1/projects/{project}/images", files=[("files", each) for each in files])
 
 
 def click(client: TestClient, image: dict[str, Any], *points: tuple[float, float, int], **more: Any) -> dict[str, Any]:
-    reply = client.post(f"/api/images/{image['id']}/prompt", json={"points": points, **more})
+    reply = client.post(f"/api/v1/images/{image['id']}/prompt", json={"points": points, **more})
     assert reply.status_code == 200, reply.text
     return reply.json()
 
 
 def keep(client: TestClient, image: dict[str, Any], label: int, mask: dict[str, Any], **more: Any) -> Any:
     body = {"label_id": label, "mask": mask, **more}
-    return client.post(f"/api/images/{image['id']}/annotations", json=body)
+    return client.post(f"/api/v1/images/{image['id']}/annotations", json=body)
 
 
 def as_object(proposal: dict[str, Any], label: int) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def test_from_upload_to_a_coco_file_pycocotools_reads(
     assert len(answer["candidates"]) == 3
     mask = answer["candidates"][0]["mask"]
     kept = keep(client, image, label, mask, score=0.9).json()["annotation"]
-    reply = client.get(f"/api/projects/{project}/export/coco", params={"image_id": image["id"]})
+    reply = client.get(f"/api/v1/projects/{project}/export/coco", params={"image_id": image["id"]})
     path = tmp_path / "annotations.json"
     path.write_bytes(reply.content)
     loaded = COCO(str(path))
@@ -135,7 +135,7 @@ def test_from_upload_to_a_coco_file_pycocotools_reads(
 
 def test_a_second_prompt_on_an_image_does_not_encode_again(client: TestClient, image: dict[str, Any]) -> None:
     click(client, image, (100, 100, 1))
-    reply = client.post(f"/api/images/{image['id']}/prompt", json={"points": [[120, 100, 1]]})
+    reply = client.post(f"/api/v1/images/{image['id']}/prompt", json={"points": [[120, 100, 1]]})
     assert reply.json()["timing"]["encode"] is None
     assert "decode;dur=" in reply.headers["Server-Timing"]
     assert "encode" not in reply.headers["Server-Timing"].split("decode")[0]
@@ -167,7 +167,7 @@ def test_a_prompt_starts_from_the_mask_it_comes_with(client: TestClient, image: 
     alone = click(client, image, *points, refine={"token": "gone", "index": 0})
     assert [each["refined"] for each in (plain, started, both, forgotten, alone)] == [False, True, True, True, False]
     wrong = {"points": points, "mask": {**mask, "x": 100_000}}
-    assert client.post(f"/api/images/{image['id']}/prompt", json=wrong).status_code == 422
+    assert client.post(f"/api/v1/images/{image['id']}/prompt", json=wrong).status_code == 422
 
 
 def test_a_correcting_click_refines_the_chosen_candidate(client: TestClient, image: dict[str, Any]) -> None:
@@ -180,7 +180,7 @@ def test_a_correcting_click_refines_the_chosen_candidate(client: TestClient, ima
 
 
 def test_undo_and_redo_walk_through_everything(client: TestClient, image: dict[str, Any], label: int) -> None:
-    url = f"/api/images/{image['id']}"
+    url = f"/api/v1/images/{image['id']}"
     first, second = ({"x": x, "y": 5, "w": 3, "h": 4, "runs": [0, 12]} for x in (7, 70))
     ids = [keep(client, image, label, mask).json()["annotation"]["id"] for mask in (first, second)]
     client.post(f"{url}/annotations/delete", json={"ids": ids[:1]})
@@ -190,24 +190,24 @@ def test_undo_and_redo_walk_through_everything(client: TestClient, image: dict[s
     assert after["annotations"][0]["mask"] == first
     assert after["history"]["redo"] == "delete object"
     stale = client.post(f"{url}/undo", json={"revision": after["history"]["revision"] - 1})
-    assert (stale.status_code, "changed meanwhile" in stale.json()["error"]) == (409, True)
+    assert (stale.status_code, "changed meanwhile" in stale.json()["detail"]) == (409, True)
     assert len(client.post(f"{url}/redo").json()["annotations"]) == 1
     for _ in range(3):
         assert client.post(f"{url}/undo").status_code == 200
     empty = client.post(f"{url}/undo")
     assert empty.status_code == 409
-    assert empty.json()["error"]
+    assert empty.json()["detail"]
 
 
 def test_a_repeated_request_adds_nothing_twice(client: TestClient, image: dict[str, Any], label: int) -> None:
     mask = {"x": 7, "y": 5, "w": 3, "h": 4, "runs": [0, 12]}
     replies = [keep(client, image, label, mask, request_id="0123456789").json() for _ in range(2)]
     assert replies[0] == replies[1]
-    assert len(client.get(f"/api/images/{image['id']}/document").json()["annotations"]) == 1
+    assert len(client.get(f"/api/v1/images/{image['id']}/document").json()["annotations"]) == 1
 
 
 def test_merge_split_and_clean_are_lossless_steps(client: TestClient, image: dict[str, Any], label: int) -> None:
-    url = f"/api/images/{image['id']}"
+    url = f"/api/v1/images/{image['id']}"
     squares = [{"x": x, "y": 10, "w": 20, "h": 20, "runs": [0, 400]} for x in (10, 100)]
     ids = [keep(client, image, label, mask, source="edit").json()["annotation"]["id"] for mask in squares]
     (merged,) = client.post(f"{url}/annotations/merge", json={"ids": ids}).json()["annotations"]
@@ -223,9 +223,10 @@ def test_merge_split_and_clean_are_lossless_steps(client: TestClient, image: dic
 
 
 def test_what_is_done_to_a_selection_is_one_step(client: TestClient, image: dict[str, Any], project: int) -> None:
-    url = f"/api/images/{image['id']}"
+    url = f"/api/v1/images/{image['id']}"
     labels = [
-        client.post(f"/api/projects/{project}/labels", json={"name": name}).json()["id"] for name in ("left", "right")
+        client.post(f"/api/v1/projects/{project}/labels", json={"name": name}).json()["id"]
+        for name in ("left", "right")
     ]
     two_parts = {"x": 10, "y": 10, "w": 9, "h": 20, "runs": [0] + [4, 1, 4, 0] * 19 + [4, 1, 4]}
     ids = [keep(client, image, labels[0], two_parts).json()["annotation"]["id"] for _ in range(3)]
@@ -249,25 +250,25 @@ def test_what_is_done_to_a_selection_is_one_step(client: TestClient, image: dict
 
 def test_relabelling_and_correcting_an_object(client: TestClient, project: int, image: dict[str, Any]) -> None:
     first, second = (
-        client.post(f"/api/projects/{project}/labels", json={"name": name}).json()["id"] for name in ("a", "b")
+        client.post(f"/api/v1/projects/{project}/labels", json={"name": name}).json()["id"] for name in ("a", "b")
     )
     square = {"x": 1, "y": 2, "w": 3, "h": 4, "runs": [0, 12]}
     made = keep(client, image, first, square).json()["annotation"]
-    url = f"/api/images/{image['id']}/annotations/{made['id']}"
+    url = f"/api/v1/images/{image['id']}/annotations/{made['id']}"
     assert client.patch(url, json={"label_id": second}).json()["annotation"]["label_id"] == second
     wider = {**square, "w": 4, "runs": [0, 16]}
     corrected = client.patch(url, json={"mask": wider, "request_id": "corrected-once"}).json()
     assert corrected["annotation"]["area"] == 16 and corrected["replaced"] == square
     assert client.patch(url, json={"mask": wider, "request_id": "corrected-once"}).json()["replaced"] is None
-    assert client.delete(f"/api/labels/{second}").status_code == 409
-    assert client.delete(f"/api/labels/{first}").status_code == 200
-    assert client.post(f"/api/projects/{project}/labels", json={"name": "b"}).status_code == 409
+    assert client.delete(f"/api/v1/labels/{second}").status_code == 409
+    assert client.delete(f"/api/v1/labels/{first}").status_code == 204
+    assert client.post(f"/api/v1/projects/{project}/labels", json={"name": "b"}).status_code == 409
 
 
 def wait_for(client: TestClient, job_id: str) -> dict[str, Any]:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        job = client.get(f"/api/jobs/{job_id}").json()
+        job = client.get(f"/api/v1/jobs/{job_id}").json()
         if job["state"] != "running":
             return job
         time.sleep(0.05)
@@ -275,16 +276,16 @@ def wait_for(client: TestClient, job_id: str) -> dict[str, Any]:
 
 
 def test_images_of_an_allowed_folder_are_added_once(client: TestClient, project: int) -> None:
-    assert client.get("/api/status").json()["image_folders"] == [str(SAMPLES)]
-    listed = client.get("/api/folders", params={"path": str(SAMPLES)}).json()["images"]
+    assert client.get("/api/v1/status").json()["image_folders"] == [str(SAMPLES)]
+    listed = client.get("/api/v1/folders", params={"path": str(SAMPLES)}).json()["images"]
     assert len(listed) == 4
-    url = f"/api/projects/{project}/folder-images"
+    url = f"/api/v1/projects/{project}/folder-images"
     added = client.post(url, json={"path": listed[0]}).json()
     assert added["name"] == Path(listed[0]).name
     assert client.post(url, json={"path": listed[0]}).json() == added
     outside = client.post(url, json={"path": str(SAMPLES.parent / "nano.yaml")})
-    assert (outside.status_code, "not allowed" in outside.json()["error"]) == (404, True)
-    assert client.get("/api/folders", params={"path": "/etc"}).status_code == 404
+    assert (outside.status_code, "not allowed" in outside.json()["detail"]) == (404, True)
+    assert client.get("/api/v1/folders", params={"path": "/etc"}).status_code == 404
 
 
 @pytest.fixture
@@ -298,7 +299,7 @@ def easygoing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_automatic_masks_are_proposed_then_accepted_in_one_step(
     client: TestClient, image: dict[str, Any], label: int
 ) -> None:
-    url = f"/api/images/{image['id']}"
+    url = f"/api/v1/images/{image['id']}"
     started = client.post(f"{url}/automask", json={"points_per_side": 12}).json()
     job = wait_for(client, started["job_id"])
     assert (job["state"], job["done"], job["total"]) == ("done", 144, 144)
@@ -312,9 +313,9 @@ def test_automatic_masks_are_proposed_then_accepted_in_one_step(
 
 
 def test_automatic_masks_can_be_cancelled_and_go_on(client: TestClient, image: dict[str, Any]) -> None:
-    started = client.post(f"/api/images/{image['id']}/automask", json={"points_per_side": 16}).json()
-    url = f"/api/jobs/{started['job_id']}"
-    assert client.delete(url).status_code == 200
+    started = client.post(f"/api/v1/images/{image['id']}/automask", json={"points_per_side": 16}).json()
+    url = f"/api/v1/jobs/{started['job_id']}"
+    assert client.delete(url).status_code == 204
     job = wait_for(client, started["job_id"])
     assert job["state"] == "cancelled"
     assert job["done"] < job["total"]
@@ -325,12 +326,12 @@ def test_automatic_masks_can_be_cancelled_and_go_on(client: TestClient, image: d
 
 
 def test_a_run_of_another_model_starts_anew_when_it_goes_on(client: TestClient, image: dict[str, Any]) -> None:
-    started = client.post(f"/api/images/{image['id']}/automask", json={"points_per_side": 8}).json()
+    started = client.post(f"/api/v1/images/{image['id']}/automask", json={"points_per_side": 8}).json()
     wait_for(client, started["job_id"])
     job = client.app.state.workspace.segmenter._jobs.get(started["job_id"])  # type: ignore[attr-defined]
     job._model, job.state = "tiny", "cancelled"
     before = job._run
-    client.post(f"/api/jobs/{started['job_id']}/resume")
+    client.post(f"/api/v1/jobs/{started['job_id']}/resume")
     assert wait_for(client, started["job_id"])["done"] == 64
     assert job._model == "nano"
     assert job._run is not before
@@ -338,7 +339,7 @@ def test_a_run_of_another_model_starts_anew_when_it_goes_on(client: TestClient, 
 
 @pytest.mark.usefixtures("easygoing")
 def test_automatic_masks_are_merged_into_one_object(client: TestClient, image: dict[str, Any], label: int) -> None:
-    url = f"/api/images/{image['id']}"
+    url = f"/api/v1/images/{image['id']}"
     started = client.post(f"{url}/automask", json={"points_per_side": 8}).json()
     found = wait_for(client, started["job_id"])["proposals"][:2]
     assert len(found) == 2, "nothing to merge: the rest of this test would be empty"
@@ -366,18 +367,20 @@ BAD_PROMPTS: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("kind", BAD_PROMPTS)
 def test_a_bad_prompt_names_its_field(client: TestClient, image: dict[str, Any], kind: str) -> None:
     body, field = BAD_PROMPTS[kind]
-    reply = client.post(f"/api/images/{image['id']}/prompt", json=body)
+    reply = client.post(f"/api/v1/images/{image['id']}/prompt", json=body)
     assert reply.status_code == 422
     assert reply.json()["field"] == field
-    assert reply.json()["error"]
+    assert reply.json()["detail"]
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999"])
 def test_coordinates_that_are_not_numbers_are_refused(client: TestClient, image: dict[str, Any], value: str) -> None:
     body = f'{{"points": [[{value}, 1, 1]]}}'
-    reply = client.post(f"/api/images/{image['id']}/prompt", content=body, headers={"Content-Type": "application/json"})
+    reply = client.post(
+        f"/api/v1/images/{image['id']}/prompt", content=body, headers={"Content-Type": "application/json"}
+    )
     assert reply.status_code == 422
-    assert "number" in reply.json()["error"] or "JSON" in reply.json()["error"]
+    assert "number" in reply.json()["detail"] or "JSON" in reply.json()["detail"]
 
 
 BAD_MASKS = {
@@ -395,23 +398,23 @@ def test_a_bad_mask_is_refused_and_nothing_is_kept(
 ) -> None:
     reply = keep(client, image, label, BAD_MASKS[kind])
     assert reply.status_code == 422
-    assert reply.json()["error"]
-    assert not client.get(f"/api/images/{image['id']}/document").json()["annotations"]
+    assert reply.json()["detail"]
+    assert not client.get(f"/api/v1/images/{image['id']}/document").json()["annotations"]
 
 
 def test_unknown_things_are_404_in_one_sentence(client: TestClient, image: dict[str, Any], label: int) -> None:
     for method, path in [
-        ("GET", "/api/images/nope"),
-        ("GET", "/api/images/nope/pixels"),
-        ("POST", "/api/images/nope/undo"),
-        ("GET", "/api/jobs/nope"),
-        ("GET", "/api/projects/999/images"),
-        ("DELETE", "/api/labels/999"),
-        ("GET", "/api/nope"),
+        ("GET", "/api/v1/images/nope"),
+        ("GET", "/api/v1/images/nope/pixels"),
+        ("POST", "/api/v1/images/nope/undo"),
+        ("GET", "/api/v1/jobs/nope"),
+        ("GET", "/api/v1/projects/999/images"),
+        ("DELETE", "/api/v1/labels/999"),
+        ("GET", "/api/v1/nope"),
     ]:
         reply = client.request(method, path)
         assert reply.status_code == 404, path
-        assert reply.json()["error"], path
+        assert reply.json()["detail"], path
     square = {"x": 0, "y": 0, "w": 1, "h": 1, "runs": [0, 1]}
     assert keep(client, image, 999, square).status_code == 404
 
@@ -423,7 +426,7 @@ def test_good_files_are_taken_beside_bad_ones(client: TestClient, project: int) 
     assert [each["name"] for each in reply["errors"]] == ["bad.jpg", "empty.png"]
     only_bad = upload(client, project, ("bad.jpg", b"text"))
     assert only_bad.status_code == 422
-    assert "bad.jpg" in only_bad.json()["error"]
+    assert "bad.jpg" in only_bad.json()["detail"]
 
 
 def test_a_path_in_a_file_name_is_only_a_name(client: TestClient, project: int, settings: Settings) -> None:
@@ -434,14 +437,16 @@ def test_a_path_in_a_file_name_is_only_a_name(client: TestClient, project: int, 
 
 
 def test_requests_from_another_sites_page_are_refused(client: TestClient, project: int) -> None:
-    reply = client.post(f"/api/projects/{project}/labels", json={"name": "x"}, headers={"Origin": "http://evil.test"})
+    reply = client.post(
+        f"/api/v1/projects/{project}/labels", json={"name": "x"}, headers={"Origin": "http://evil.test"}
+    )
     assert reply.status_code == 403
-    same = client.post(f"/api/projects/{project}/labels", json={"name": "ok"}, headers={"Origin": "http://test"})
-    assert same.status_code == 200
+    same = client.post(f"/api/v1/projects/{project}/labels", json={"name": "ok"}, headers={"Origin": "http://test"})
+    assert same.status_code == 201
 
 
 def test_a_file_that_is_there_already_is_said_and_not_added_again(client: TestClient) -> None:
-    project = client.post("/api/projects", json={"name": "doubles"}).json()["id"]
+    project = client.post("/api/v1/projects", json={"name": "doubles"}).json()["id"]
     cat, coffee = ((SAMPLES / f"skimage_{name}.jpg").read_bytes() for name in ("chelsea", "coffee"))
     first = upload(client, project, ("a/x.jpg", cat)).json()
     again = upload(client, project, ("a/x.jpg", cat), ("b/x.jpg", cat), ("a/x.jpg", coffee)).json()
@@ -451,62 +456,64 @@ def test_a_file_that_is_there_already_is_said_and_not_added_again(client: TestCl
 
 
 def test_a_project_is_renamed_removed_and_restored(client: TestClient) -> None:
-    project = client.post("/api/projects", json={"name": "a project"}).json()
-    url = f"/api/projects/{project['id']}"
+    project = client.post("/api/v1/projects", json={"name": "a project"}).json()
+    url = f"/api/v1/projects/{project['id']}"
     assert client.patch(url, json={"name": "  better  "}).json()["name"] == "better"
     assert client.patch(url, json={"name": ""}).status_code == 422
     client.delete(url)
     assert client.get(f"{url}/labels").status_code == 404
-    assert project["id"] not in [each["id"] for each in client.get("/api/projects").json()]
-    assert project["id"] in [each["id"] for each in client.get("/api/projects?removed=true").json()]
+    assert project["id"] not in [each["id"] for each in client.get("/api/v1/projects").json()]
+    assert project["id"] in [each["id"] for each in client.get("/api/v1/projects?removed=true").json()]
     assert client.post(f"{url}/restore").json()["name"] == "better"
     assert client.post(f"{url}/restore").status_code == 404
     assert client.get(f"{url}/labels").status_code == 200
 
 
 def test_removed_images_lie_in_a_bin_that_can_be_emptied(client: TestClient) -> None:
-    project = client.post("/api/projects", json={"name": "bin"}).json()["id"]
+    project = client.post("/api/v1/projects", json={"name": "bin"}).json()["id"]
     photo = (SAMPLES / "skimage_coffee.jpg").read_bytes()
     ids = [upload(client, project, (name, photo)).json()["images"][0]["id"] for name in ("a.jpg", "b.jpg", "c.jpg")]
     for each in ids[:2]:
-        client.delete(f"/api/images/{each}")
-    images = f"/api/projects/{project}/images"
+        client.delete(f"/api/v1/images/{each}")
+    images = f"/api/v1/projects/{project}/images"
     assert [each["id"] for each in client.get(f"{images}?removed=true").json()["images"]] == ids[:2]
-    client.post(f"/api/images/{ids[0]}/restore")
-    assert client.delete(f"/api/projects/{project}/bin").json() == {"removed": 1}
+    client.post(f"/api/v1/images/{ids[0]}/restore")
+    assert client.delete(f"/api/v1/projects/{project}/bin").json() == {"removed": 1}
     assert client.get(f"{images}?removed=true").json()["total"] == 0
-    assert client.get(f"/api/images/{ids[0]}/pixels").status_code == 200, "the file that they share is still there"
-    assert client.post(f"/api/images/{ids[1]}/restore").status_code == 404
+    assert client.get(f"/api/v1/images/{ids[0]}/pixels").status_code == 200, "the file that they share is still there"
+    assert client.post(f"/api/v1/images/{ids[1]}/restore").status_code == 404
 
 
 def test_labels_are_merged_and_split_again(client: TestClient, image: dict[str, Any], project: int) -> None:
-    cup, mug = (client.post(f"/api/projects/{project}/labels", json={"name": n}).json()["id"] for n in ("cup", "mug"))
+    cup, mug = (
+        client.post(f"/api/v1/projects/{project}/labels", json={"name": n}).json()["id"] for n in ("cup", "mug")
+    )
     kept = keep(client, image, mug, {"x": 0, "y": 0, "w": 1, "h": 1, "runs": [0, 1]}).json()["annotation"]
-    assert client.patch(f"/api/labels/{mug}", json={"name": "cup"}).status_code == 409
-    assert client.post(f"/api/labels/{mug}/merge", json={"into": cup}).json()["id"] == cup
-    document = client.get(f"/api/images/{image['id']}/document").json()
+    assert client.patch(f"/api/v1/labels/{mug}", json={"name": "cup"}).status_code == 409
+    assert client.post(f"/api/v1/labels/{mug}/merge", json={"into": cup}).json()["id"] == cup
+    document = client.get(f"/api/v1/images/{image['id']}/document").json()
     assert [each["label_id"] for each in document["annotations"]] == [cup]
-    assert mug not in [each["id"] for each in client.get(f"/api/projects/{project}/labels").json()]
-    assert client.post(f"/api/projects/{project}/labels/{mug}/split").json()["name"] == "mug"
-    (back,) = client.get(f"/api/images/{image['id']}/document").json()["annotations"]
+    assert mug not in [each["id"] for each in client.get(f"/api/v1/projects/{project}/labels").json()]
+    assert client.post(f"/api/v1/projects/{project}/labels/{mug}/split").json()["name"] == "mug"
+    (back,) = client.get(f"/api/v1/images/{image['id']}/document").json()["annotations"]
     assert (back["id"], back["label_id"]) == (kept["id"], mug)
-    assert client.post(f"/api/labels/{mug}/merge", json={"into": mug}).status_code in (409, 422)
+    assert client.post(f"/api/v1/labels/{mug}/merge", json={"into": mug}).status_code in (409, 422)
 
 
 def test_a_repeated_keep_of_an_object_that_was_deleted_meanwhile_adds_nothing(
     client: TestClient, image: dict[str, Any], label: int
 ) -> None:
     body = {"label_id": label, "mask": {"x": 0, "y": 0, "w": 1, "h": 1, "runs": [0, 1]}, "request_id": uuid.uuid4().hex}
-    url = f"/api/images/{image['id']}"
+    url = f"/api/v1/images/{image['id']}"
     kept = client.post(f"{url}/annotations", json=body).json()["annotation"]
     client.post(f"{url}/annotations/delete", json={"ids": [kept["id"]]})
     again = client.post(f"{url}/annotations", json=body)
-    assert (again.status_code, again.json()["annotation"]["id"]) == (200, kept["id"])
+    assert (again.status_code, again.json()["annotation"]["id"]) == (201, kept["id"])
     assert client.get(f"{url}/document").json()["annotations"] == []
 
 
 def test_edits_by_hand_lose_the_score_of_the_old_mask(client: TestClient, image: dict[str, Any], label: int) -> None:
-    url = f"/api/images/{image['id']}/annotations"
+    url = f"/api/v1/images/{image['id']}/annotations"
     two_parts = {"x": 0, "y": 0, "w": 3, "h": 1, "runs": [0, 1, 1, 1]}
     kept = keep(client, image, label, two_parts, score=0.9).json()["annotation"]
     parts = client.post(f"{url}/split", json={"ids": [kept["id"]]}).json()["annotations"]
@@ -518,7 +525,7 @@ def test_edits_by_hand_lose_the_score_of_the_old_mask(client: TestClient, image:
 def test_more_prompts_at_once_than_there_are_places_are_refused_before_they_cost_anything(
     client: TestClient, image: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = f"/api/images/{image['id']}/prompt"
+    url = f"/api/v1/images/{image['id']}/prompt"
     with monkeypatch.context() as full:
         full.setattr("annotator.web.places.PLACES", 0)
         refused = client.post(url, json={"points": [[10, 10, 1]]})
@@ -528,51 +535,53 @@ def test_more_prompts_at_once_than_there_are_places_are_refused_before_they_cost
 
 @pytest.mark.parametrize("field", ["name", "color", "supercategory"])
 def test_a_field_of_a_label_cannot_be_null(client: TestClient, label: int, field: str) -> None:
-    assert client.patch(f"/api/labels/{label}", json={field: None}).status_code == 422
+    assert client.patch(f"/api/v1/labels/{label}", json={field: None}).status_code == 422
 
 
 @pytest.mark.parametrize("host", ["evil.test:7860", "[::1", "", "test.evil.test"])
 def test_a_name_rebound_to_this_server_is_refused(client: TestClient, host: str) -> None:
-    assert client.get("/api/status", headers={"Host": host}).status_code == 400
+    assert client.get("/api/v1/status", headers={"Host": host}).status_code == 400
 
 
 def test_a_deleted_image_can_be_restored_with_its_objects(
     client: TestClient, project: int, image: dict[str, Any], label: int
 ) -> None:
     keep(client, image, label, {"x": 0, "y": 0, "w": 1, "h": 1, "runs": [0, 1]})
-    url = f"/api/images/{image['id']}"
-    assert client.delete(url).status_code == 200
+    url = f"/api/v1/images/{image['id']}"
+    assert client.delete(url).status_code == 204
     assert client.get(url).status_code == 404
-    assert image["id"] not in {i["id"] for i in client.get(f"/api/projects/{project}/images").json()["images"]}
+    assert image["id"] not in {i["id"] for i in client.get(f"/api/v1/projects/{project}/images").json()["images"]}
     assert client.post(f"{url}/restore").json()["annotations"] == 1
 
 
 def test_thumbnails_pixels_and_samples_are_images(client: TestClient, project: int, image: dict[str, Any]) -> None:
-    for url in (image["url"], image["thumbnail_url"], client.get("/api/samples").json()[0]["thumbnail_url"]):
+    for url in (image["url"], image["thumbnail_url"], client.get("/api/v1/samples").json()[0]["thumbnail_url"]):
         reply = client.get(url)
         assert reply.headers["Content-Type"] == "image/jpeg"
         Image.open(io.BytesIO(reply.content)).load()
-    added = [client.post(f"/api/projects/{project}/samples", json={"name": "skimage_rocket"}).json() for _ in range(2)]
+    added = [
+        client.post(f"/api/v1/projects/{project}/samples", json={"name": "skimage_rocket"}).json() for _ in range(2)
+    ]
     assert added[0]["id"] == added[1]["id"]
 
 
 def test_everything_is_still_there_after_a_restart(settings: Settings, client: TestClient, project: int) -> None:
-    before = client.get(f"/api/projects/{project}/images").json()
+    before = client.get(f"/api/v1/projects/{project}/images").json()
     again = Workspace(settings, Store(settings.store_url), LocalSegmenter(settings))
     with TestClient(create_app(again, settings, page=False), base_url="http://test") as restarted:
-        after = restarted.get(f"/api/projects/{project}/images").json()
+        after = restarted.get(f"/api/v1/projects/{project}/images").json()
         drop = {"embedding"}  # the model may still be loading
         assert [{k: v for k, v in i.items() if k not in drop} for i in after["images"]] == [
             {k: v for k, v in i.items() if k not in drop} for i in before["images"]
         ]
         seen = next(i for i in before["images"] if i["embedding"] == "ready")
-        reply = restarted.post(f"/api/images/{seen['id']}/prompt", json={"points": [[10, 10, 1]]})
+        reply = restarted.post(f"/api/v1/images/{seen['id']}/prompt", json={"points": [[10, 10, 1]]})
         assert reply.json()["timing"]["encode"] is None
 
 
 def test_the_openapi_page_describes_every_route(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    assert "/api/images/{image_id}/prompt" in paths
+    assert "/api/v1/images/{image_id}/prompt" in paths
     assert client.get("/docs").status_code == 200
     assert json.dumps(paths).count('"summary"') >= 30
 
@@ -601,10 +610,10 @@ def test_a_detail_view_answers_in_image_coordinates(client: TestClient, large: A
     outside[WIDENED] = False
     answer = click(client, image, (1110, 900, 1), view=DETAIL)
     assert not any(pixels(each["mask"], *outside.shape)[outside].any() for each in answer["candidates"])
-    elsewhere = client.post(f"/api/images/{image['id']}/prompt", json={"points": [[10, 10, 1]], "view": DETAIL})
+    elsewhere = client.post(f"/api/v1/images/{image['id']}/prompt", json={"points": [[10, 10, 1]], "view": DETAIL})
     assert elsewhere.status_code == 422
     beyond = {"points": [[1110, 900, 1]], "view": {**DETAIL, "width": 1400}}
-    assert client.post(f"/api/images/{image['id']}/prompt", json=beyond).json()["field"] == "view"
+    assert client.post(f"/api/v1/images/{image['id']}/prompt", json=beyond).json()["field"] == "view"
 
 
 def test_fine_detail_finds_better_edges_on_a_large_image(client: TestClient, large: Any) -> None:
@@ -633,17 +642,17 @@ def test_an_exported_file_can_be_imported_and_bad_entries_are_named(
     (image,) = upload(client, project, ("import-me.jpg", data)).json()["images"]
     mask = {"x": 5, "y": 6, "w": 7, "h": 8, "runs": [0, 56]}
     keep(client, image, label, mask)
-    exported = client.get(f"/api/projects/{project}/export/coco", params={"image_id": image["id"]}).json()
+    exported = client.get(f"/api/v1/projects/{project}/export/coco", params={"image_id": image["id"]}).json()
     exported["annotations"].append({**exported["annotations"][0], "id": 2, "segmentation": {"size": [1, 1]}})
     exported["categories"][0]["name"] = "newcomer"
     file = {"file": ("coco.json", json.dumps(exported))}
-    reply = client.post(f"/api/projects/{project}/import/coco", files=file).json()
+    reply = client.post(f"/api/v1/projects/{project}/import/coco", files=file).json()
     assert reply["kept"] == 1
     assert len(reply["problems"]) == 1
-    document = client.get(f"/api/images/{image['id']}/document").json()
+    document = client.get(f"/api/v1/images/{image['id']}/document").json()
     assert [a["mask"] for a in document["annotations"]] == [mask, mask]
-    assert "newcomer" in {each["name"] for each in client.get(f"/api/projects/{project}/labels").json()}
-    assert client.post(f"/api/projects/{project}/import/coco", files={"file": ("x", b"no json")}).status_code == 422
+    assert "newcomer" in {each["name"] for each in client.get(f"/api/v1/projects/{project}/labels").json()}
+    assert client.post(f"/api/v1/projects/{project}/import/coco", files={"file": ("x", b"no json")}).status_code == 422
 
 
 def test_upcoming_images_are_encoded_in_the_background(client: TestClient, project: int) -> None:
@@ -651,10 +660,10 @@ def test_upcoming_images_are_encoded_in_the_background(client: TestClient, proje
         upload(client, project, (f"upcoming {name}.jpg", (SAMPLES / f"{name}.jpg").read_bytes())).json()["images"][0]
         for name in ("skimage_astronaut", "skimage_rocket")
     ]
-    client.post(f"/api/images/{added[0]['id']}/open", json={"upcoming": [added[1]["id"]]})
+    client.post(f"/api/v1/images/{added[0]['id']}/open", json={"upcoming": [added[1]["id"]]})
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        if client.get(f"/api/images/{added[1]['id']}").json()["embedding"] == "ready":
+        if client.get(f"/api/v1/images/{added[1]['id']}").json()["embedding"] == "ready":
             return
         time.sleep(0.05)
     raise AssertionError("the next image was not encoded")
@@ -663,7 +672,7 @@ def test_upcoming_images_are_encoded_in_the_background(client: TestClient, proje
 def test_every_kind_of_change_can_be_repeated_when_its_reply_was_lost(
     client: TestClient, image: dict[str, Any], label: int
 ) -> None:
-    url = f"/api/images/{image['id']}/annotations"
+    url = f"/api/v1/images/{image['id']}/annotations"
     squares = [{"x": x, "y": 10, "w": 20, "h": 20, "runs": [0, 400]} for x in (10, 100, 200)]
     ids = [keep(client, image, label, mask).json()["annotation"]["id"] for mask in squares]
     requests: list[tuple[str, str, dict[str, Any]]] = [
@@ -681,8 +690,8 @@ def test_every_kind_of_change_can_be_repeated_when_its_reply_was_lost(
 
 
 def test_one_project_cannot_export_an_image_of_another(client: TestClient, image: dict[str, Any]) -> None:
-    other = client.post("/api/projects", json={"name": "other"}).json()["id"]
-    reply = client.get(f"/api/projects/{other}/export/coco", params={"image_id": image["id"]})
+    other = client.post("/api/v1/projects", json={"name": "other"}).json()["id"]
+    reply = client.get(f"/api/v1/projects/{other}/export/coco", params={"image_id": image["id"]})
     assert reply.status_code == 404
 
 
@@ -690,16 +699,16 @@ def test_a_model_that_cannot_be_had_is_one_sentence_and_the_present_one_goes_on(
     client: TestClient, image: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    reply = client.put("/api/model", json={"name": "base_plus"})
+    reply = client.put("/api/v1/model", json={"name": "base_plus"})
     assert (reply.status_code, reply.json()["model"]["name"]) == (202, "nano")
     deadline = time.monotonic() + 60
-    while (model := client.get("/api/status").json()["model"])["loading"] and time.monotonic() < deadline:
+    while (model := client.get("/api/v1/status").json()["model"])["loading"] and time.monotonic() < deadline:
         time.sleep(0.02)
     assert model["name"] == "nano"
     assert "could not be downloaded" in model["error"]
     click(client, image, (10, 10, 1))
-    reply = client.put("/api/model", json={"name": "huge"})
-    assert (reply.status_code, reply.json()["error"]) == (404, reply.json()["error"])
+    reply = client.put("/api/v1/model", json={"name": "huge"})
+    assert (reply.status_code, reply.json()["detail"]) == (404, reply.json()["detail"])
 
 
 def test_an_answer_of_another_view_is_not_refined(client: TestClient, large: Any) -> None:
@@ -732,10 +741,10 @@ def test_correcting_in_a_detail_view_leaves_what_lies_outside_it_alone(client: T
 def test_an_image_with_objects_is_in_progress_until_it_is_done(
     client: TestClient, project: int, image: dict[str, Any], label: int
 ) -> None:
-    url = f"/api/images/{image['id']}"
+    url = f"/api/v1/images/{image['id']}"
     keep(client, image, label, {"x": 0, "y": 0, "w": 1, "h": 1, "runs": [0, 1]})
     assert client.get(url).json()["status"] == "in_progress"
-    found = client.get(f"/api/projects/{project}/images", params={"status": "in_progress", "limit": 1000}).json()
+    found = client.get(f"/api/v1/projects/{project}/images", params={"status": "in_progress", "limit": 1000}).json()
     assert image["id"] in {each["id"] for each in found["images"]}
     client.patch(url, json={"status": "done"})
     keep(client, image, label, {"x": 0, "y": 0, "w": 1, "h": 1, "runs": [0, 1]})
@@ -746,7 +755,7 @@ def test_a_mask_changed_by_hand_has_no_score(client: TestClient, image: dict[str
     square = {"x": 1, "y": 2, "w": 3, "h": 4, "runs": [0, 12]}
     made = keep(client, image, label, square, score=0.9).json()["annotation"]
     assert made["score"] == 0.9
-    url = f"/api/images/{image['id']}/annotations/{made['id']}"
+    url = f"/api/v1/images/{image['id']}/annotations/{made['id']}"
     assert client.patch(url, json={"label_id": label}).json()["annotation"]["score"] == 0.9
     assert client.patch(url, json={"mask": {**square, "x": 5}}).json()["annotation"]["score"] is None
 
@@ -764,10 +773,10 @@ def test_skimming_through_images_leaves_only_the_last_few_to_encode(
     gate = threading.Event()
     space.segmenter.engine.submit(Priority.CLICK, lambda: gate.wait(30))
     for each in ids:
-        assert client.post(f"/api/images/{each}/open").status_code == 200
+        assert client.post(f"/api/v1/images/{each}/open").status_code == 200
     gate.set()
     all_done(space.segmenter.engine)
-    ready = [client.get(f"/api/images/{each}").json()["embedding"] == "ready" for each in ids]
+    ready = [client.get(f"/api/v1/images/{each}").json()["embedding"] == "ready" for each in ids]
     assert ready == [False] * 4 + [True] * 4
 
 
@@ -776,4 +785,59 @@ def test_a_full_queue_does_not_keep_an_image_from_opening(
 ) -> None:
     space: Workspace = client.app.state.workspace  # type: ignore[attr-defined]
     monkeypatch.setattr(space.segmenter.engine, "_max_queue", 0)
-    assert client.post(f"/api/images/{image['id']}/open").status_code == 200
+    assert client.post(f"/api/v1/images/{image['id']}/open").status_code == 200
+
+
+def test_images_come_page_by_page_and_the_last_page_says_so(client: TestClient) -> None:
+    project = client.post("/api/v1/projects", json={"name": "pages"}).json()["id"]
+    cat = (SAMPLES / "skimage_chelsea.jpg").read_bytes()
+    ids = [upload(client, project, (f"{n}.jpg", cat)).json()["images"][0]["id"] for n in range(3)]
+    url = f"/api/v1/projects/{project}/images"
+    first = client.get(url, params={"limit": 2}).json()
+    second = client.get(url, params={"limit": 2, "after": first["next"]}).json()
+    assert [each["id"] for each in first["images"] + second["images"]] == ids
+    assert (first["total"], second["next"]) == (3, None)
+    assert client.get(url, params={"after": "gone"}).status_code == 404
+
+
+def test_a_document_that_has_not_changed_is_not_sent_again(
+    client: TestClient, image: dict[str, Any], label: int
+) -> None:
+    url = f"/api/v1/images/{image['id']}/document"
+    first = client.get(url)
+    known = {"If-None-Match": f'"other", W/{first.headers["ETag"]}'}
+    again = client.get(url, headers=known)
+    assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", first.headers["ETag"])
+    keep(client, image, label, {"x": 0, "y": 0, "w": 1, "h": 1, "runs": [0, 1]})
+    assert len(client.get(url, headers=known).json()["annotations"]) == 1
+
+
+def test_failures_are_problem_documents(client: TestClient) -> None:
+    reply = client.get("/api/v1/images/unknown")
+    assert reply.headers["Content-Type"] == "application/problem+json"
+    assert reply.json() == {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "There is no such image.",
+        "field": None,
+    }
+    answers = client.get("/openapi.json").json()["paths"]["/api/v1/images/{image_id}"]["get"]["responses"]
+    assert list(answers["404"]["content"]) == ["application/problem+json"]
+
+
+def test_many_objects_in_one_request_get_their_masks_in_order(client: TestClient, image: dict[str, Any]) -> None:
+    objects = [{"points": [[200, 150, 1]]}, {"box": [100, 50, 300, 250]}, {"points": [[60, 80, 1], [10, 10, 0]]}]
+    reply = client.post(f"/api/v1/images/{image['id']}/prompts", json={"objects": objects})
+    assert reply.status_code == 200, reply.text
+    for prompt, answer in zip(objects, reply.json()["objects"], strict=True):
+        single = client.post(f"/api/v1/images/{image['id']}/prompt", json=prompt).json()["candidates"][0]
+        same = [pixels(each["mask"], image["height"], image["width"]) for each in (answer, single)]
+        assert np.count_nonzero(same[0] != same[1]) <= 0.001 * single["area"]
+
+
+def test_an_object_that_is_no_prompt_is_named(client: TestClient, image: dict[str, Any]) -> None:
+    objects = [{"points": [[200, 150, 1]]}, {"points": [[200, 9000, 1]]}]
+    reply = client.post(f"/api/v1/images/{image['id']}/prompts", json={"objects": objects})
+    assert (reply.status_code, reply.json()["field"]) == (422, "objects[1].points[0]")
+    assert reply.json()["detail"].startswith("Object 2: The point (200, 9000) lies outside")

@@ -307,7 +307,7 @@ def client(workspace: Workspace, settings: Settings) -> Iterator[TestClient]:
 
 
 def post(client: TestClient, project: Project, data: bytes) -> Any:
-    return client.post(f"/api/projects/{project.id}/import/coco", files={"file": ("x.json", data)})
+    return client.post(f"/api/v1/projects/{project.id}/import/coco", files={"file": ("x.json", data)})
 
 
 def test_an_exported_file_can_be_imported_and_bad_entries_are_named(
@@ -317,7 +317,7 @@ def test_an_exported_file_can_be_imported_and_bad_entries_are_named(
     reply = post(client, project, json.dumps(file).encode())
     assert reply.status_code == 200 and reply.json()["kept"] == 1
     assert [problem.partition(" cannot")[0] for problem in reply.json()["problems"]] == ["The mask of annotation 2"]
-    back = client.get(f"/api/projects/{project.id}/export/coco").json()
+    back = client.get(f"/api/v1/projects/{project.id}/export/coco").json()
     assert len(back["annotations"]) == 1 and back["categories"][1]["name"] == "toothbrush"
 
 
@@ -336,12 +336,12 @@ def test_halves_of_surrogate_pairs_anywhere_are_no_failure(
 @pytest.mark.parametrize("data", [b"no json", b"[" * 9999, b"[1" + b"0" * 5000 + b"]", b"\xff", b""])
 def test_what_is_no_json_is_one_sentence(client: TestClient, project: Project, data: bytes) -> None:
     reply = post(client, project, data)
-    assert reply.status_code == 422 and "\n" not in reply.json()["error"]
+    assert reply.status_code == 422 and "\n" not in reply.json()["detail"]
 
 
 def test_a_file_over_the_limit_is_refused_with_the_limit(client: TestClient, project: Project) -> None:
     reply = post(client, project, b"[" + b" " * (1 << 20) + b"]")
-    assert (reply.status_code, reply.json()["error"]) == (
+    assert (reply.status_code, reply.json()["detail"]) == (
         422, "The file is larger than 1 MiB: split it, or raise max_upload_bytes.",
     )  # fmt: skip
 

@@ -107,12 +107,12 @@ def test_an_unknown_format_is_named() -> None:
 @pytest.mark.usefixtures("boxes_module")
 def test_a_format_is_added_by_one_module(client: TestClient, workspace: Workspace, project: Project) -> None:
     assert sorted(all_formats()) == ["boxes", "coco"]
-    reply = client.get(f"/api/projects/{project.id}/export/boxes")
+    reply = client.get(f"/api/v1/projects/{project.id}/export/boxes")
     assert reply.status_code == 200 and reply.headers["content-type"].startswith("text/csv")
     assert reply.headers["content-disposition"] == 'attachment; filename="boxes.csv"'
     lines = [["a/b.jpg", "wing", "4", "5", "3", "2"], ["c.jpg", "wing", "4", "5", "3", "2"]]
     assert list(csv.reader(io.StringIO(reply.text))) == lines
-    one = client.get(f"/api/projects/{project.id}/export/boxes", params={"image_id": "c.jpg"})
+    one = client.get(f"/api/v1/projects/{project.id}/export/boxes", params={"image_id": "c.jpg"})
     assert list(csv.reader(io.StringIO(one.text))) == lines[1:]
     stream = io.BytesIO()
     workspace.exchange.export(project, "boxes", stream, image_id="c.jpg")
@@ -132,8 +132,8 @@ def test_a_new_format_is_exported_by_the_command_line(settings: Settings, tmp_pa
 def test_a_format_that_is_only_written_says_so_when_a_file_of_it_is_imported(
     client: TestClient, project: Project
 ) -> None:
-    reply = client.post(f"/api/projects/{project.id}/import/boxes", files={"file": ("boxes.csv", b"a,b")})
-    assert (reply.status_code, reply.json()["error"]) == (422, "Boxes (CSV) can be written and not read.")
+    reply = client.post(f"/api/v1/projects/{project.id}/import/boxes", files={"file": ("boxes.csv", b"a,b")})
+    assert (reply.status_code, reply.json()["detail"]) == (422, "Boxes (CSV) can be written and not read.")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -144,17 +144,17 @@ def test_routes_of_unknown_formats_and_of_other_projects_are_not_found(
     other = workspace.store.create_project("cats", "somebody else").id
     for path in (f"{project.id}/{what}/pcx", f"{other}/{what}/coco", f"999/{what}/coco"):
         files = {"file": ("x.json", b"{}")} if method == "POST" else None
-        assert client.request(method, f"/api/projects/{path}", files=files).status_code == 404, path
+        assert client.request(method, f"/api/v1/projects/{path}", files=files).status_code == 404, path
     mine = workspace.store.create_project("dogs", LOCAL_USER).id
-    assert client.get(f"/api/projects/{mine}/export/coco", params={"image_id": "c.jpg"}).status_code == 404
+    assert client.get(f"/api/v1/projects/{mine}/export/coco", params={"image_id": "c.jpg"}).status_code == 404
 
 
 def test_an_export_is_whole_or_an_error(client: TestClient, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    reply = client.get(f"/api/projects/{project.id}/export/coco")
+    reply = client.get(f"/api/v1/projects/{project.id}/export/coco")
     assert int(reply.headers["content-length"]) == len(reply.content)
     assert len(reply.json()["annotations"]) == 2
     broken = Annotation("bad", "c.jpg", 1, rle.empty(8, 9), 5, (0, 0, 1, 1))
     whole = Store.iter_annotations
     monkeypatch.setattr(Store, "iter_annotations", lambda store, number: [*whole(store, number), broken])
-    reply = client.get(f"/api/projects/{project.id}/export/coco")
-    assert reply.status_code == 500 and "Annotation bad of c.jpg" in reply.json()["error"]
+    reply = client.get(f"/api/v1/projects/{project.id}/export/coco")
+    assert reply.status_code == 500 and "Annotation bad of c.jpg" in reply.json()["detail"]

@@ -53,11 +53,11 @@ GRADIO_ROUTES = [
 @pytest.mark.parametrize(("method", "path"), GRADIO_ROUTES)
 def test_routes_of_gradio_that_the_page_does_not_need_are_not_there(client: TestClient, method: str, path: str) -> None:
     reply = client.request(method, path, files={"files": ("a.txt", b"a")} if method == "POST" else None)
-    assert (reply.status_code, reply.json()["error"]) == (404, "There is nothing here.")
+    assert (reply.status_code, reply.json()["detail"]) == (404, "There is nothing here.")
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/config", "/theme.css", "/page/main.js", "/docs", "/openapi.json", "/api/status"]
+    "path", ["/", "/config", "/theme.css", "/page/main.js", "/docs", "/openapi.json", "/api/v1/status"]
 )
 def test_every_answer_has_the_security_headers(client: TestClient, path: str) -> None:
     reply = client.get(path)
@@ -75,10 +75,10 @@ def test_the_description_of_the_routes_loads_nothing_from_elsewhere(client: Test
 
 @pytest.mark.parametrize(
     ("origin", "status"),
-    [("http://test", 200), ("https://labels.example.org", 200), ("https://evil.test", 403), ("null", 403)],
+    [("http://test", 201), ("https://labels.example.org", 201), ("https://evil.test", 403), ("null", 403)],
 )
 def test_only_our_own_page_may_change_anything(client: TestClient, origin: str, status: int) -> None:
-    assert client.post("/api/projects", json={"name": "mine"}, headers={"Origin": origin}).status_code == status
+    assert client.post("/api/v1/projects", json={"name": "mine"}, headers={"Origin": origin}).status_code == status
 
 
 def chunks(count: int) -> AsyncIterator[bytes]:
@@ -99,11 +99,11 @@ def test_a_body_over_the_limit_is_refused_whether_its_length_is_told_or_not(
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             body: Any = b" " * 1024 * 1024 if announced else chunks(1024)
-            return await client.post("/api/projects", content=body, headers={"Content-Type": "application/json"})
+            return await client.post("/api/v1/projects", content=body, headers={"Content-Type": "application/json"})
 
     reply = asyncio.run(send())
     assert reply.status_code == 413
-    assert "MiB" in reply.json()["error"]
+    assert "MiB" in reply.json()["detail"]
 
 
 def test_an_unexpected_error_is_one_true_sentence_and_the_connection_stays_open(
@@ -111,11 +111,11 @@ def test_an_unexpected_error_is_one_true_sentence_and_the_connection_stays_open(
 ) -> None:
     with monkeypatch.context() as broken:
         broken.setattr(Store, "projects", lambda *_: 1 / 0)
-        reply = client.get("/api/projects")  # the client would raise an exception that leaves the application
+        reply = client.get("/api/v1/projects")  # the client would raise an exception that leaves the application
     assert reply.status_code == 500
-    assert reply.json()["error"] == "Something went wrong on the server. Its log has the details."
+    assert reply.json()["detail"] == "Something went wrong on the server. Its log has the details."
     assert "ZeroDivisionError" in caplog.text
-    assert client.get("/api/projects").status_code == 200
+    assert client.get("/api/v1/projects").status_code == 200
 
 
 def test_headers_that_trickle_in_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

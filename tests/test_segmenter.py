@@ -34,20 +34,20 @@ def test_the_program_runs_on_any_segmenter(tmp_path: Path) -> None:
     fake = FakeSegmenter()
     app = create_app(Workspace(settings, Store(settings.store_url), fake), settings, page=False)
     with TestClient(app, base_url="http://test") as client:
-        project = client.get("/api/status").json()["project_id"]
-        (label,) = client.get(f"/api/projects/{project}/labels").json()
+        project = client.get("/api/v1/status").json()["project_id"]
+        (label,) = client.get(f"/api/v1/projects/{project}/labels").json()
         files = {"files": ("cat.jpg", (SAMPLES / "skimage_chelsea.jpg").read_bytes())}
-        (image,) = client.post(f"/api/projects/{project}/images", files=files).json()["images"]
-        url = f"/api/images/{image['id']}"
+        (image,) = client.post(f"/api/v1/projects/{project}/images", files=files).json()["images"]
+        url = f"/api/v1/images/{image['id']}"
         assert client.post(f"{url}/open").json()["image"]["embedding"] == "ready"
         (found,) = client.post(f"{url}/prompt", json={"points": [[50, 60, 1]]}).json()["candidates"]
         assert found["area"] == pytest.approx(np.pi * 81, rel=0.05)
         kept = client.post(f"{url}/annotations", json={"label_id": label["id"], "mask": found["mask"]}).json()
         assert kept["annotation"]["bbox"] == [41, 51, 19, 19]
         job_id = client.post(f"{url}/automask", json={}).json()["job_id"]
-        (whole,) = client.get(f"/api/jobs/{job_id}").json()["proposals"]
+        (whole,) = client.get(f"/api/v1/jobs/{job_id}").json()["proposals"]
         assert whole["area"] == 300 * 451
-        assert client.put("/api/model", json={"name": "other"}).json()["model"]["name"] == "other"
+        assert client.put("/api/v1/model", json={"name": "other"}).json()["model"]["name"] == "other"
 
 
 @pytest.fixture(scope="module")

@@ -53,20 +53,20 @@ class ImageStore(Database):
         self,
         project_id: int,
         status: ImageStatus | None = None,
-        offset: int = 0,
         limit: int = 200,
         after: str | None = None,
         removed: bool = False,
     ) -> tuple[int, list[ImageRecord]]:
-        """How many images of this status there are, and `limit` of them from `offset` on, oldest first.
+        """How many images of this status there are, and the first `limit` of them, oldest first.
 
         With `after`, an image's id, only those added later: so a list is complete though others delete images while
-        it is read page by page. With `removed`, the images that were removed and can be restored.
+        it is read page by page. With `removed`, the images that were removed and can be restored. Raises `NotFound` if
+        the image `after` was purged.
         """
         which = (images.c.project_id == project_id) & (image_rows.REMOVED if removed else image_rows.PRESENT)
         if status is not None:
             which &= images.c.status == status
-        page = _images(which).offset(offset).limit(limit)
+        page = _images(which).limit(limit)
         with self._reading() as connection:
             if after is not None:
                 ordinal = connection.scalar(select(images.c.ordinal).where(images.c.id == after))

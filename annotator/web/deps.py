@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Literal
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
+from pydantic import BaseModel
 
 from annotator import types
 from annotator.web.auth import User
@@ -63,3 +65,14 @@ def document_reply(space: Workspace, document: types.Document) -> Document:
         annotations=[Annotation.model_validate(each) for each in document.annotations],
         history=History.model_validate(document.history),
     )
+
+
+def tagged(request: Request, reply: BaseModel) -> Response:
+    """The reply with an ETag made of its content, or 304 without a body if the client has it already."""
+    body = reply.model_dump_json().encode()
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
+    if tag in known:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)

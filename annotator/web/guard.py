@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -41,8 +42,13 @@ _SECURITY_HEADERS = {
 def error_response(
     status: int, text: str, field: str | None = None, headers: dict[str, str] | None = None
 ) -> JSONResponse:
-    """Every failure looks like this: one sentence, and the offending input if there is one."""
-    return JSONResponse({"error": text, "field": field}, status, headers)
+    """Every failure looks like this, a problem document of RFC 9457; `field` is the offending input if there is one."""
+    problem = {"type": "about:blank", "title": _title(status), "status": status, "detail": text, "field": field}
+    return JSONResponse(problem, status, headers, media_type="application/problem+json")
+
+
+def _title(status: int) -> str:
+    return HTTPStatus(status).phrase
 
 
 class Guard:

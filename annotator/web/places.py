@@ -13,7 +13,7 @@ PLACES = 48
 """nano answers as many in less than two seconds on two cores."""
 
 _RETRY_SECONDS = 2
-_PROMPT = re.compile(rf"{router.prefix}/images/[^/]+/prompt")
+_PROMPT = re.compile(rf"{router.prefix}/images/[^/]+/prompts?")
 
 
 class PromptPlaces:

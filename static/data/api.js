@@ -32,7 +32,7 @@ const sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(
  *   wait?: (ms: number) => Promise<unknown>}} options
  * @returns {Api}
  */
-export function createApi({ fetch, base = "/api", onConnection = () => {}, wait = sleep }) {
+export function createApi({ fetch, base = "/api/v1", onConnection = () => {}, wait = sleep }) {
   /**
    * @param {string} method
    * @param {string} path
@@ -112,8 +112,8 @@ function read(response) {
  * @returns {ApiError}
  */
 function failure(response, data) {
-  const told = typeof data?.error === "string";
-  const sentence = told ? data.error : `The server answered ${response.status}.`;
+  const told = typeof data?.detail === "string";
+  const sentence = told ? data.detail : `The server answered ${response.status}.`;
   const error = new ApiError(sentence, response.status, data?.field ?? null);
   error.busy = BUSY.has(response.status) && (!told || response.headers.has("Retry-After"));
   const seconds = Number(response.headers.get("Retry-After"));

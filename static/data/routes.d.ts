@@ -5,6 +5,7 @@ import type {
   History,
   Image,
   ImageDocument,
+  ImagePage,
   ImageStatus,
   Job,
   Label,
@@ -32,7 +33,7 @@ export interface Api {
   get(path: "/projects", options?: RequestOptions): Promise<Project[]>;
   get(path: "/samples", options?: RequestOptions): Promise<Sample[]>;
   get(path: `/projects/${number}/labels`, options?: RequestOptions): Promise<Label[]>;
-  get(path: `/projects/${number}/images?${string}`, options?: RequestOptions): Promise<{ images: Image[]; total: number }>;
+  get(path: `/projects/${number}/images?${string}`, options?: RequestOptions): Promise<ImagePage>;
   get(path: `/folders?path=${string}`, options?: RequestOptions): Promise<{ images: string[] }>;
   get(path: `/jobs/${string}`, options?: RequestOptions): Promise<Job>;
   get(path: `/images/${string}/document`, options?: RequestOptions): Promise<ImageDocument>;

@@ -17,9 +17,12 @@ export function shownQueue({ images, image, queueStatus }) {
  * @param {{store: Store, api: Api}} context
  */
 export function createQueue({ store, api }) {
-  /** How many images have come in pages, and the page on its way. @type {{loaded: number, coming: Promise<void> | null}} */
-  let pages = { loaded: 0, coming: null };
-  const hasMore = () => pages.loaded < store.get().total;
+  /**
+   * Where the next page begins, null after the last one, and the page on its way.
+   * @type {{next: string | null, coming: Promise<void> | null}}
+   */
+  let pages = { next: "", coming: null };
+  const hasMore = () => pages.next !== null;
 
   /** Fetches the next page, if there is one. Calls at the same time share one request. */
   function loadMore() {
@@ -28,13 +31,17 @@ export function createQueue({ store, api }) {
     return of.coming;
   }
 
-  /** @param {{loaded: number}} of */
+  /** @param {{next: string | null}} of */
   async function fetchPage(of) {
     const { projectId } = store.get();
-    if (projectId === null || (of.loaded > 0 && !hasMore())) return;
-    const reply = await api.get(`/projects/${projectId}/images?offset=${of.loaded}&limit=${PAGE}`);
+    if (projectId === null || of.next === null) return;
+    const after = of.next && `&after=${of.next}`;
+    const reply = await api.get(`/projects/${projectId}/images?limit=${PAGE}${after}`).catch((error) => {
+      if (error.status === 404) of.next = ""; // that image was removed for good: begin anew, what is here is passed over
+      throw error;
+    });
     if (of !== pages) return; // another project was chosen meanwhile
-    of.loaded += reply.images.length;
+    of.next = reply.next;
     const { images } = store.get();
     store.set({ images: [...images, ...missing(reply.images)], total: reply.total });
   }
@@ -49,7 +56,7 @@ export function createQueue({ store, api }) {
     loadMore,
     /** Begins with the queue of another project. */
     restart() {
-      pages = { loaded: 0, coming: null };
+      pages = { next: "", coming: null };
       store.set({ images: [], total: 0, queueStatus: "" });
     },
     /** @param {string} id @returns {Promise<Image | undefined>} the image, once its page is loaded; undefined when it is gone */
@@ -82,9 +89,7 @@ export function createQueue({ store, api }) {
     drop(id) {
       const { images, total } = store.get();
       const left = images.filter((image) => image.id !== id);
-      const gone = images.length - left.length;
-      pages.loaded = Math.max(0, pages.loaded - gone);
-      store.set({ images: left, total: total - gone });
+      store.set({ images: left, total: total - (images.length - left.length) });
     },
     /** Shows only images of one status, "" for all. @param {ImageStatus | ""} status */
     async filter(status) {

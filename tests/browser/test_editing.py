@@ -104,7 +104,7 @@ def test_strokes_faster_than_the_server_all_stay(cat: Annotator) -> None:
 
 
 def test_what_another_tab_did_before_ones_own_change_is_seen(cat: Annotator) -> None:
-    elsewhere = """async ([image, label]) => (await fetch(`/api/images/${image}/annotations`, {
+    elsewhere = """async ([image, label]) => (await fetch(`/api/v1/images/${image}/annotations`, {
       method: 'POST', headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify({ label_id: label, mask: { x: 300, y: 200, w: 9, h: 5, runs: [0, 45] } }) })).status"""
     assert cat.page.evaluate(elsewhere, [cat.state("image.id"), cat.state("labels[0].id")]) == 200

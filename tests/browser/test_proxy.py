@@ -62,7 +62,7 @@ def proxied(tmp_path: Path) -> Iterator[str]:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
-            httpx.get(f"{address}api/status", verify=False)
+            httpx.get(f"{address}api/v1/status", verify=False)
             break
         except httpx.TransportError:
             time.sleep(0.05)

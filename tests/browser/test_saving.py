@@ -38,7 +38,7 @@ def test_a_killed_server_comes_back_with_the_mask_its_history_and_the_embedding(
     cat.press("Enter", "Escape")
     server.kill()
     server.start()
-    with urllib.request.urlopen(f"{server.url}/api/images/{image}") as reply:
+    with urllib.request.urlopen(f"{server.url}/api/v1/images/{image}") as reply:
         assert json.loads(reply.read())["embedding"] == "ready"  # before anyone has opened it
     cat.reload()
     np.testing.assert_array_equal(cat.mask(cat.state("annotations[0].id")), mask)
@@ -110,7 +110,7 @@ def test_a_keep_refused_after_its_image_was_left_waits_there(cat: Annotator) -> 
         cat.page.keyboard.press("Enter")
         arrived(cat, waiting)
         with_photo(cat)
-        waiting.pop().fulfill(status=422, json={"error": "This mask is refused."})
+        waiting.pop().fulfill(status=422, json={"detail": "This mask is refused."})
     cat.page.wait_for_selector('#annotator .toast:has-text("waits on")')
     assert cat.state("image.id") != first and cat.state("draft.now") is None
     cat.press("a")

@@ -24,16 +24,16 @@ def exported(page: Annotator) -> dict[str, Any]:
 
 
 def test_from_upload_to_coco(page: Annotator) -> None:
-    page.upload(("rotated.jpg", photo(COFFEE, 4000, 3000, orientation=6)))
-    assert (page.state("image.width"), page.state("image.height")) == (3000, 4000)
+    page.upload(("rotated.jpg", photo(COFFEE, 2000, 1500, orientation=6)))
+    assert (page.state("image.width"), page.state("image.height")) == (1500, 2000)
 
-    page.click(1500, 1800)
+    page.click(750, 900)
     first = page.mask()
     assert first.any()
-    page.click(2900, 100, button="right")
+    page.click(1450, 50, button="right")
     assert not np.array_equal(page.mask(), first)
     page.press("Enter")
-    page.drag((600, 2200), (1800, 3400))
+    page.drag((300, 1100), (900, 1700))
     assert page.mask().any()
     page.press("Enter")
     assert page.state("annotations.length") == 2
@@ -52,7 +52,7 @@ def test_from_upload_to_coco(page: Annotator) -> None:
 
     coco = exported(page)
     image = next(item for item in coco["images"] if item["file_name"] == "rotated.jpg")
-    assert (image["width"], image["height"]) == (3000, 4000)
+    assert (image["width"], image["height"]) == (1500, 2000)
     written = [item for item in coco["annotations"] if item["image_id"] == image["id"]]
     assert len(written) == len(ids)
     for annotation_id, item in zip(ids, written, strict=True):

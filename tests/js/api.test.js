@@ -20,12 +20,12 @@ const wait = async () => {};
 test("JSON goes out and comes back", async () => {
   const { fetch, calls } = script({ body: { ok: 1 } });
   assert.deepEqual(await createApi({ fetch }).post("/x", { a: 1 }), { ok: 1 });
-  assert.equal(calls[0].url, "/api/x");
+  assert.equal(calls[0].url, "/api/v1/x");
   assert.equal(calls[0].body, '{"a":1}');
 });
 
 test("an error carries the server's sentence, status and field", async () => {
-  const { fetch } = script({ status: 422, body: { error: "A point lies outside.", field: "points" } });
+  const { fetch } = script({ status: 422, body: { detail: "A point lies outside.", field: "points" } });
   await assert.rejects(
     createApi({ fetch }).get("/x"),
     (error) =>
@@ -47,7 +47,7 @@ test("a busy server is asked again after the time it names", async () => {
 });
 
 test("hover requests are never repeated", async () => {
-  const { fetch, calls } = script({ status: 503, body: { error: "Superseded." } });
+  const { fetch, calls } = script({ status: 503, body: { detail: "Superseded." } });
   await assert.rejects(createApi({ fetch, wait }).post("/x", {}, { retry: "never" }), /Superseded/);
   assert.equal(calls.length, 1);
 });
@@ -115,7 +115,7 @@ test("a success without content is one", async () => {
 
 test("what the server cannot do is said at once", async () => {
   const told = [];
-  const { fetch, calls } = script({ status: 503, body: { error: "The model could not be loaded." } });
+  const { fetch, calls } = script({ status: 503, body: { detail: "The model could not be loaded." } });
   const api = createApi({ fetch, wait, onConnection: (online) => told.push(online) });
   await assert.rejects(api.post("/x", {}, { retry: "always" }), /could not be loaded/);
   assert.equal(calls.length, 1);

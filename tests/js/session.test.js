@@ -80,7 +80,7 @@ test("changes of an earlier page are told by what became of them", async () => {
     "GET /status": () => ({ project_id: 1 }),
     "GET /projects": () => [{ id: 1, name: "Annotations" }],
     "GET /samples": () => [],
-    "GET /projects/1/images?offset=0&limit=200": () => ({ images: [], total: 0 }),
+    "GET /projects/1/images?limit=200": () => ({ images: [], total: 0, next: null }),
   };
   const { said, session: of } = session(answers, { outbox: { resume }, state: { images: [], image: null } });
   await of.boot();
@@ -99,8 +99,8 @@ const projects = {
     { id: 2, name: "Dogs" },
   ],
   "GET /samples": () => [],
-  "GET /projects/1/images?offset=0&limit=200": () => ({ images: [photo("a"), photo("b")], total: 2 }),
-  "GET /projects/2/images?offset=0&limit=200": () => ({ images: ["c", "d"].map((id) => photo(id, { project_id: 2 })), total: 2 }),
+  "GET /projects/1/images?limit=200": () => ({ images: [photo("a"), photo("b")], total: 2, next: null }),
+  "GET /projects/2/images?limit=200": () => ({ images: ["c", "d"].map((id) => photo(id, { project_id: 2 })), total: 2, next: null }),
   ...Object.fromEntries(
     ["c", "d"].flatMap((id) => [
       [`GET /images/${id}`, () => photo(id)],
@@ -143,11 +143,11 @@ test("a page begins with the project shown last, if there still is one", async (
 
 test("of two projects chosen one after the other the second is shown", async () => {
   const reply = deferred();
-  const answers = { ...projects, "GET /projects/2/images?offset=0&limit=200": () => reply.promise };
+  const answers = { ...projects, "GET /projects/2/images?limit=200": () => reply.promise };
   const { store, session: of } = session(answers, { state: { images: [], image: null } });
   const first = of.switchProject(2);
   await of.switchProject(1);
-  reply.resolve({ images: [photo("c", { project_id: 2 })], total: 1 });
+  reply.resolve({ images: [photo("c", { project_id: 2 })], total: 1, next: null });
   await first;
   assert.deepEqual([store.get().projectId, store.get().image.id], [1, "b"]);
   assert.deepEqual(queueOf(store), ["a", "b"]);
@@ -166,7 +166,7 @@ test("a new project is shown, and a refused one is told", async () => {
       if (!name.trim()) throw new Error("The name is empty.");
       return { id: 3, name };
     },
-    "GET /projects/3/images?offset=0&limit=200": () => ({ images: [], total: 0 }),
+    "GET /projects/3/images?limit=200": () => ({ images: [], total: 0, next: null }),
   };
   const { store, said, session: of } = session(answers);
   assert.equal(await of.addProject("Birds"), true);

@@ -1,1 +1,1 @@
-"""The REST routes under /api."""
+"""The REST routes under /api/v1."""

@@ -25,7 +25,7 @@ from annotator.web.schemas.masks import Mask
 router = APIRouter(tags=["objects"])
 
 
-@router.post("/images/{image_id}/annotations")
+@router.post("/images/{image_id}/annotations", status_code=201)
 def keep(new: NewAnnotation, record: OwnImage, space: Space) -> AnnotationReply:
     """Keep an object."""
     kept, journal = space.annotations.keep(record, new.new_object(record.height, record.width), new.request_id)

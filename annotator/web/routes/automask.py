@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
@@ -13,7 +13,7 @@ from annotator.web.schemas.automask import AutomaskRequest, Job, JobStarted
 router = APIRouter(tags=["automatic masks"])
 
 
-@router.post("/images/{image_id}/automask")
+@router.post("/images/{image_id}/automask", status_code=202)
 def start_automask(body: AutomaskRequest, record: OwnImage, space: Space) -> JobStarted:
     """Start proposing masks."""
     return JobStarted(job_id=space.automask.start(record, body.points_per_side, body.region))
@@ -34,11 +34,10 @@ def job(job_id: OwnJob, space: Space) -> Job:
     return Job.of(space.automask.status(job_id))
 
 
-@router.delete("/jobs/{job_id}")
-def cancel_job(job_id: OwnJob, space: Space) -> dict[str, Any]:
+@router.delete("/jobs/{job_id}", status_code=204)
+def cancel_job(job_id: OwnJob, space: Space) -> None:
     """Cancel a run; what it found so far can be reviewed, and /resume goes on with it."""
     space.automask.cancel(job_id)
-    return {}
 
 
 @router.post("/jobs/{job_id}/resume")

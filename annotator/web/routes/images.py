@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
-from fastapi import APIRouter, File, Query, Response, UploadFile
+from fastapi import APIRouter, File, Query, Request, Response, UploadFile
 
 from annotator import types
 from annotator.errors import AnnotatorError, Busy, DatabaseUnavailable, InvalidImage, NotFound, StorageFull
@@ -20,6 +20,7 @@ from annotator.web.deps import (
     counted_image,
     document_reply,
     image_reply,
+    tagged,
 )
 from annotator.web.schemas.annotations import Document, History
 from annotator.web.schemas.images import (
@@ -48,14 +49,16 @@ def project_images(
     project: OwnProject,
     space: Space,
     status: types.ImageStatus | None = None,
-    offset: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    after: str | None = None,
     removed: bool = False,
 ) -> ImagePage:
-    """The project's images in the order they came, or those in its bin."""
-    total, records = space.store.images(project.id, status, offset, limit, removed=removed)
+    """The project's images in the order they came, or those in its bin, page by page: `after` is a page's `next`."""
+    total, records = space.store.images(project.id, status, limit, after, removed)
     counts = space.store.annotation_counts([each.id for each in records])
-    return ImagePage(total=total, images=[image_reply(space, each, counts[each.id]) for each in records])
+    following = records[-1].id if len(records) == limit else None
+    found = [image_reply(space, each, counts[each.id]) for each in records]
+    return ImagePage(total=total, images=found, next=following)
 
 
 @router.post("/projects/{project_id}/images")
@@ -105,7 +108,8 @@ def add_from_server(file: ServerFile, project: OwnProject, space: Space) -> Imag
 def samples(user: User) -> list[Sample]:
     """The shipped photos."""
     return [
-        Sample(name=name, title=title, thumbnail_url=f"api/samples/{name}/thumbnail") for name, title in SAMPLES.items()
+        Sample(name=name, title=title, thumbnail_url=f"api/v1/samples/{name}/thumbnail")
+        for name, title in SAMPLES.items()
     ]
 
 
@@ -136,11 +140,10 @@ def change_image(change: ImageChange, record: OwnImage, space: Space) -> Image:
     return counted_image(space, space.store.image(record.id))
 
 
-@router.delete("/images/{image_id}")
-def delete_image(record: OwnImage, space: Space) -> dict[str, Any]:
+@router.delete("/images/{image_id}", status_code=204)
+def delete_image(record: OwnImage, space: Space) -> None:
     """Take an image out of the project; /restore brings it back with its objects."""
     space.store.delete_image(record.id)
-    return {}
 
 
 @router.post("/images/{image_id}/restore")
@@ -177,10 +180,10 @@ def open_image(record: OwnImage, user: User, space: Space, body: OpenRequest | N
     return document_reply(space, space.open(record, upcoming))
 
 
-@router.get("/images/{image_id}/document")
-def document(record: OwnImage, space: Space) -> Document:
-    """The image's document."""
-    return document_reply(space, space.document(record))
+@router.get("/images/{image_id}/document", response_model=Document, responses={304: {"description": "Not Modified"}})
+def document(record: OwnImage, request: Request, space: Space) -> Response:
+    """The image's document, with an ETag: `If-None-Match` answers 304 while nothing has changed."""
+    return tagged(request, document_reply(space, space.document(record)))
 
 
 @router.get("/images/{image_id}/history", response_model=History)

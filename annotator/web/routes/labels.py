@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from fastapi import APIRouter
 
@@ -22,7 +21,7 @@ def labels(project: OwnProject, space: Space) -> list[types.Label]:
     return space.store.labels(project.id)
 
 
-@router.post("/projects/{project_id}/labels", response_model=Label)
+@router.post("/projects/{project_id}/labels", response_model=Label, status_code=201)
 def add_label(new: NewLabel, project: OwnProject, space: Space) -> types.Label:
     """Add a label."""
     return space.store.add_label(project.id, new.name, new.color, new.supercategory, new.key)
@@ -34,11 +33,10 @@ def change_label(change: LabelChange, label: OwnLabel, space: Space) -> types.La
     return space.store.update_label(replace(label, **change.model_dump(exclude_unset=True)))
 
 
-@router.delete("/labels/{label_id}")
-def delete_label(label: OwnLabel, space: Space) -> dict[str, Any]:
+@router.delete("/labels/{label_id}", status_code=204)
+def delete_label(label: OwnLabel, space: Space) -> None:
     """Delete a label no object has."""
     space.store.delete_label(label.id)
-    return {}
 
 
 @router.post("/labels/{label_id}/merge", response_model=Label)

@@ -19,7 +19,7 @@ def projects(user: User, space: Space, removed: bool = False) -> list[types.Proj
     return space.store.projects(user, removed)
 
 
-@router.post("/projects", response_model=Project)
+@router.post("/projects", response_model=Project, status_code=201)
 def create_project(new: NewProject, user: User, space: Space) -> types.Project:
     """Start a project."""
     return space.store.create_project(new.name, user)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
 from annotator.serving.segmenter import Refinement
+from annotator.types import Candidate
 from annotator.web.auth import User
 from annotator.web.deps import Space, image_of
-from annotator.web.schemas.prompts import PromptAnswer, PromptRequest
+from annotator.web.schemas.prompts import PromptAnswer, PromptRequest, PromptsAnswer, PromptsRequest
 from annotator.web.waiting import result_of
 from annotator.workspace.prompting import PendingAnswer
 from annotator.workspace.views import View
@@ -27,6 +30,19 @@ async def prompt(body: PromptRequest, request: Request, image_id: str, user: Use
     pending = await run_sync(_ask, body, image_id, user, space, limiter=_THREADS)
     answer = await result_of(request, pending.future)
     return await run_sync(lambda: _reply(PromptAnswer.of(pending.finish(answer))), limiter=_THREADS)
+
+
+@router.post("/images/{image_id}/prompts", response_model=PromptsAnswer)
+async def prompt_many(body: PromptsRequest, request: Request, image_id: str, user: User, space: Space) -> Response:
+    """One mask for each of many objects, decoded in one batch."""
+    prompts = [each.prompt() for each in body.objects]
+
+    def ask() -> Future[list[Candidate]]:
+        return space.prompting.prompt_many(image_of(image_id, user, space), prompts)
+
+    candidates = await result_of(request, await run_sync(ask, limiter=_THREADS))
+    reply = await run_sync(lambda: PromptsAnswer.of(candidates).model_dump_json(), limiter=_THREADS)
+    return Response(reply, media_type="application/json")
 
 
 def _ask(body: PromptRequest, image_id: str, user: str, space: Workspace) -> PendingAnswer:

@@ -16,8 +16,11 @@ class Reply(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-class Error(BaseModel):
-    """Every failure: one sentence, and the offending input if there is one."""
+class Problem(BaseModel):
+    """Every failure, as RFC 9457 has it: `detail` is one sentence for people, `field` the offending input if any."""
 
-    error: str
-    field: str | None = None
+    type: str
+    title: str
+    status: int
+    detail: str
+    field: str | None

@@ -37,17 +37,18 @@ class Image(BaseModel):
             orientation=record.orientation,
             status=record.status,
             embedding=embedding,
-            url=f"api/images/{record.id}/pixels",
-            thumbnail_url=f"api/images/{record.id}/thumbnail",
+            url=f"api/v1/images/{record.id}/pixels",
+            thumbnail_url=f"api/v1/images/{record.id}/thumbnail",
             annotations=annotations,
         )
 
 
 class ImagePage(BaseModel):
-    """A slice of a project's images."""
+    """A page of a project's images. `next` is what to ask for `after` this page; null when it is the last one."""
 
     total: int
     images: list[Image]
+    next: str | None
 
 
 class UploadError(BaseModel):

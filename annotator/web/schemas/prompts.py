@@ -39,6 +39,12 @@ class PromptRequest(Prompts):
     view: View | None = None
 
 
+class PromptsRequest(BaseModel):
+    """The prompts of many objects of one image; each one is an object of its own."""
+
+    objects: Annotated[list[Prompts], Field(min_length=1, max_length=types.MAX_OBJECTS)]
+
+
 class Candidate(BaseModel):
     """One answer; `score` is the predicted IoU."""
 
@@ -86,3 +92,14 @@ class PromptAnswer(BaseModel):
             timing=Timing.model_validate(answer.timing),
             refined=answer.refined,
         )
+
+
+class PromptsAnswer(BaseModel):
+    """The best mask of each object, in the order of the request. A mask may be empty."""
+
+    objects: list[Candidate]
+
+    @classmethod
+    def of(cls, candidates: list[types.Candidate]) -> PromptsAnswer:
+        """From the segmenter's candidates."""
+        return cls.model_construct(objects=[Candidate.of(each) for each in candidates])
