@@ -539,8 +539,10 @@ def test_a_field_of_a_label_cannot_be_null(client: TestClient, label: int, field
 
 
 @pytest.mark.parametrize("host", ["evil.test:7860", "[::1", "", "test.evil.test"])
-def test_a_name_rebound_to_this_server_is_refused(client: TestClient, host: str) -> None:
-    assert client.get("/api/v1/status", headers={"Host": host}).status_code == 400
+def test_a_name_rebound_to_this_server_is_refused_in_a_sentence(client: TestClient, host: str) -> None:
+    refused = client.get("/api/v1/status", headers={"Host": host})
+    assert refused.status_code == 400
+    assert "ANNOTATOR_ALLOWED_HOSTS" in refused.json()["detail"]
 
 
 def test_a_deleted_image_can_be_restored_with_its_objects(
