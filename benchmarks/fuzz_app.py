@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -152,8 +153,15 @@ def schema(reference: str) -> dict[str, Any]:
     return found
 
 
-async def send(method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Reply:
+_runner = cache(asyncio.Runner)  # one event loop for all requests, as in a server
+
+
+def send(method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Reply:
     """One request to the application as an ASGI server would hand it over."""
+    return _runner().run(_send(method, path, query, headers, body))
+
+
+async def _send(method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Reply:
     received = False
     status, parts = 0, []
 

@@ -6,7 +6,6 @@ database a real one that starts each case with the same content.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import random
@@ -81,11 +80,8 @@ def run(data: bytes) -> str:
     request = json.loads(data)
     fuzz_app.reset()
     headers = dict(request["headers"])  # the last of a name counts
-    answer = asyncio.run(
-        fuzz_app.send(
-            request["method"], unquote(request["path"]), request["query"], headers, base64.b64decode(request["body"])
-        )
-    )
+    body = base64.b64decode(request["body"])
+    answer = fuzz_app.send(request["method"], unquote(request["path"]), request["query"], headers, body)
     where = f"{request['method']} {request['path'][:200]}?{request['query'][:200]}"
     assert answer.status < 500, f"{where}: {answer.status} {answer.body[:300]!r}"
     assert answer.status < 400 or not request["is_valid"], f"{where}: {answer.status} {answer.body[:300]!r}"
@@ -97,7 +93,7 @@ def run(data: bytes) -> str:
         assert problem["status"] == answer.status and _SENTENCE.fullmatch(problem["detail"]), f"{where}: {problem}"
     if answer.status < 300 and request["method"] != "GET":
         document = fuzz_app.API + f"/images/{fuzz_app.IMAGE}/document"
-        after = asyncio.run(fuzz_app.send("GET", document, "", {"host": "test"}, b""))
+        after = fuzz_app.send("GET", document, "", {"host": "test"}, b"")
         assert after.status in (200, 404), f"after {where}: {after.status} {after.body[:300]!r}"
     return str(answer.status)
 
