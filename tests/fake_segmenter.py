@@ -88,6 +88,8 @@ class FakeSegmenter:
         self.poll_automask(job_id)
 
     def switch(self, name: str) -> None:
+        if not name.isidentifier():
+            raise NotFound("No such model.")
         self.model = name
 
     def close(self) -> None:

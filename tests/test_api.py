@@ -402,6 +402,12 @@ def test_a_bad_mask_is_refused_and_nothing_is_kept(
     assert not client.get(f"/api/v1/images/{image['id']}/document").json()["annotations"]
 
 
+def test_a_sentence_repeats_no_long_name(client: TestClient, project: int) -> None:
+    for method, path in (("PUT", "/api/v1/model"), ("POST", f"/api/v1/projects/{project}/samples")):
+        reply = client.request(method, path, json={"name": "x" * 5000})
+        assert reply.status_code == 422 and len(reply.text) < 300
+
+
 def test_unknown_things_are_404_in_one_sentence(client: TestClient, image: dict[str, Any], label: int) -> None:
     for method, path in [
         ("GET", "/api/v1/images/nope"),
@@ -843,3 +849,27 @@ def test_an_object_that_is_no_prompt_is_named(client: TestClient, image: dict[st
     reply = client.post(f"/api/v1/images/{image['id']}/prompts", json={"objects": objects})
     assert (reply.status_code, reply.json()["field"]) == (422, "objects[1].points[0]")
     assert reply.json()["detail"].startswith("Object 2: The point (200, 9000) lies outside")
+
+
+def test_an_image_with_a_mask_too_intricate_to_be_shown_opens_without_it(
+    client: TestClient, project: int, image: dict[str, Any], label: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stripes = {"x": 0, "y": 0, "w": 400, "h": 1, "runs": [0, *[1] * 399, 1]}
+    plain = {"x": 5, "y": 5, "w": 2, "h": 2, "runs": [0, 4]}
+    intricate = keep(client, image, label, stripes).json()["annotation"]
+    simple = keep(client, image, label, plain).json()["annotation"]
+    monkeypatch.setattr(rles, "MAX_ROW_RUNS", 300)  # as if an older version had kept it
+    url = f"/api/v1/images/{image['id']}"
+    shown = client.post(f"{url}/open").json()["annotations"]
+    assert shown == [{**intricate, "mask": {"x": 0, "y": 0, "w": 0, "h": 0, "runs": []}}, simple]
+    refused = client.patch(f"{url}/annotations/{intricate['id']}", json={"mask": plain})
+    assert refused.status_code == 422 and "too intricate" in refused.json()["detail"]
+    other = client.post(f"/api/v1/projects/{project}/labels", json={"name": "other"}).json()["id"]
+    moved = client.patch(f"{url}/annotations/{intricate['id']}", json={"label_id": other})
+    assert moved.status_code == 200 and moved.json()["annotation"]["area"] == intricate["area"]
+    exported = client.get(f"/api/v1/projects/{project}/export/coco", params={"image_id": image["id"]}).json()
+    (mask,) = (each["segmentation"] for each in exported["annotations"] if each["area"] == intricate["area"])
+    np.testing.assert_array_equal(coco_mask.decode(mask).astype(bool), pixels(stripes, 300, 451))
+    gone = client.post(f"{url}/annotations/delete", json={"ids": [intricate["id"]]})
+    assert gone.status_code == 200
+    assert client.post(f"{url}/undo").json()["annotations"] == [{**shown[0], "label_id": other}, simple]
