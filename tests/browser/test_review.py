@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from driver import COFFEE, EXECUTABLE, Annotator, with_photo
+from driver import COFFEE, EXECUTABLE, Annotator, intercept, with_photo
 from numpy.typing import NDArray
 from playwright.sync_api import Route
 
@@ -123,7 +123,7 @@ def test_a_stopped_run_shows_what_it_found_and_goes_on(cat: Annotator) -> None:
     def long(route: Route) -> None:
         route.continue_(post_data=json.dumps({**route.request.post_data_json, "points_per_side": 48}))
 
-    cat.page.route("**/automask", long)  # so that there is time to stop it
+    intercept(cat, "automask", long)  # so that there is time to stop it
     cat.press("q")
     cat.until("review?.done > 0")
     cat.page.click('#annotator .review .button:has-text("Stop")')
