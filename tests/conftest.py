@@ -32,6 +32,11 @@ def needs_packages(item: pytest.Item) -> bool:
     return item.path.name in ("test_compile.py", "test_devices.py") and "cuda" not in item.name
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that wait for the compilation come last."""
+    items.sort(key=needs_packages)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """The packages are made while the other tests run. Of several test processes, the first one starts that."""
     is_first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"

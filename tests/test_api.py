@@ -873,3 +873,15 @@ def test_an_image_with_a_mask_too_intricate_to_be_shown_opens_without_it(
     gone = client.post(f"{url}/annotations/delete", json={"ids": [intricate["id"]]})
     assert gone.status_code == 200
     assert client.post(f"{url}/undo").json()["annotations"] == [{**shown[0], "label_id": other}, simple]
+
+
+def test_an_address_that_does_not_take_a_method_says_which_ones_it_takes(client: TestClient) -> None:
+    reply = client.request("TRACE", "/api/v1/projects/1/labels")
+    assert (reply.status_code, reply.headers["Allow"]) == (405, "GET, POST")
+    assert reply.json()["detail"] == "This address does not take this method."
+    assert client.get("/api/v1/nothing").json()["detail"] == "There is nothing here."
+
+
+def test_a_body_that_is_not_json_is_refused_in_one_sentence(client: TestClient) -> None:
+    reply = client.post("/api/v1/projects", content=b">\xff", headers={"Content-Type": "application/json"})
+    assert (reply.status_code, reply.json()["detail"]) == (400, "The body is not JSON.")

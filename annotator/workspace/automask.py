@@ -10,7 +10,9 @@ from annotator.types import Box, ImageRecord, Prompt
 from annotator.workspace.images import Images
 from annotator.workspace.prompting import check_prompt
 
-_MAX_POINTS_PER_SIDE = 64
+MAX_POINTS_PER_SIDE = 64
+"""Of the grid of clicks."""
+
 _SPECK = 1e-4  # of the image: holes and specks up to this size are removed
 
 
@@ -25,8 +27,8 @@ class Automask:
 
         Returns the run's id. Raises InvalidPrompt, Busy.
         """
-        if points_per_side is not None and not 1 <= points_per_side <= _MAX_POINTS_PER_SIDE:
-            raise InvalidPrompt(f"The grid can have 1 to {_MAX_POINTS_PER_SIDE} points a side.", "points_per_side")
+        if points_per_side is not None and not 1 <= points_per_side <= MAX_POINTS_PER_SIDE:
+            raise InvalidPrompt(f"The grid can have 1 to {MAX_POINTS_PER_SIDE} points a side.", "points_per_side")
         if region is not None:
             check_prompt(Prompt(box=region), record.height, record.width)
         options = AutomaskOptions(points_per_side, region, int(record.width * record.height * _SPECK))
