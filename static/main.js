@@ -8,15 +8,18 @@ import { createApi } from "./data/api.js";
 import { createDrafts } from "./data/drafts.js";
 import { createOutbox } from "./data/outbox.js";
 import { createParking } from "./data/parking.js";
+import { createReviews } from "./data/reviews.js";
 import { VIEW, initialState } from "./data/state.js";
 import { openStorage, recall, remember } from "./data/storage.js";
 import { createStore } from "./data/store.js";
+import { createAsk } from "./panels/ask.js";
 import { createCandidateBar } from "./panels/candidates.js";
 import { el } from "./panels/dom.js";
 import { createFolderPanel } from "./panels/folder.js";
 import { createHeader } from "./panels/header.js";
 import { createHelp } from "./panels/help.js";
 import { createLabelPanel } from "./panels/labels.js";
+import { createOffer } from "./panels/offer.js";
 import { createEmptyState, createNotices, createStatusBar } from "./panels/notices.js";
 import { createObjectPanel } from "./panels/objects.js";
 import { createRail } from "./panels/rail.js";
@@ -25,14 +28,17 @@ import { createStrip } from "./panels/strip.js";
 import { createToasts } from "./panels/toasts.js";
 import { listenToFiles } from "./panels/uploads.js";
 import { createViewPanel } from "./panels/view.js";
+import { createBin } from "./work/bin.js";
 import { createCommands } from "./work/commands.js";
 import { createDetail } from "./work/detail.js";
 import { createExport } from "./work/export.js";
 import { createIntake } from "./work/intake.js";
 import { listenToKeys } from "./work/keys.js";
 import { createLabels } from "./work/labels.js";
+import { createMerging } from "./work/merging.js";
 import { createModels } from "./work/models.js";
 import { createObjects } from "./work/objects.js";
+import { createProjects } from "./work/projects.js";
 import { createPrompting } from "./work/prompting.js";
 import { createReview } from "./work/review.js";
 import { createSession } from "./work/session.js";
@@ -83,6 +89,7 @@ function build(root) {
 
   // What a person does, on top of the canvas and the data
   const toast = createToasts(toastPlace, focusCanvas);
+  const ask = createAsk(root);
   const viewport = createViewport(() => {
     renderer.invalidate();
     detail.moved();
@@ -92,15 +99,20 @@ function build(root) {
   const photo = createPhoto(() => renderer.invalidate());
   const api = createApi({ fetch: fetch.bind(window), base: API, onConnection: (online) => session.connection(online) });
   const outbox = createOutbox({ send: api.send, storage, onCount: (unsent) => store.set({ unsent }) });
-  const parking = createParking({ store, drafts: createDrafts(openStorage("sessionStorage")) });
+  const tabStorage = openStorage("sessionStorage");
+  const parking = createParking({ store, drafts: createDrafts(tabStorage), reviews: createReviews(tabStorage) });
   const labels = createLabels({ store, api, toast });
   const prompting = createPrompting({ store, api, parking, toast });
   const objects = createObjects({ store, api, outbox, labels, toast, prompting });
   const review = createReview({ store, api, outbox, parking, objects, toast, chooseLabel: labels.chosen });
   const session = createSession({ store, api, outbox, labels, parking, objects, photo, toast, storage });
+  const projects = createProjects({ store, api, session, objects, toast });
+  const bin = createBin({ store, api, session, toast, ask });
+  const merging = createMerging({ store, api, labels, objects, toast, ask });
   const renderer = createRenderer({ photoCanvas, overlayCanvas, photo, viewport, store, onPainted: prompting.painted });
   const tools = createTools({ box, viewport, store, prompting, objects, review, toast });
   const detail = createDetail({ store, viewport, toast });
+  const models = createModels({ store, api, toast, prepareAgain: session.prepareAgain });
   const intake = createIntake({ store, api, labels, objects, session, toast });
   const download = (/** @type {string} */ path, /** @type {string} */ name) =>
     el("a", { href: API + path, download: name }).click();
@@ -131,7 +143,7 @@ function build(root) {
     if (!store.get().draft.now) void objects.relabel(id);
     focusCanvas();
   };
-  const labelPanel = createLabelPanel({ store, labels, choose, focusCanvas });
+  const labelPanel = createLabelPanel({ store, labels, merging, choose, focusCanvas });
   const stage = el(
     "div",
     { class: "stage" },
@@ -140,6 +152,7 @@ function build(root) {
     createCandidateBar({ store, prompting, commands: run, focusCanvas }),
     createEmptyState({ store, intake, pickFiles, focusCanvas }),
     ...createNotices({ store }),
+    createOffer({ store, models, storage, focusCanvas }),
     toastPlace,
   );
   const side = el(
@@ -153,8 +166,9 @@ function build(root) {
     createHeader({
       store,
       session,
+      projects,
       exportCoco: createExport({ store, api, objects, toast, download }),
-      models: createModels({ store, api, toast }),
+      models,
       commands: run,
       pickFiles,
       pickFolder: pick.folder,
@@ -165,7 +179,7 @@ function build(root) {
     }),
     stage,
     side,
-    createStrip({ store, session, intake, pickFiles, focusCanvas }),
+    createStrip({ store, session, intake, bin, pickFiles, focusCanvas }),
     statusBar.element,
   );
 

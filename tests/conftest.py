@@ -92,9 +92,9 @@ def free_port() -> int:
 class Server:
     """`annotator serve` in a process of its own, on a data folder that outlives it."""
 
-    def __init__(self, data_dir: Path, **variables: str) -> None:
+    def __init__(self, data_dir: Path, model: str = "nano", **variables: str) -> None:
         """`variables` are set in the server's environment."""
-        self.data_dir, self._variables = data_dir, variables
+        self.data_dir, self._model, self._variables = data_dir, model, variables
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -107,7 +107,7 @@ class Server:
             "ANNOTATOR_IMAGE_FOLDERS": str(SAMPLES),
             **self._variables,
         }
-        command = [sys.executable, "-m", "annotator", "serve", "--port", str(self.port), "--model", "nano"]
+        command = [sys.executable, "-m", "annotator", "serve", "--port", str(self.port), "--model", self._model]
         log = (self.data_dir / "server.log").open("ab")
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + 90

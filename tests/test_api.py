@@ -475,6 +475,14 @@ def test_a_project_is_renamed_removed_and_restored(client: TestClient) -> None:
     assert client.get(f"{url}/labels").status_code == 200
 
 
+def test_an_image_says_that_its_values_were_stretched(client: TestClient, project: int) -> None:
+    values = np.linspace(1000, 3000, 48 * 64).astype(np.uint16).reshape(48, 64)
+    deep, plain = (cv2.imencode(".png", each)[1].tobytes() for each in (values, (values >> 8).astype(np.uint8)))
+    uploaded = upload(client, project, ("deep.png", deep), ("plain.png", plain)).json()["images"]
+    assert [each["stretched"] for each in uploaded] == [True, False]
+    assert client.get(f"/api/v1/images/{uploaded[0]['id']}").json()["stretched"]
+
+
 def test_removed_images_lie_in_a_bin_that_can_be_emptied(client: TestClient) -> None:
     project = client.post("/api/v1/projects", json={"name": "bin"}).json()["id"]
     photo = (SAMPLES / "skimage_coffee.jpg").read_bytes()
@@ -483,6 +491,8 @@ def test_removed_images_lie_in_a_bin_that_can_be_emptied(client: TestClient) -> 
         client.delete(f"/api/v1/images/{each}")
     images = f"/api/v1/projects/{project}/images"
     assert [each["id"] for each in client.get(f"{images}?removed=true").json()["images"]] == ids[:2]
+    assert client.get(f"/api/v1/images/{ids[0]}/thumbnail").status_code == 200, "they are shown there"
+    assert client.get(f"/api/v1/images/{ids[0]}/pixels").status_code == 404
     client.post(f"/api/v1/images/{ids[0]}/restore")
     assert client.delete(f"/api/v1/projects/{project}/bin").json() == {"removed": 1}
     assert client.get(f"{images}?removed=true").json()["total"] == 0
@@ -495,6 +505,7 @@ def test_labels_are_merged_and_split_again(client: TestClient, image: dict[str, 
         client.post(f"/api/v1/projects/{project}/labels", json={"name": n}).json()["id"] for n in ("cup", "mug")
     )
     kept = keep(client, image, mug, {"x": 0, "y": 0, "w": 1, "h": 1, "runs": [0, 1]}).json()["annotation"]
+    assert [client.get(f"/api/v1/labels/{each}/usage").json()["annotations"] for each in (mug, cup)] == [1, 0]
     assert client.patch(f"/api/v1/labels/{mug}", json={"name": "cup"}).status_code == 409
     assert client.post(f"/api/v1/labels/{mug}/merge", json={"into": cup}).json()["id"] == cup
     document = client.get(f"/api/v1/images/{image['id']}/document").json()

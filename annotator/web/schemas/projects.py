@@ -62,6 +62,12 @@ class LabelChange(BaseModel):
     key: Key | None = None
 
 
+class LabelUsage(BaseModel):
+    """How many objects have a label."""
+
+    annotations: int
+
+
 class MergeRequest(BaseModel):
     """The label that takes over the objects."""
 
