@@ -406,6 +406,9 @@ def test_a_sentence_repeats_no_long_name(client: TestClient, project: int) -> No
     for method, path in (("PUT", "/api/v1/model"), ("POST", f"/api/v1/projects/{project}/samples")):
         reply = client.request(method, path, json={"name": "x" * 5000})
         assert reply.status_code == 422 and len(reply.text) < 300
+    gone = {"path": str(SAMPLES / ("x" * 3000))}
+    assert len(client.post(f"/api/v1/projects/{project}/folder-images", json=gone).text) < 300
+    assert len(client.get("/api/v1/folders", params=gone).text) < 300
 
 
 def test_unknown_things_are_404_in_one_sentence(client: TestClient, image: dict[str, Any], label: int) -> None:
