@@ -20,6 +20,7 @@ _BOUNDARY = "fuzz"
 _MASK = {"x": 5, "y": 5, "w": 10, "h": 10, "runs": [0, 100]}
 _VALID: dict[str, Any] = {
     **{"label_id": 1, "into": 2, "ids": [*fuzz_app.OBJECTS], "mask": _MASK, "points": [[20, 15, 1]]},
+    **{"annotation_ids": [*fuzz_app.OBJECTS], "examples_in": fuzz_app.IMAGE},
     **{"box": [5, 5, 30, 30], "region": [5, 5, 30, 30], "view": {"x": 0, "y": 0, "width": 30, "height": 30}},
     **{"name": "skimage_chelsea", "path": fuzz_app.SERVER_FILE, "upcoming": [fuzz_app.OTHER_IMAGE], "color": "#12abEF"},
     **{"key": "7", "project_id": 1, "image_id": fuzz_app.IMAGE, "annotation_id": fuzz_app.OBJECTS[0]},
