@@ -14,10 +14,11 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from annotator.cli import automask, embed, segment
+from annotator.cli import automask, embed, prompted
 from annotator.cli.main import main
-from annotator.cli.results import MaskedImage, PartialResults
+from annotator.cli.results import FoundMask, MaskedImage, PartialResults
 from annotator.errors import NotFound
+from annotator.formats.dataset import FileCategory
 from annotator.imaging.decode import DecodedImage, decode
 from annotator.masks import rle
 from annotator.sam.automask import AutomaskSettings, Proposal
@@ -46,7 +47,7 @@ def test_segment_writes_coco_that_pycocotools_loads(tmp_path: Path) -> None:
 @pytest.fixture
 def loaded(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> Predictor:
     """The commands take the bundled model that is loaded already."""
-    for module in (segment, automask, embed):
+    for module in (prompted, automask, embed):
         monkeypatch.setattr(module, "load_predictor", lambda settings: predictor)
     return predictor
 
@@ -126,7 +127,10 @@ def test_partial_results_are_read_back_as_they_were(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     mask = np.zeros((20, 30), np.bool_)
     mask[3:9, 4:20] = True
-    image = MaskedImage("photo ü.jpg", 20, 30, [(rle.encode(mask), 0.25), (rle.encode(~mask), 1.0)])
+    bird = FileCategory("bird", "animal", 7)
+    image = MaskedImage(
+        "photo ü.jpg", 20, 30, [FoundMask(rle.encode(mask), 0.25), FoundMask(rle.encode(~mask), 1.0, bird)]
+    )
     first = PartialResults(out, {"model": "nano"})
     first.add(image)
     first.close()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from annotator.errors import Busy, InvalidPrompt
 from annotator.masks import rle as rles
 from annotator.serving.segmenter import Answer, Refinement, Segmenter
-from annotator.types import MAX_OBJECTS, MAX_POINTS, RLE, BoolArray, Candidate, ImageRecord, Prompt
+from annotator.types import MAX_OBJECTS, MAX_POINTS, RLE, BoolArray, Box, Candidate, ImageRecord, Prompt
 from annotator.workspace.images import Images
 from annotator.workspace.views import View, check_inside, check_view, crop
 
@@ -65,11 +65,7 @@ class Prompting:
         """
         if not 0 < len(prompts) <= MAX_OBJECTS:
             raise InvalidPrompt(f"A request should have 1 to {MAX_OBJECTS} objects.", "objects")
-        for index, prompt in enumerate(prompts):
-            try:
-                check_prompt(prompt, record.height, record.width)
-            except InvalidPrompt as error:
-                raise InvalidPrompt(f"Object {index + 1}: {error}", f"objects[{index}].{error.field}") from None
+        check_prompts(prompts, record.height, record.width)
         return self._segmenter.prompt_many(self._images.source(record), prompts)
 
     def _widened(self, view: View, record: ImageRecord) -> View | None:
@@ -115,12 +111,25 @@ def check_prompt(prompt: Prompt, height: int, width: int) -> None:
             raise InvalidPrompt(f"The point ({x:g}, {y:g}) lies outside the image of {width} x {height} pixels.", field)
         if label not in (0, 1):
             raise InvalidPrompt("A point's label should be 1 (object) or 0 (background).", field)
-    if prompt.box is None:
-        return
-    if not all(math.isfinite(each) for each in prompt.box):
-        raise InvalidPrompt("The box's coordinates should be numbers.", "box")
-    x0, y0, x1, y1 = prompt.box
+    if prompt.box is not None:
+        check_box(prompt.box, height, width)
+
+
+def check_box(box: Box, height: int, width: int, field: str = "box") -> None:
+    """Check a box, called `field`, against an image of `height` x `width` pixels. Raises InvalidPrompt."""
+    if not all(map(math.isfinite, box)):
+        raise InvalidPrompt(f"The {field}'s coordinates should be numbers.", field)
+    x0, y0, x1, y1 = box
     if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
         raise InvalidPrompt(
-            f"The box should lie inside the image of {width} x {height} pixels and have an area.", "box"
+            f"The {field} should lie inside the image of {width} x {height} pixels and have an area.", field
         )
+
+
+def check_prompts(prompts: Sequence[Prompt], height: int, width: int) -> None:
+    """`check_prompt` for each of them. Raises InvalidPrompt naming the offending object, counted from 1."""
+    for index, prompt in enumerate(prompts):
+        try:
+            check_prompt(prompt, height, width)
+        except InvalidPrompt as error:
+            raise InvalidPrompt(f"Object {index + 1}: {error}", f"objects[{index}].{error.field}") from None
