@@ -88,9 +88,7 @@ def find_best(
     with ThreadPoolExecutor(at_once, "decode") as pool:
         for first in range(0, len(batches), at_once):
             some = batches[first : first + at_once]
-            answers = pool.map(
-                partial(_best, predictor, embedding), [[prompts[each] for each in batch] for batch in some]
-            )
+            answers = pool.map(answer, [[prompts[each] for each in batch] for batch in some])
             yield {
                 each: candidate
                 for batch, found in zip(some, answers, strict=True)
