@@ -58,6 +58,15 @@ def test_segment_takes_a_box(tmp_path: Path, loaded: Predictor) -> None:
     assert json.loads(out.read_text())["images"][0]["width"] == 451
 
 
+def test_segment_takes_many_objects(tmp_path: Path, loaded: Predictor) -> None:
+    out = tmp_path / "out.json"
+    objects = ["--object", "200,150 10,10,0", "--object", "box:110,20,440,290", "--object", "172,103"]
+    assert main(["segment", CAT, *objects, "-o", str(out)]) == 0
+    areas = [each["area"] for each in COCO(str(out)).dataset["annotations"]]
+    assert len(areas) == 3
+    assert areas[0] > 10_000
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two photos, one of them in a folder below, a broken file and a text."""
@@ -171,6 +180,14 @@ def test_an_output_that_cannot_be_written_is_one_line_before_the_work(
         (["segment", CAT], "--point"),
         (["segment", CAT, "--point", "1000,1"], "outside"),
         (["segment", CAT, "--point", "nan,1"], "number"),
+        (["segment", CAT, "--point", "1"], "Object 1: A point should be (x, y) or (x, y, label)"),
+        (["segment", CAT, "--object", "1,1", "--object", "box:1,2,3"], "Object 2: A box should be (x0, y0, x1, y1)"),
+        (["segment", CAT, "--object", "box:1,1,2,2 box:1,1,2,2"], "Object 1: It has 2 boxes"),
+        (["segment", CAT, "--object", "1,1", "--object", "9,999"], "Object 2: The point (9, 999) lies outside"),
+        (["segment", CAT, "--object", " "], "Object 1: It needs a point or a box"),
+        (["segment", CAT, "--point", "1,1", "--prompts", "x"], "Choose one way"),
+        (["segment", CAT, "--prompts", "nowhere.json"], "nowhere.json cannot be read"),
+        (["segment", str(SAMPLES), "--point", "1,1"], "The prompts are of one image, and 4 are given."),
         (["segment", CAT, "--point", "1,1", "--model", "huge"], "no model"),
         (["segment", CAT, "--point", "1,1", "--device", "cuda:99"], "no device cuda:99"),
         (["segment", CAT, "--point", "1,1", "--device", "gpu"], "--device is 'gpu'"),

@@ -17,7 +17,7 @@ from annotator.sam.candidates import find_best, find_candidates
 from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.sam.preprocess import mask_to_logits
 from annotator.types import BoolArray, Candidate, Proposal, UInt8Array
-from annotator.workspace.prompting import check_box, check_prompt, check_prompts
+from annotator.workspace.prompt_checks import check_box, check_prompt, check_prompts
 
 _MAX_CANDIDATES = 3
 

@@ -88,7 +88,7 @@ def _typed(text: str, number: int) -> Prompt:
 def _by_image(prompts: list[FilePrompt], records: dict[Path, ImageRecord]) -> dict[Path, list[Wanted]]:
     """The objects of each image. Raises InvalidPrompt for one whose image is not clear, or that lies outside of it."""
     from annotator.imaging.names import match_names
-    from annotator.workspace.prompting import check_prompt
+    from annotator.workspace.prompt_checks import check_prompt
 
     paths = list(records)
     names = list(dict.fromkeys(each.image for each in prompts))

@@ -81,7 +81,7 @@ def _numbers(row: Any, counts: Sequence[int], wanted: str, field: str) -> list[f
             raise ValueError
         return [float(value) for value in row]
     except (TypeError, ValueError, OverflowError):
-        raise InvalidPrompt(f"{wanted}, not {printable(row)}.", field) from None
+        raise InvalidPrompt(f"{wanted}, not {printable(str(row))}.", field) from None
 
 
 def _from_json(data: bytes) -> Iterator[FilePrompt]:
