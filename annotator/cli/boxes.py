@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,8 +52,7 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
     wanted: dict[Path, list[Wanted]] = {}
     for each in boxes:
         wanted.setdefault(Path(each.image_id), []).append(Wanted(each.where, Prompt(box=each.box), each.category))
-    digest = hashlib.sha256(b"".join(name.encode() + content for name, content in files.items())).hexdigest()
-    segment_wanted(wanted, settings, options.output, {"boxes": digest})
+    segment_wanted(wanted, settings, options.output)
 
 
 def _files(path: Path) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,9 +27,7 @@ class Wanted(NamedTuple):
     category: FileCategory | None = None
 
 
-def segment_wanted(
-    wanted: Mapping[Path, Sequence[Wanted]], settings: Settings, output: Path, run: Mapping[str, object]
-) -> None:
+def segment_wanted(wanted: Mapping[Path, Sequence[Wanted]], settings: Settings, output: Path) -> None:
     """Write the best mask of each wanted object. One without a mask is named in a line. Raises as `collect` does."""
     from tqdm import tqdm
 
@@ -50,4 +49,5 @@ def segment_wanted(
                 tqdm.write(f"no mask: {each.where} of {path}", file=sys.stderr)
         return masks
 
-    collect(wanted, settings, output, {"model": predictor.model, "key": predictor.key, **run}, masks_of)
+    digest = hashlib.sha256(repr(wanted).encode()).hexdigest()
+    collect(wanted, settings, output, {"model": predictor.model, "key": predictor.key, "wanted": digest}, masks_of)

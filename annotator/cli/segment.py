@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,9 +45,7 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
     check_output(options.output)
     prompts = _given(options)
     records = image_records(image_paths(options.images), settings)
-    wanted = _by_image(prompts, records)
-    digest = hashlib.sha256(repr(prompts).encode()).hexdigest()
-    segment_wanted(wanted, settings, options.output, {"prompts": digest})
+    segment_wanted(_by_image(prompts, records), settings, options.output)
 
 
 def _given(options: argparse.Namespace) -> list[FilePrompt]:

@@ -88,7 +88,8 @@ def find_best(
     with ThreadPoolExecutor(at_once, "decode") as pool:
         for first in range(0, len(batches), at_once):
             some = batches[first : first + at_once]
-            answers = pool.map(answer, [[prompts[each] for each in batch] for batch in some])
+            run = pool.map if on_cpu else map  # a GPU belongs to the thread of the caller
+            answers = run(answer, [[prompts[each] for each in batch] for batch in some])
             yield {
                 each: candidate
                 for batch, found in zip(some, answers, strict=True)
