@@ -16,9 +16,12 @@ from annotator.settings import Settings
 from annotator.types import Prompt
 
 if TYPE_CHECKING:
-    from annotator.cli.options import Subparsers
+    from collections.abc import Sequence
 
-_ALL = sys.maxsize
+    from annotator.cli.options import Subparsers
+    from annotator.formats.file_boxes import FileBox
+    from annotator.formats.problems import Problems
+    from annotator.types import ImageRecord
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -32,19 +35,12 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace, settings: Settings) -> None:
     """Write a COCO file with a mask for each box, and a line for each box without one."""
-    from annotator.formats import box_files, yolo_boxes
     from annotator.formats.problems import Problems
 
     check_output(options.output)
-    files = _files(options.boxes)
     records = image_records(image_paths(options.images), settings)
-    problems = Problems(named=_ALL)
-    images = list(records.values())
-    if options.boxes.is_dir():
-        boxes = yolo_boxes.read_yolo(files, images, problems)
-    else:
-        (data,) = files.values()
-        boxes = box_files.read(data, images, problems)
+    problems = Problems(named=sys.maxsize)
+    boxes = _read(options.boxes, list(records.values()), problems)
     for line in problems.lines():
         print(f"no mask: {line}", file=sys.stderr)
     if not boxes:
@@ -55,14 +51,18 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
     segment_wanted(wanted, settings, options.output)
 
 
-def _files(path: Path) -> dict[str, bytes]:
-    """The file, or all of a folder that may be YOLO's labels, by path in the folder. Raises InvalidRequest."""
-    from annotator.formats.yolo_boxes import SUFFIXES
+def _read(path: Path, images: Sequence[ImageRecord], problems: Problems) -> list[FileBox]:
+    """The boxes of a file, or of a folder of YOLO's labels. Raises InvalidRequest and NotJson."""
+    from annotator.formats import box_files, yolo_boxes
 
     try:
         if not path.is_dir():
-            return {path.name: path.read_bytes()}
-        found = sorted(each for each in path.rglob("*") if each.suffix in SUFFIXES)
-        return {each.relative_to(path).as_posix(): each.read_bytes() for each in found}
+            return box_files.read(path.read_bytes(), images, problems)
+        files = {
+            each.relative_to(path).as_posix(): each.read_bytes()
+            for each in path.rglob("*")
+            if each.suffix in yolo_boxes.SUFFIXES and each.is_file()
+        }
     except OSError as error:
         raise InvalidRequest(f"{error.filename or path} cannot be read ({error.strerror}).") from None
+    return yolo_boxes.read_yolo(files, images, problems)

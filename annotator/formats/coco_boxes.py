@@ -25,8 +25,10 @@ def read_coco(document: object, images: Sequence[ImageRecord], problems: Problem
         own, image_key = coco_read.id_of(entry, "id"), coco_read.id_of(entry, "image_id")
         name = f"number {place}" if own is None else own
         target, category = targets.get(image_key), categories.get(coco_read.id_of(entry, "category_id"))
-        if target is None:
-            problems.add(coco_read.LEFT_OUT if image_key in entries else coco_read.NO_IMAGE, name)
+        if target is None and image_key in entries:
+            problems.add(coco_read.LEFT_OUT)
+        elif target is None:
+            problems.add(coco_read.NO_IMAGE, name)
         elif category is None:
             problems.add(coco_read.NO_CATEGORY, name)
         elif not category.name.strip():

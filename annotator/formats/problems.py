@@ -48,8 +48,12 @@ class Problems:
         return [self._sentence(problem, count) for problem, count in self._counts.items()]
 
     def lines(self) -> list[str]:
-        """A sentence for each entry that is named."""
-        return [problem.one.format(which=name) for problem, entries in self._entries.items() for name in entries]
+        """A sentence for each entry that is named, and one for each kind whose entries are not."""
+        found = []
+        for problem, count in self._counts.items():
+            named = [problem.one.format(which=name) for name in self._entries[problem] if name]
+            found += named or [self._sentence(problem, count)]
+        return found
 
     def _sentence(self, problem: Problem, count: int) -> str:
         entries, detail = self._entries[problem], self._details.get(problem, "")
