@@ -47,7 +47,8 @@ class _Row(NamedTuple):
 def read_csv(data: bytes, images: Sequence[ImageRecord], problems: Problems) -> list[FileBox]:
     """The usable boxes of a file for these images. Raises `InvalidRequest` if it is no CSV file of boxes."""
     try:
-        lines = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), skipinitialspace=True, strict=True)
+        text = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
+        lines = csv.reader(text, skipinitialspace=True, strict=True)
         row_of = _header(next(lines, []))
         rows = []
         for values in lines:
@@ -78,12 +79,14 @@ def _header(names: Sequence[str]) -> Callable[[int, Sequence[str]], _Row | None]
     if image is None or box is None:
         raise InvalidRequest("A CSV file of boxes should begin with the names of its columns: image,x0,y0,x1,y1,class.")
     columns = [place[each] for each in box]
+    known: dict[str, str] = {}  # each name is kept once, however often it stands there
 
     def row_of(number: int, values: Sequence[str]) -> _Row | None:
         if len(values) != len(names):
             return None
-        name = "" if category is None else values[category].strip()
-        return _Row(number, values[image], _numbers([values[each] for each in columns], corners is None), name)
+        file, name = values[image], "" if category is None else values[category].strip()
+        numbers = _numbers([values[each] for each in columns], corners is None)
+        return _Row(number, known.setdefault(file, file), numbers, known.setdefault(name, name))
 
     return row_of
 

@@ -13,8 +13,8 @@ from annotator.storage.store import Store
 from annotator.types import Project
 
 _PARSED_BYTES = 1 << 30
-_PARSED_PER_BYTE = 8
-"""Parsing a file needs about eight times its size."""
+_PARSED_PER_BYTE = 16
+"""Parsing a file, and what was read of it, take about sixteen times its size: CSV takes most."""
 
 
 class Boxes:
