@@ -12,7 +12,7 @@ from annotator.masks import outlines
 from annotator.masks import rle as rles
 from annotator.types import RLE, BoolArray, UInt8Array
 
-_COLOR = np.array((255, 64, 32), np.float32)
+_COLOR = np.array((0, 160, 255), np.float32)
 _PICTURE_SIDE = 640
 
 
@@ -25,7 +25,7 @@ class Mask:
 
     >>> import annotator
     >>> image = annotator.load("nano").encode("assets/samples/skimage_coffee.jpg")
-    >>> (cup,) = image.segment(box=(120, 80, 480, 330), candidates=1)
+    >>> (cup,) = image.segment(box=(165, 15, 425, 240), candidates=1)
     >>> cup.array.sum() == cup.area
     np.True_
     >>> cup.rle["size"]
@@ -68,7 +68,7 @@ class Mask:
         return f"<Mask of {self.area} pixels, score {self.score:.2f}>"
 
     def _repr_png_(self) -> bytes:
-        """The image with the mask in red, as notebooks show it: a PNG of at most 640 x 640 pixels."""
+        """The image with the mask in blue, as notebooks show it: a PNG of at most 640 x 640 pixels."""
         height, width = self.pixels.shape[:2]
         scale = min(1.0, _PICTURE_SIDE / max(height, width))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
