@@ -13,9 +13,7 @@ import pytest
 import torch
 
 from annotator.errors import ModelUnavailable
-from annotator.masks import rle
 from annotator.sam import zoo
-from annotator.sam.candidates import find_best, find_candidates
 from annotator.sam.compile import compile_packages, load_packages, package_folder
 from annotator.sam.predictor import Predictor, PromptBatch
 from annotator.types import Point, Prompt
@@ -66,15 +64,6 @@ def test_every_kind_of_prompt_is_answered_as_eagerly(
     assert same(ours.logits, reference.logits)
     assert same(ours.scores, reference.scores)
     assert same(ours.object_scores, reference.object_scores)
-
-
-def test_threads_decode_with_one_package_at_once(packaged: Predictor, cat: np.ndarray) -> None:
-    (embedding,) = packaged.encode([cat])
-    boxes = [Prompt(box=(10 * k, 20, 300, 200)) for k in range(16)]
-    found = {place: each for some in find_best(packaged, embedding, boxes) for place, each in some.items()}
-    for place, prompt in enumerate(boxes):
-        (alone,) = find_candidates(packaged, embedding, prompt, keep=1).masks
-        assert rle.iou(found[place].mask, alone.mask) > 0.999
 
 
 @pytest.mark.parametrize("count", [1, 3, 1024])
@@ -150,9 +139,7 @@ def test_serving_from_packages_needs_neither_sam2_nor_hydra(packages: Path) -> N
 import sys
 from pathlib import Path
 import numpy as np, torch
-from annotator.masks import rle
 from annotator.sam import zoo
-from annotator.sam.candidates import find_best, find_candidates
 from annotator.sam.compile import load_packages
 from annotator.sam.predictor import PromptBatch
 spec = zoo.MODELS["nano"]

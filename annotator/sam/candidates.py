@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -24,9 +22,6 @@ OFFICIAL_CHUNK = 64
 
 CPU_CHUNK = 8
 """More overflow a CPU's caches: with 64, tiny takes 1.3 x and nano 1.15 x as long for each."""
-
-_CPU_BATCH = 4
-"""Of each core at once. A click that comes meanwhile waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,42 +70,27 @@ def find_best(
 ) -> Iterator[dict[int, Candidate]]:
     """The first candidate for each of many prompts, by its place in `prompts`, in batches.
 
-    Prompts of equally many points are decoded together: padding would change the answers. On a CPU every core has a
-    batch of its own. Cores that share each operator of one batch wait for each other, and for whatever else runs.
+    Prompts of equally many points are decoded together: padding would change the answers.
     """
     groups: defaultdict[int, list[int]] = defaultdict(list)
     for index, prompt in enumerate(prompts):
         groups[len(prompt.points) + 2 * (prompt.box is not None)].append(index)
-    on_cpu = predictor.device.type == "cpu"
-    size, at_once = (_CPU_BATCH, torch.get_num_threads()) if on_cpu else (OFFICIAL_CHUNK, 1)
-    batches = [part[first : first + size] for part in groups.values() for first in range(0, len(part), size)]
-    answer = partial(_best, predictor, embedding)
-    with ThreadPoolExecutor(at_once, "decode") as pool:
-        for first in range(0, len(batches), at_once):
-            some = batches[first : first + at_once]
-            run = pool.map if on_cpu else map  # a GPU belongs to the thread of the caller
-            answers = run(answer, [[prompts[each] for each in batch] for batch in some])
-            yield {
-                each: candidate
-                for batch, found in zip(some, answers, strict=True)
-                for each, candidate in zip(batch, found, strict=True)
-            }
-
-
-@one_thread()
-def _best(predictor: Predictor, embedding: ImageEmbedding, prompts: Sequence[Prompt]) -> list[Candidate]:
-    """The first candidate for each of a few prompts of equally many points."""
-    answer = predictor.decode([embedding], PromptBatch.stack(prompts))
-    slots = [
-        int(_recommended(scores, _is_ambiguous(prompt))[0])
-        for prompt, scores in zip(prompts, answer.scores.cpu(), strict=True)
-    ]
-    rows = torch.arange(len(prompts))
-    logits, scores = answer.logits[rows, slots], answer.scores[rows, slots].clamp(0, 1)
-    numbers = torch.stack((scores, stability(logits)))
-    shown = _cleaned(logits, predictor, embedding, prompts)
-    masks, (numbers_on_host,) = fetch_masks(shown, embedding.height, embedding.width, numbers)
-    return [Candidate(*values) for values in zip(masks, *numbers_on_host.tolist(), strict=True)]
+    size = CPU_CHUNK if predictor.device.type == "cpu" else OFFICIAL_CHUNK
+    for indices in groups.values():
+        for first in range(0, len(indices), size):
+            batch = indices[first : first + size]
+            answer = predictor.decode([embedding], PromptBatch.stack([prompts[each] for each in batch]))
+            slots = [
+                int(_recommended(scores, _is_ambiguous(prompts[each]))[0])
+                for each, scores in zip(batch, answer.scores.cpu(), strict=True)
+            ]
+            rows = torch.arange(len(batch))
+            logits, scores = answer.logits[rows, slots], answer.scores[rows, slots].clamp(0, 1)
+            numbers = torch.stack((scores, stability(logits)))
+            shown = _cleaned(logits, predictor, embedding, [prompts[each] for each in batch])
+            masks, (numbers_on_host,) = fetch_masks(shown, embedding.height, embedding.width, numbers)
+            columns = zip(masks, *numbers_on_host.tolist(), strict=True)
+            yield {each: Candidate(*values) for each, values in zip(batch, columns, strict=True)}
 
 
 def _cleaned(logits: Tensor, predictor: Predictor, embedding: ImageEmbedding, prompts: Sequence[Prompt]) -> Tensor:

@@ -180,8 +180,7 @@ class _Package:
         index = -1 if device.index is None else device.index
         # What lets several threads share a package cannot be captured in a CUDA graph (pytorch#148601).
         single_threaded = device.type == "cuda"
-        runners = 1 if single_threaded else torch.get_num_threads()  # as many threads as may use it at a time
-        self._loader = torch._C._aoti.AOTIModelPackageLoader(str(path), "model", single_threaded, runners, index)
+        self._loader = torch._C._aoti.AOTIModelPackageLoader(str(path), "model", single_threaded, 1, index)
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         # A package reads memory as contiguous, whatever the strides say.

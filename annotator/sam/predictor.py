@@ -135,10 +135,7 @@ class Graphs(NamedTuple):
 
 
 class Predictor:
-    """A SAM 2 checkpoint on a device. No answer depends on earlier calls.
-
-    One thread at a time may call it; on a CPU, several may call `decode`.
-    """
+    """A SAM 2 checkpoint on a device. No answer depends on earlier calls. One thread at a time may call it."""
 
     def __init__(
         self,
