@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from annotator.formats.archive import is_zip
 from annotator.formats.coco_boxes import read_coco
 from annotator.formats.csv_boxes import read_csv
 from annotator.formats.file_boxes import FileBox
@@ -18,7 +19,7 @@ def read(data: bytes, images: Sequence[ImageRecord], problems: Problems) -> list
 
     Raises `NotJson`, and `InvalidRequest` if it is none of them or too large.
     """
-    if data.startswith(b"PK"):
+    if is_zip(data):
         return read_zip(data, images, problems)
     if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         return read_coco(load_json(data, problems), images, problems)

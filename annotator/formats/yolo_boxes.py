@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import yaml
 
 from annotator.errors import InvalidRequest
+from annotator.formats.archive import Archive
 from annotator.formats.coco_images import Target, match_images
 from annotator.formats.dataset import FileCategory
 from annotator.formats.file_boxes import HAS_MASK, NOWHERE, FileBox, place_box
@@ -21,20 +19,18 @@ SUFFIXES = (".txt", ".yaml", ".yml", ".names")
 """Of all the files that matter."""
 
 _NAME_LISTS = ("classes.txt", "obj.names")
-_MAX_FILES = 200_000
 _MAX_BYTES = 256 << 20
 
 
 def read_zip(data: bytes, images: Sequence[ImageRecord], problems: Problems) -> list[FileBox]:
     """`read_yolo` of the files of a zip. Raises `InvalidRequest` if it is damaged, or too large unpacked."""
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
-        entries = [each for each in archive.infolist() if each.filename.lower().endswith(SUFFIXES)]
-        if len(entries) > _MAX_FILES or sum(each.file_size for each in entries) > _MAX_BYTES:
+    archive, files = Archive(data), {}
+    left = _MAX_BYTES
+    for name in (each for suffix in SUFFIXES for each in archive.names(suffix)):
+        files[name] = archive.read(name)
+        left -= len(files[name])
+        if left < 0:
             raise InvalidRequest("The zip holds too many labels: split it.")
-        files = {each.filename: archive.read(each) for each in entries}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError):
-        raise InvalidRequest("This file is not a zip that can be read.") from None
     return read_yolo(files, images, problems)
 
 
