@@ -38,8 +38,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder))
-        server.start()
         try:
+            server.start()
             print(json.dumps(_compare(server, _boxes(options.boxes), options.repeats), indent=1))
         finally:
             server.kill()
