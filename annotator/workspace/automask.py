@@ -8,7 +8,7 @@ from annotator.errors import InvalidPrompt
 from annotator.serving.segmenter import AutomaskOptions, JobStatus, Segmenter
 from annotator.types import Box, ImageRecord, Prompt
 from annotator.workspace.images import Images
-from annotator.workspace.prompting import check_prompt
+from annotator.workspace.prompt_checks import check_prompt
 
 MAX_POINTS_PER_SIDE = 64
 """Of the grid of clicks."""
