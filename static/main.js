@@ -23,6 +23,7 @@ import { createRail } from "./panels/rail.js";
 import { createReviewPanel } from "./panels/review.js";
 import { createStrip } from "./panels/strip.js";
 import { createToasts } from "./panels/toasts.js";
+import { createUses } from "./panels/uses.js";
 import { listenToFiles } from "./panels/uploads.js";
 import { createViewPanel } from "./panels/view.js";
 import { createCommands } from "./work/commands.js";
@@ -106,7 +107,7 @@ function build(root) {
     el("a", { href: API + path, download: name }).click();
 
   // What is around the canvas
-  const openHelp = createHelp(root, { store, setView, closed: focusCanvas });
+  const openHelp = createHelp(root, { store, setView, closed: focusCanvas, below: [createUses()] });
   const pick = listenToFiles(root, {
     files: (files) => void intake.take(files).then(focusCanvas),
     folder: (files) => void intake.takeFolder(files).then(focusCanvas),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from annotator.errors import Busy, InvalidPrompt
 from annotator.masks import rle as rles
-from annotator.serving.segmenter import Answer, Refinement, Segmenter
+from annotator.serving.segmenter import Answer, ImageSource, Refinement, Segmenter
 from annotator.types import MAX_OBJECTS, MAX_POINTS, RLE, BoolArray, Candidate, ImageRecord, Prompt
 from annotator.workspace.images import Images
 from annotator.workspace.views import View, check_inside, check_view, crop
@@ -58,19 +58,19 @@ class Prompting:
             return PendingAnswer(self._segmenter.prompt(image, prompt, refine, before, hover), lambda answer: answer)
         return self._prompt_in_view(record, prompt, refine, before, hover, view)
 
-    def prompt_many(self, record: ImageRecord, prompts: Sequence[Prompt]) -> Future[list[Candidate]]:
+    def prompt_many(self, image: ImageSource, prompts: Sequence[Prompt]) -> Future[list[Candidate]]:
         """Ask for the best mask of each of up to 1024 objects of the whole image, in one batch.
 
-        Raises InvalidPrompt naming the offending object, Busy.
+        The image need not be stored. Raises InvalidPrompt naming the offending object, Busy.
         """
         if not 0 < len(prompts) <= MAX_OBJECTS:
             raise InvalidPrompt(f"A request should have 1 to {MAX_OBJECTS} objects.", "objects")
         for index, prompt in enumerate(prompts):
             try:
-                check_prompt(prompt, record.height, record.width)
+                check_prompt(prompt, image.height, image.width)
             except InvalidPrompt as error:
                 raise InvalidPrompt(f"Object {index + 1}: {error}", f"objects[{index}].{error.field}") from None
-        return self._segmenter.prompt_many(self._images.source(record), prompts)
+        return self._segmenter.prompt_many(image, prompts)
 
     def _widened(self, view: View, record: ImageRecord) -> View | None:
         check_view(view, record.height, record.width)

@@ -31,7 +31,7 @@ class Workspace:
         self.images = Images(settings, store)
         self.annotations = Annotations(store)
         self.prompting = Prompting(segmenter, self.images)
-        self.automask = Automask(segmenter, self.images)
+        self.automask = Automask(segmenter)
         self.exchange = Exchange(store)
         self._lock = threading.Lock()
 

@@ -49,7 +49,8 @@ async def prompt(body: PromptRequest, request: Request, record: OwnImage, user: 
 async def prompt_many(body: PromptsRequest, request: Request, record: OwnImage, space: Space) -> Response:
     """One mask for each of many objects, decoded in one batch."""
     prompts = [each.prompt() for each in body.objects]
-    candidates = await result_of(request, await run_in_threadpool(space.prompting.prompt_many, record, prompts))
+    source = space.images.source(record)
+    candidates = await result_of(request, await run_in_threadpool(space.prompting.prompt_many, source, prompts))
     reply = await run_in_threadpool(lambda: PromptsAnswer.of(candidates).model_dump_json())
     return Response(reply, media_type="application/json")
 
