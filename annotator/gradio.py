@@ -22,6 +22,8 @@ from annotator.storage.store import Store
 from annotator.web.guests import Guests, Picture, Segmentation
 from annotator.workspace.workspace import Workspace
 
+__all__ = ["Segment", "Segmentation"]
+
 Value = Segmentation | Picture | None
 """What a component can be set to: a segmentation to go on with, or an image."""
 
@@ -106,12 +108,12 @@ def _guests(model: str) -> Guests:
     return Guests(Workspace(settings, Store(settings.store_url), segmenter))
 
 
-# The import must stay dynamic: Gradio drops `type="module"` from scripts. "change" has to stand here for Gradio.
+# The import must stay dynamic: Gradio drops `type="module"` from scripts.
 _ON_LOAD = """
 const root = element.querySelector("#annotator");
 const { root: address, api_prefix = "/gradio_api" } = window.gradio_config;
 import(address.replace(/[/]$/, "") + api_prefix + "/file=" + MODULE)
-  .then((module) => module.mount(root, { props, server, trigger, watch }))
+  .then((module) => module.mount(root, { props, server, watch }))
   .catch((error) => {
     root.textContent = "The component could not start: " + error.message;
   });

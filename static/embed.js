@@ -13,7 +13,6 @@ import { createWorkbench } from "./workbench.js";
  * @typedef {object} Component  what Gradio gives to a component's script
  * @property {{value: Value | null}} props
  * @property {{start: (nothing: null) => Promise<string>, send: (request: Sent & {session: string}) => Promise<Received | undefined>}} server
- * @property {(event: "change") => void} trigger
  * @property {(prop: "value", changed: () => void) => void} watch
  */
 
@@ -22,12 +21,12 @@ import { createWorkbench } from "./workbench.js";
  * @param {HTMLElement} root
  * @param {Component} component
  */
-export async function mount(root, { props, server, trigger, watch }) {
+export async function mount(root, { props, server, watch }) {
   const style = new URL("style.css", import.meta.url).href;
   if (!document.querySelector(`link[href="${style}"]`)) document.head.append(el("link", { rel: "stylesheet", href: style }));
   /** The value that both sides know. */
   let known = props.value;
-  let session = known?.session ?? (await server.start(null));
+  let session = known?.session ?? (await begin());
   const workbench = createWorkbench(root, {
     fetch: createTransport((request) => server.send({ ...request, session })),
     base: "/api/v1",
@@ -53,8 +52,7 @@ export async function mount(root, { props, server, trigger, watch }) {
     const value = { session, image: image.id, revision: history.revision };
     if (JSON.stringify(value) === JSON.stringify(known)) return;
     known = value;
-    props.value = value;
-    trigger("change");
+    props.value = value; // Gradio triggers "change" itself
   });
   watch("value", () => {
     const given = props.value;
@@ -62,9 +60,15 @@ export async function mount(root, { props, server, trigger, watch }) {
     void restart(given);
   });
 
+  async function begin() {
+    const started = await server.start(null);
+    if (!started) throw new Error("the server has failed, its log has the details.");
+    return started;
+  }
+
   /** Python has set another value. @param {Value | null} given */
   async function restart(given) {
-    session = given?.session ?? (await server.start(null));
+    session = given?.session ?? (await begin());
     known = given;
     await workbench.session.boot();
   }

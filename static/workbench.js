@@ -37,7 +37,7 @@ import { createTools } from "./work/tools.js";
 /** @typedef {ReturnType<typeof createWorkbench>} Workbench */
 
 const PREFERENCES = "annotator.view";
-const NARROW = 720;
+const NARROW = 720; // as in style.css
 /** Where there is room, a fitted image stays clear of the tool rail and the candidate bar. */
 const WIDE_INSETS = { left: 64, top: 14, right: 14, bottom: 66 };
 const NARROW_INSETS = { left: 6, top: 62, right: 6, bottom: 60 };
@@ -133,7 +133,7 @@ export function createWorkbench(root, { fetch, base, storage, tabStorage, keysOf
   });
   const resize = () => {
     const size = { width: box.clientWidth, height: box.clientHeight };
-    viewport.setScreen(size, size.width < NARROW ? NARROW_INSETS : WIDE_INSETS);
+    viewport.setScreen(size, innerWidth <= NARROW ? NARROW_INSETS : WIDE_INSETS);
     renderer.resize(size);
   };
   new ResizeObserver(resize).observe(box);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +14,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from pycocotools import mask as coco_mask
 
-from tests.conftest import SAMPLES, Server
+from tests.conftest import ROOT, SAMPLES, Server
 
 CAT = SAMPLES / "skimage_chelsea.jpg"
 CAT_URL = "data:image/jpeg;base64," + base64.b64encode(CAT.read_bytes()).decode()
@@ -54,6 +55,17 @@ def test_an_uploaded_image_is_segmented_and_exported(client: Client, server: Ser
     assert httpx.post(f"{api}/images/{image['id']}/annotations", json=new).status_code == 201
     file = client.predict(project=project, api_name="/export")
     assert json.loads(file["text"])["annotations"][0]["area"] == 2
+
+
+def test_the_example_of_the_documentation_runs(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("photo.jpg").write_bytes(CAT.read_bytes())
+    blocks = (ROOT / "docs/gradio.md").read_text().split("```python\n")
+    code = next(block for block in blocks if "gradio_client" in block).split("```")[0]
+    exec(code.replace("http://127.0.0.1:7860", server.url), {})
+    assert "'size': [300, 451]" in capsys.readouterr().out
 
 
 def test_everything_in_an_image_is_segmented(client: Client) -> None:

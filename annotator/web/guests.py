@@ -17,7 +17,7 @@ import httpx
 from fastapi import Request
 from PIL import Image
 
-from annotator.errors import NotFound
+from annotator.errors import InvalidMask, NotFound
 from annotator.masks import rle as rles
 from annotator.types import BoolArray, UInt8Array
 from annotator.web.auth import current_user
@@ -111,6 +111,9 @@ class Guests:
         revision = 0
         if given and given.masks:
             ids = {each.name: each.id for each in self._space.store.labels(project.id)}
+            for mask in given.masks:
+                if mask.shape != (record.height, record.width):
+                    raise InvalidMask(f"A mask is {mask.shape}; the image is {(record.height, record.width)}.")
             objects = [
                 NewObject(ids[label], rles.encode(mask), score, "import")
                 for mask, label, score in zip(given.masks, given.labels, given.scores, strict=True)
