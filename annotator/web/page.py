@@ -33,7 +33,7 @@ _HEAD = """
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 _MONO_FONTS = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
-_MAX_WAITING = 64
+_MAX_WAITING = 32
 """Calls of endpoints that wait; more are answered 503."""
 
 MOUNT_OPTIONS: dict[str, Any] = {

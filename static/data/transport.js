@@ -5,6 +5,8 @@
  * @typedef {{status: number, headers: Record<string, string>, text: string | null, base64: string | null}} Received
  */
 
+const CHUNK = 1 << 15; // bytes: a function takes only so many arguments
+
 /**
  * @param {(request: Sent) => Promise<Received | undefined>} send  undefined: the server has failed
  * @returns {typeof globalThis.fetch} for paths like "/api/v1/status"
@@ -12,7 +14,7 @@
 export function createTransport(send) {
   return async (input, init) => {
     const request = new Request(new URL(String(input), "http://server/"), init);
-    const body = request.method === "GET" ? "" : await toBase64(await request.blob());
+    const body = request.method === "GET" ? "" : toBase64(new Uint8Array(await request.arrayBuffer()));
     const path = request.url.slice(request.url.indexOf("/", "http://".length));
     const media_type = request.headers.get("Content-Type") ?? "";
     const reply = await send({ method: request.method, path, media_type, body });
@@ -24,12 +26,9 @@ export function createTransport(send) {
   };
 }
 
-/** @param {Blob} blob @returns {Promise<string>} */
-function toBase64(blob) {
-  return new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve(String(reader.result).split(",", 2)[1] ?? "");
-    reader.onerror = () => reject(reader.error);
-    reader.readAsDataURL(blob);
-  });
+/** @param {Uint8Array} bytes */
+function toBase64(bytes) {
+  let characters = "";
+  for (let at = 0; at < bytes.length; at += CHUNK) characters += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
+  return btoa(characters);
 }
