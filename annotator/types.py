@@ -134,6 +134,7 @@ class ImageRecord:
     """An image of a project. `content_key` is the sha256 of the stored file, `pixel_key` of the upright RGB pixels.
 
     `width` and `height` are those of the upright image; `orientation` is the EXIF value (1..8) that was applied.
+    `stretched` says that the file has more than 8 bits a sample, and its values were spread over 8.
     """
 
     id: str
@@ -145,6 +146,7 @@ class ImageRecord:
     height: int
     orientation: int = 1
     status: ImageStatus = "new"
+    stretched: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,15 @@ import { el } from "./panels/dom.js";
 import { createFolderPanel } from "./panels/folder.js";
 import { createHeader } from "./panels/header.js";
 import { createEmptyState } from "./panels/notices.js";
+import { createOffer } from "./panels/offer.js";
 import { createStrip } from "./panels/strip.js";
 import { listenToFiles } from "./panels/uploads.js";
 import { createUses } from "./panels/uses.js";
 import { createViewPanel } from "./panels/view.js";
+import { createBin } from "./work/bin.js";
 import { createExport } from "./work/export.js";
 import { createModels } from "./work/models.js";
+import { createProjects } from "./work/projects.js";
 import { createWorkbench } from "./workbench.js";
 
 /** @import { Workbench } from "./workbench.js" */
@@ -33,15 +36,19 @@ export function mount(root) {
 
 /** @param {HTMLElement} root @returns {Workbench} */
 function build(root) {
+  const storage = openStorage("localStorage");
   const workbench = createWorkbench(root, {
     fetch: fetch.bind(window),
     base: API,
-    storage: openStorage("localStorage"),
+    storage,
     tabStorage: openStorage("sessionStorage"),
     keysOf: document,
     belowKeys: [createUses()],
   });
-  const { store, api, toast, objects, session, intake, commands, setView, focusCanvas, stage, side, status } = workbench;
+  const { store, api, toast, ask, objects, session, intake, commands, setView, focusCanvas, stage, side, status } = workbench;
+  const projects = createProjects({ store, api, session, objects, toast });
+  const bin = createBin({ store, api, session, toast, ask });
+  const models = createModels({ store, api, toast, prepareAgain: session.prepareAgain });
   const download = (/** @type {string} */ path, /** @type {string} */ name) =>
     el("a", { href: API + path, download: name }).click();
   const pick = listenToFiles(root, document, {
@@ -49,13 +56,17 @@ function build(root) {
     folder: (files) => void intake.takeFolder(files).then(focusCanvas),
   });
   const pickFiles = () => pick.files();
-  stage.append(createEmptyState({ store, intake, pickFiles, focusCanvas }));
+  stage.append(
+    createEmptyState({ store, intake, pickFiles, focusCanvas }),
+    createOffer({ store, models, storage, focusCanvas }),
+  );
   root.prepend(
     createHeader({
       store,
       session,
+      projects,
       exportCoco: createExport({ store, api, objects, toast, download }),
-      models: createModels({ store, api, toast }),
+      models,
       commands,
       pickFiles,
       pickFolder: pick.folder,
@@ -66,7 +77,7 @@ function build(root) {
     }),
     stage,
     side,
-    createStrip({ store, session, intake, pickFiles, focusCanvas }),
+    createStrip({ store, session, intake, bin, pickFiles, focusCanvas }),
     status,
   );
   void session.boot().then(focusCanvas);

@@ -8,9 +8,11 @@ import { createApi } from "./data/api.js";
 import { createDrafts } from "./data/drafts.js";
 import { createOutbox } from "./data/outbox.js";
 import { createParking } from "./data/parking.js";
+import { createReviews } from "./data/reviews.js";
 import { VIEW, initialState } from "./data/state.js";
 import { recall, remember } from "./data/storage.js";
 import { createStore } from "./data/store.js";
+import { createAsk } from "./panels/ask.js";
 import { createCandidateBar } from "./panels/candidates.js";
 import { el } from "./panels/dom.js";
 import { createHelp } from "./panels/help.js";
@@ -25,6 +27,7 @@ import { createDetail } from "./work/detail.js";
 import { createIntake } from "./work/intake.js";
 import { listenToKeys } from "./work/keys.js";
 import { createLabels } from "./work/labels.js";
+import { createMerging } from "./work/merging.js";
 import { createObjects } from "./work/objects.js";
 import { createPrompting } from "./work/prompting.js";
 import { createReview } from "./work/review.js";
@@ -66,6 +69,7 @@ export function createWorkbench(root, { fetch, base, storage, tabStorage, keysOf
 
   // What a person does, on top of the canvas and the data
   const toast = createToasts(toastPlace, focusCanvas);
+  const ask = createAsk(root);
   const viewport = createViewport(() => {
     renderer.invalidate();
     detail.moved();
@@ -75,12 +79,13 @@ export function createWorkbench(root, { fetch, base, storage, tabStorage, keysOf
   const photo = createPhoto(() => renderer.invalidate(), fetch);
   const api = createApi({ fetch, base, onConnection: (online) => session.connection(online) });
   const outbox = createOutbox({ send: api.send, storage, onCount: (unsent) => store.set({ unsent }) });
-  const parking = createParking({ store, drafts: createDrafts(tabStorage) });
+  const parking = createParking({ store, drafts: createDrafts(tabStorage), reviews: createReviews(tabStorage) });
   const labels = createLabels({ store, api, toast });
   const prompting = createPrompting({ store, api, parking, toast });
   const objects = createObjects({ store, api, outbox, labels, toast, prompting });
   const review = createReview({ store, api, outbox, parking, objects, toast, chooseLabel: labels.chosen });
   const session = createSession({ store, api, outbox, labels, parking, objects, photo, toast, storage });
+  const merging = createMerging({ store, api, labels, objects, toast, ask });
   const renderer = createRenderer({ photoCanvas, overlayCanvas, photo, viewport, store, onPainted: prompting.painted });
   const tools = createTools({ box, viewport, store, prompting, objects, review, toast });
   const detail = createDetail({ store, viewport, toast });
@@ -107,7 +112,7 @@ export function createWorkbench(root, { fetch, base, storage, tabStorage, keysOf
     if (!store.get().draft.now) void objects.relabel(id);
     focusCanvas();
   };
-  const labelPanel = createLabelPanel({ store, labels, choose, focusCanvas });
+  const labelPanel = createLabelPanel({ store, labels, merging, choose, focusCanvas });
   const stage = el(
     "div",
     { class: "stage" },
@@ -160,6 +165,7 @@ export function createWorkbench(root, { fetch, base, storage, tabStorage, keysOf
     box,
     api,
     toast,
+    ask,
     objects,
     session,
     intake,

@@ -30,6 +30,11 @@ def needs_packages(item: pytest.Item) -> bool:
     return item.path.name in ("test_compile.py", "test_devices.py") and "cuda" not in item.name
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that wait for the compilation come last."""
+    items.sort(key=needs_packages)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """The packages are made while the other tests run. Of several test processes, the first one starts that."""
     is_first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
@@ -75,9 +80,9 @@ def free_port() -> int:
 class Server:
     """`annotator serve` in a process of its own, on a data folder that outlives it."""
 
-    def __init__(self, data_dir: Path, **variables: str) -> None:
+    def __init__(self, data_dir: Path, model: str = "nano", **variables: str) -> None:
         """`variables` are set in the server's environment."""
-        self.data_dir, self._variables = data_dir, variables
+        self.data_dir, self._model, self._variables = data_dir, model, variables
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -90,7 +95,7 @@ class Server:
             "ANNOTATOR_IMAGE_FOLDERS": str(SAMPLES),
             **self._variables,
         }
-        command = [sys.executable, "-m", "annotator", "serve", "--port", str(self.port), "--model", "nano"]
+        command = [sys.executable, "-m", "annotator", "serve", "--port", str(self.port), "--model", self._model]
         log = (self.data_dir / "server.log").open("ab")
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + 90

@@ -37,7 +37,7 @@ class FakeSegmenter:
         self.model = "fake"
 
     def info(self) -> ModelInfo:
-        return ModelInfo(self.model, "Fake", "abacus", "float32", 64, "eager", False, "a test", None, None, [])
+        return ModelInfo(self.model, "Fake", "abacus", "float32", 64, "eager", False, "a test", None, None, None, [])
 
     def has_embedding(self, key: str) -> bool:
         return key in self.encoded

@@ -468,6 +468,14 @@ def test_a_project_is_renamed_removed_and_restored(client: TestClient) -> None:
     assert client.get(f"{url}/labels").status_code == 200
 
 
+def test_an_image_says_that_its_values_were_stretched(client: TestClient, project: int) -> None:
+    values = np.linspace(1000, 3000, 48 * 64).astype(np.uint16).reshape(48, 64)
+    deep, plain = (cv2.imencode(".png", each)[1].tobytes() for each in (values, (values >> 8).astype(np.uint8)))
+    uploaded = upload(client, project, ("deep.png", deep), ("plain.png", plain)).json()["images"]
+    assert [each["stretched"] for each in uploaded] == [True, False]
+    assert client.get(f"/api/v1/images/{uploaded[0]['id']}").json()["stretched"]
+
+
 def test_removed_images_lie_in_a_bin_that_can_be_emptied(client: TestClient) -> None:
     project = client.post("/api/v1/projects", json={"name": "bin"}).json()["id"]
     photo = (SAMPLES / "skimage_coffee.jpg").read_bytes()
@@ -476,6 +484,8 @@ def test_removed_images_lie_in_a_bin_that_can_be_emptied(client: TestClient) -> 
         client.delete(f"/api/v1/images/{each}")
     images = f"/api/v1/projects/{project}/images"
     assert [each["id"] for each in client.get(f"{images}?removed=true").json()["images"]] == ids[:2]
+    assert client.get(f"/api/v1/images/{ids[0]}/thumbnail").status_code == 200, "they are shown there"
+    assert client.get(f"/api/v1/images/{ids[0]}/pixels").status_code == 404
     client.post(f"/api/v1/images/{ids[0]}/restore")
     assert client.delete(f"/api/v1/projects/{project}/bin").json() == {"removed": 1}
     assert client.get(f"{images}?removed=true").json()["total"] == 0
@@ -488,6 +498,7 @@ def test_labels_are_merged_and_split_again(client: TestClient, image: dict[str, 
         client.post(f"/api/v1/projects/{project}/labels", json={"name": n}).json()["id"] for n in ("cup", "mug")
     )
     kept = keep(client, image, mug, {"x": 0, "y": 0, "w": 1, "h": 1, "runs": [0, 1]}).json()["annotation"]
+    assert [client.get(f"/api/v1/labels/{each}/usage").json()["annotations"] for each in (mug, cup)] == [1, 0]
     assert client.patch(f"/api/v1/labels/{mug}", json={"name": "cup"}).status_code == 409
     assert client.post(f"/api/v1/labels/{mug}/merge", json={"into": cup}).json()["id"] == cup
     document = client.get(f"/api/v1/images/{image['id']}/document").json()
@@ -840,3 +851,15 @@ def test_an_object_that_is_no_prompt_is_named(client: TestClient, image: dict[st
     reply = client.post(f"/api/v1/images/{image['id']}/prompts", json={"objects": objects})
     assert (reply.status_code, reply.json()["field"]) == (422, "objects[1].points[0]")
     assert reply.json()["detail"].startswith("Object 2: The point (200, 9000) lies outside")
+
+
+def test_an_address_that_does_not_take_a_method_says_which_ones_it_takes(client: TestClient) -> None:
+    reply = client.request("TRACE", "/api/v1/projects/1/labels")
+    assert (reply.status_code, reply.headers["Allow"]) == (405, "GET, POST")
+    assert reply.json()["detail"] == "This address does not take this method."
+    assert client.get("/api/v1/nothing").json()["detail"] == "There is nothing here."
+
+
+def test_a_body_that_is_not_json_is_refused_in_one_sentence(client: TestClient) -> None:
+    reply = client.post("/api/v1/projects", content=b">\xff", headers={"Content-Type": "application/json"})
+    assert (reply.status_code, reply.json()["detail"]) == (400, "The body is not JSON.")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from annotator.types import MAX_NAME
+
 STATIC = Path(__file__).resolve().parent.parent / "static"
 # From the top to the bottom; a module may import what stands below it, and what stands beside it in its folder.
 FLOORS = ["main.js", "embed.js", "workbench.js", "panels", "work", "canvas", "data"]
@@ -25,6 +27,12 @@ def test_modules_of_the_page_import_only_downward(path: Path) -> None:
         assert target.is_file(), name
         assert floor_of(target) >= floor_of(path), name
     assert len(text.splitlines()) <= 300
+
+
+def test_fields_for_names_take_as_much_as_the_server() -> None:
+    limit = re.compile(r"MAX_NAME = (\d+)|maxlength: \"")
+    found = [(path.name, each) for path in MODULES for each in limit.findall(path.read_text())]
+    assert found == [("dom.js", str(MAX_NAME))]
 
 
 @pytest.mark.parametrize("path", sorted((STATIC / "data").glob("*.js")), ids=lambda path: path.name)

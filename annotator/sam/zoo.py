@@ -127,12 +127,26 @@ def is_present(spec: ModelSpec, models_dir: Path) -> bool:
     return checkpoint_path(spec, models_dir).is_file()
 
 
+def finest_model(device: str) -> str:
+    """The model to prefer to nano: large on CUDA, tiny on a CPU."""
+    return "large" if device.startswith("cuda") else "tiny"
+
+
 def default_model(device: str, models_dir: Path) -> tuple[str, str]:
-    """What `auto` means here: (name, why). Large on CUDA, tiny on a CPU, when its weights are here; else nano."""
-    wanted = "large" if device.startswith("cuda") else "tiny"
+    """What `auto` means here: (name, why). The finest model when its weights are here; else nano."""
+    wanted = finest_model(device)
     if is_present(MODELS[wanted], models_dir):
         return wanted, f"the best choice for {device}, and its weights are here"
     return "nano", f"bundled; the weights of '{wanted}' are not on this machine (annotator models --fetch {wanted})"
+
+
+def can_be_fetched(spec: ModelSpec) -> bool:
+    """True if the hub answers and has the checkpoint. Asks once, and waits some seconds at most."""
+    try:
+        _ask_hub(spec)
+    except Exception:  # the system's, huggingface_hub's and those of its HTTP client
+        return False
+    return True
 
 
 def fetch(spec: ModelSpec, models_dir: Path, progress: Progress | None = None) -> Path:
@@ -168,7 +182,6 @@ def _download(spec: ModelSpec, partial: Path, progress: Progress | None) -> None
 
     Uses `http_get`, since `hf_hub_download` deletes what arrived when the connection breaks.
     """
-    from huggingface_hub import get_session, hf_hub_url, hf_raise_for_status
     from huggingface_hub.file_download import http_get
 
     class Bar:
@@ -191,13 +204,24 @@ def _download(spec: ModelSpec, partial: Path, progress: Progress | None) -> None
     have = partial.stat().st_size if partial.exists() else 0
     if have > spec.size_bytes:
         have = 0
-    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
-    url = hf_hub_url(spec.repository, spec.filename, endpoint=endpoint)
     if have < spec.size_bytes:  # one quick try first: without a connection http_get would try for a minute
-        hf_raise_for_status(get_session().head(url, timeout=_TIMEOUT_S))
+        _ask_hub(spec)
     with partial.open("r+b" if have else "wb") as file:
         file.seek(have)
-        http_get(url, file, resume_size=have, expected_size=spec.size_bytes, tqdm_class=Bar)
+        http_get(_url(spec), file, resume_size=have, expected_size=spec.size_bytes, tqdm_class=Bar)
+
+
+def _url(spec: ModelSpec) -> str:
+    from huggingface_hub import hf_hub_url
+
+    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+    return hf_hub_url(spec.repository, spec.filename, endpoint=endpoint)
+
+
+def _ask_hub(spec: ModelSpec) -> None:
+    from huggingface_hub import get_session, hf_raise_for_status
+
+    hf_raise_for_status(get_session().head(_url(spec), timeout=_TIMEOUT_S))
 
 
 def _sha256(path: Path) -> str:

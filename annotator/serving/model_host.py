@@ -56,11 +56,14 @@ class ModelHost:
         self._compiler: threading.Thread | None = None
         self._compiling: subprocess.Popen[bytes] | None = None
         self._closed = False
+        self._offer: str | None = None
         self._ready = threading.Event()
         self._switching = threading.Lock()
         name, reason = settings.model, "chosen by --model"
         if name == "auto":
             name, reason = zoo.default_model(str(self.device), settings.models_dir)
+            if name == "nano":
+                threading.Thread(target=self._look_for_finer, name="offer", daemon=True).start()
         self.switch(name, reason)
 
     def switch(self, name: str, reason: str = "chosen in the page") -> None:
@@ -71,6 +74,11 @@ class ModelHost:
         spec = zoo.spec_of(name)
         self._loading = Loading(name, 0.0)
         threading.Thread(target=self._switch, args=(spec, reason), name=f"load-{name}", daemon=True).start()
+
+    def _look_for_finer(self) -> None:
+        spec = zoo.spec_of(zoo.finest_model(str(self.device)))
+        if zoo.can_be_fetched(spec):
+            self._offer = spec.name
 
     def _switch(self, spec: zoo.ModelSpec, reason: str) -> None:
         def progress(done: int, total: int) -> None:
@@ -177,6 +185,7 @@ class ModelHost:
             reason=self._reason,
             loading=self._loading,
             error=self._error,
+            offer=self._offer if name == "nano" and self._loading is None else None,
             choices=[
                 ModelChoice(spec.name, spec.title, zoo.is_present(spec, self._settings.models_dir), spec.size_bytes)
                 for spec in zoo.MODELS.values()

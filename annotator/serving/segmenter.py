@@ -108,7 +108,7 @@ class ModelInfo:
     """What serves now, and why. `name` is "" until the first model is loaded.
 
     `image_size` is the side of the model's input in pixels. `loading` is the model being fetched or built, `error` why
-    the last attempt failed.
+    the last attempt failed, `offer` a finer model that can be fetched now.
     """
 
     name: str
@@ -121,6 +121,7 @@ class ModelInfo:
     reason: str
     loading: Loading | None
     error: str | None
+    offer: str | None
     choices: list[ModelChoice]
 
 

@@ -103,11 +103,17 @@ def change(connection: Connection, label: Label) -> Label:
 
 def remove(connection: Connection, label: Label) -> None:
     """Hide the label and free its key. Raises `Conflict` if an annotation has it, unless its image is deleted."""
-    query = select(func.count()).select_from(annotation_rows.join(images)).where(~images.c.deleted)
-    count = connection.scalar(query.where(annotation_rows.c.label_id.in_(_counted_as(connection, label))))
+    count = usage(connection, label)
     if count:
         raise Conflict(f"The label {label.name} is used by {count} annotations; delete or relabel them first.")
     connection.execute(update(labels).where(labels.c.id == label.id).values(deleted=True, key=None))
+
+
+def usage(connection: Connection, label: Label) -> int:
+    """How many annotations have the label; those of deleted images do not count."""
+    query = select(func.count()).select_from(annotation_rows.join(images)).where(~images.c.deleted)
+    query = query.where(annotation_rows.c.label_id.in_(_counted_as(connection, label)))
+    return connection.execute(query).scalar_one()
 
 
 def merge(connection: Connection, label: Label, into: Label) -> None:

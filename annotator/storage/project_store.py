@@ -115,6 +115,11 @@ class ProjectStore(Database):
         with self._locked_label(label_id) as (connection, label):
             label_rows.remove(connection, label)
 
+    def label_usage(self, label: Label) -> int:
+        """How many annotations have the label; those of deleted images do not count."""
+        with self._reading() as connection:
+            return label_rows.usage(connection, label)
+
     def merge_labels(self, label_id: int, into: int) -> Label:
         """Let all annotations with a label count as those of another label of the project; returns that one.
 

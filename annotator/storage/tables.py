@@ -61,6 +61,7 @@ images = Table(
     Column("deleted", Boolean, nullable=False, default=False),
     Column("revision", Integer, nullable=False, default=0),
     Column("next_position", Integer, nullable=False, default=0),
+    Column("stretched", Boolean, nullable=False, server_default=false()),  # its values were spread over 8 bits
 )
 
 annotation_rows = Table(

@@ -49,4 +49,5 @@ def explain_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(_: Request, error: HTTPException) -> JSONResponse:
-        return error_response(error.status_code, str(error.detail))
+        text = "The body is not JSON." if error.status_code == 400 else str(error.detail)  # FastAPI's own is vague
+        return error_response(error.status_code, text, headers=dict(error.headers or {}))

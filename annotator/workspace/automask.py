@@ -9,7 +9,9 @@ from annotator.serving.segmenter import AutomaskOptions, AutomaskStatus, ImageSo
 from annotator.types import Box, Prompt
 from annotator.workspace.prompting import check_prompt
 
-_MAX_POINTS_PER_SIDE = 64
+MAX_POINTS_PER_SIDE = 64
+"""Of the grid of clicks."""
+
 _SPECK = 1e-4  # of the image: holes and specks up to this size are removed
 
 
@@ -26,8 +28,8 @@ class Automask:
 
         `image_id` is "" for an image that is not stored. Returns the run's id. Raises InvalidPrompt, Busy.
         """
-        if points_per_side is not None and not 1 <= points_per_side <= _MAX_POINTS_PER_SIDE:
-            raise InvalidPrompt(f"The grid can have 1 to {_MAX_POINTS_PER_SIDE} points a side.", "points_per_side")
+        if points_per_side is not None and not 1 <= points_per_side <= MAX_POINTS_PER_SIDE:
+            raise InvalidPrompt(f"The grid can have 1 to {MAX_POINTS_PER_SIDE} points a side.", "points_per_side")
         if region is not None:
             check_prompt(Prompt(box=region), image.height, image.width)
         options = AutomaskOptions(points_per_side, region, int(image.width * image.height * _SPECK))

@@ -64,6 +64,7 @@ class Images:
             width=decoded.width,
             height=decoded.height,
             orientation=decoded.orientation,
+            stretched=decoded.stretched,
         )
         self.library.add(record, data, decoded)
         self._remember(record.content_key, decoded.pixels)

@@ -12,7 +12,8 @@ from annotator.types import BoolArray, Candidate, CroppedRuns, Point, Prompt, UI
 
 Array = TypeVar("Array", UInt8Array, BoolArray)
 
-_MIN_VIEW = 16
+MIN_VIEW = 16
+"""Fewest pixels of a view's side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,9 @@ def crop(pixels: Array, view: View) -> Array:
 def check_view(view: View, height: int, width: int) -> None:
     """Raises InvalidPrompt unless the view lies in the image."""
     right, bottom = view.x + view.width, view.y + view.height
-    if min(view.width, view.height) < _MIN_VIEW or view.x < 0 or view.y < 0 or right > width or bottom > height:
+    if min(view.width, view.height) < MIN_VIEW or view.x < 0 or view.y < 0 or right > width or bottom > height:
         raise InvalidPrompt(
-            f"The view should lie inside the image and be at least {_MIN_VIEW} pixels wide and high.", "view"
+            f"The view should lie inside the image and be at least {MIN_VIEW} pixels wide and high.", "view"
         )
 
 

@@ -1,4 +1,4 @@
-/** What is in progress on each image. It waits while another image is open, and its drafts outlive a reload. */
+/** What is in progress on each image. It waits while another image is open, and outlives a reload. */
 
 import { NO_DRAFT } from "./draft.js";
 
@@ -12,27 +12,34 @@ const NOTHING = Object.freeze({ draft: NO_DRAFT, review: null });
 const SAVE_MS = 300;
 
 /**
- * @param {{store: Store, drafts: {load: () => Map<string, Draft>, save: (drafts: Map<string, Draft>) => void}}} context
+ * @param {{store: Store, drafts: {load: () => Map<string, Draft>, save: (drafts: Map<string, Draft>) => void},
+ *   reviews: {load: () => Review[], save: (reviews: Review[]) => void}}} context
  */
-export function createParking({ store, drafts }) {
+export function createParking({ store, drafts, reviews }) {
   /** Work on images that are not shown, by image id. @type {Map<string, Work>} */
   const parked = new Map([...drafts.load()].map(([id, draft]) => [id, { ...NOTHING, draft }]));
+  for (const review of reviews.load()) parked.set(review.imageId, { ...(parked.get(review.imageId) ?? NOTHING), review });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let saving;
 
   function save() {
     clearTimeout(saving);
     saving = undefined;
-    const { image, draft } = store.get();
-    const all = new Map([...parked].flatMap(([id, work]) => (work.draft.now ? [[id, work.draft]] : [])));
-    if (image && draft.now) all.set(image.id, draft);
-    drafts.save(all);
+    const { image, draft, review } = store.get();
+    const all = new Map(parked);
+    if (image && (draft.now || review)) all.set(image.id, { draft, review });
+    drafts.save(new Map([...all].flatMap(([id, work]) => (work.draft.now ? [[id, work.draft]] : []))));
+    reviews.save([...all.values()].flatMap((work) => work.review ?? []));
   }
   const saveSoon = () => (saving ??= setTimeout(save, SAVE_MS));
 
   store.watch(["draft"], ({ draft }) => {
     if (draft.now) saveSoon();
     else save(); // at once: a kept object must not come back as a draft
+  });
+  store.watch(["review"], ({ review }) => {
+    if (review) saveSoon();
+    else save();
   });
 
   /** @param {string} imageId @returns {Work} wherever it is */

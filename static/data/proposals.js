@@ -1,6 +1,6 @@
 /** Automatic masks under review: which of them are shown. */
 
-/** @import { BoundingBox, Filter, Proposal, Review } from "./types.d.ts" */
+/** @import { BoundingBox, Filter, Judged, Proposal, Review } from "./types.d.ts" */
 
 /** Boxes that overlap more show the same thing. It is the server's own limit (NMS) for automatic masks. */
 const SAME_THING = 0.7;
@@ -41,7 +41,7 @@ function filtered({ proposals, gone, filter }) {
   return apart.filter((item) => !gone.has(item.index));
 }
 
-/** @param {Proposal} one @param {Proposal} other @returns {boolean} */
+/** @param {Judged} one @param {Judged} other @returns {boolean} */
 export const sameThing = (one, other) => boxIou(one.bbox, other.bbox) > SAME_THING;
 
 /** @param {BoundingBox} a @param {BoundingBox} b */

@@ -30,16 +30,20 @@ export type RequestOptions = {
 /** Every request of the page and what the server answers to it. Failures are thrown as `ApiError`. */
 export interface Api {
   get(path: "/status", options?: RequestOptions): Promise<ServerStatus>;
-  get(path: "/projects", options?: RequestOptions): Promise<Project[]>;
+  get(path: "/projects" | "/projects?removed=true", options?: RequestOptions): Promise<Project[]>;
   get(path: "/samples", options?: RequestOptions): Promise<Sample[]>;
   get(path: `/projects/${number}/labels`, options?: RequestOptions): Promise<Label[]>;
   get(path: `/projects/${number}/images?${string}`, options?: RequestOptions): Promise<ImagePage>;
+  get(path: `/labels/${number}/usage`, options?: RequestOptions): Promise<{ annotations: number }>;
   get(path: `/folders?path=${string}`, options?: RequestOptions): Promise<{ images: string[] }>;
   get(path: `/jobs/${string}`, options?: RequestOptions): Promise<Job>;
   get(path: `/images/${string}/document`, options?: RequestOptions): Promise<ImageDocument>;
   get(path: `/images/${string}/history`, options?: RequestOptions): Promise<History>;
   get(path: `/images/${string}`, options?: RequestOptions): Promise<Image>;
   post(path: "/projects", body: { name: string }): Promise<Project>;
+  post(path: `/projects/${number}/restore`): Promise<Project>;
+  post(path: `/labels/${number}/merge`, body: { into: number }): Promise<Label>;
+  post(path: `/projects/${number}/labels/${number}/split`): Promise<Label>;
   post(path: `/projects/${number}/labels`, body: { name: string }): Promise<Label>;
   post(path: `/projects/${number}/images`, body: FormData): Promise<Uploaded>;
   post(path: `/projects/${number}/folder-images`, body: { path: string }): Promise<Image>;
@@ -55,10 +59,12 @@ export interface Api {
   post(path: `/images/${string}/${"undo" | "redo"}`, body: { revision: number }): Promise<ImageDocument>;
   post(path: `/images/${string}/automask`, body: { region: Box | null }): Promise<{ job_id: string }>;
   post(path: `/jobs/${string}/resume`): Promise<Job>;
+  patch(path: `/projects/${number}`, body: { name: string }): Promise<Project>;
   patch(path: `/labels/${number}`, body: LabelFields): Promise<Label>;
   patch(path: `/images/${string}`, body: { status: ImageStatus }): Promise<Image>;
   put(path: "/model", body: { name: string }): Promise<ServerStatus>;
-  delete(path: `/labels/${number}` | `/images/${string}` | `/jobs/${string}`): Promise<unknown>;
+  delete(path: `/projects/${number}/bin`): Promise<{ removed: number }>;
+  delete(path: `/projects/${number}` | `/labels/${number}` | `/images/${string}` | `/jobs/${string}`): Promise<unknown>;
   send: Send;
 }
 export type Send = (method: string, path: string, options?: RequestOptions) => Promise<unknown>;

@@ -22,10 +22,12 @@ export function initialState() {
   return {
     status: null,
     projects: [],
+    removedProjects: [],
     projectId: null,
     images: [],
     total: 0,
     queueStatus: "",
+    bin: [],
     samples: [],
     image: null,
     photoReady: false,

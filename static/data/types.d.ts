@@ -31,6 +31,8 @@ export type Image = {
   width: number;
   height: number;
   orientation: number;
+  /** Whether its file has more than 8 bits a sample; its values were spread over 8 bits. */
+  stretched: boolean;
   status: ImageStatus;
   /** "failed": the image could not be encoded ahead of time. A prompt tries again. */
   embedding: "ready" | "none" | "failed";
@@ -86,6 +88,8 @@ export type Model = {
   reason: string;
   loading: { name: string; fraction: number } | null;
   error: string | null;
+  /** A finer model that can be fetched now. */
+  offer: string | null;
 };
 export type ModelChoice = { name: string; title: string; ready: boolean; size_mb: number };
 export type ServerStatus = {
@@ -161,6 +165,8 @@ export type Proposal = {
   /** The click that found it. */
   point: [x: number, y: number];
 };
+/** What is remembered of a proposal that was kept or dropped. */
+export type Judged = Pick<Proposal, "index" | "bbox">;
 /** Least score, stability and area. `overlap` is the most IoU with the box of a better-scored proposal that is shown. */
 export type Filter = { score: number; stability: number; area: number; overlap: number };
 export type Review = {
@@ -173,16 +179,16 @@ export type Review = {
   total: number;
   proposals: Proposal[];
   /** Proposals kept or dropped, in this or in an earlier part of the run. */
-  judged: Proposal[];
+  judged: Judged[];
   /** Indices of those of `proposals` that are judged. */
   gone: Set<number>;
   /** Indices of those to be kept as one object. */
   together: Set<number>;
   filter: Filter;
   /** The objects made of proposals. */
-  kept: { ids: string[]; items: Proposal[] }[];
+  kept: { ids: string[]; items: Judged[] }[];
   /** What undo brings back before it touches objects. */
-  dropped: Proposal[][];
+  dropped: Judged[][];
   /** The proposal under the pointer. */
   hover: number | null;
 };
@@ -219,12 +225,16 @@ export type Scratch = {
 export type State = {
   status: ServerStatus | null;
   projects: Project[];
+  /** Those that can be restored. */
+  removedProjects: Project[];
   projectId: number | null;
   images: Image[];
   /** How many images the project has; `images` holds the pages loaded so far. */
   total: number;
   /** The status of the images shown in the queue, "" for all. */
   queueStatus: ImageStatus | "";
+  /** The project's removed images, as of the last look. */
+  bin: Image[];
   samples: Sample[];
   image: Image | null;
   photoReady: boolean;

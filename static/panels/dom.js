@@ -98,6 +98,16 @@ export function iconButton(name, title, onclick, options = {}) {
   );
 }
 
+/** Most characters of a name: the server's limit. */
+const MAX_NAME = 200;
+
+/**
+ * A field for the name of a project or a label.
+ * @param {Record<string, string>} props
+ * @returns {HTMLInputElement}
+ */
+export const nameInput = (props) => el("input", { type: "text", maxlength: String(MAX_NAME), ...props });
+
 /**
  * @param {number} value
  * @returns {string} 1234567 as "1.2 M", 12345 as "12.3 k"

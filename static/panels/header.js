@@ -7,15 +7,16 @@ import { createProjectMenu } from "./projects.js";
 /** @import { Store } from "../data/types.d.ts" */
 /** @import { Commands } from "../work/commands.js" */
 /** @import { Models } from "../work/models.js" */
+/** @import { Projects } from "../work/projects.js" */
 /** @import { Session } from "../work/session.js" */
 
 /**
- * @param {{store: Store, session: Session, exportCoco: () => Promise<void>, models: Models, commands: Commands, pickFiles: () => void,
- *   pickFolder: () => void, pickCoco: () => void, viewPanel: HTMLElement, folderPanel: HTMLElement, focusCanvas: () => void}} context
+ * @param {{store: Store, session: Session, projects: Projects, exportCoco: () => Promise<void>, models: Models, commands: Commands,
+ *   pickFiles: () => void, pickFolder: () => void, pickCoco: () => void, viewPanel: HTMLElement, folderPanel: HTMLElement, focusCanvas: () => void}} context
  */
 export function createHeader(context) {
-  const { store, session, exportCoco, models, commands, pickFiles, pickFolder, pickCoco, viewPanel, folderPanel, focusCanvas } =
-    context;
+  const { store, session, projects, exportCoco, models, commands, pickFiles, pickFolder, pickCoco } = context;
+  const { viewPanel, folderPanel, focusCanvas } = context;
   const upload = iconButton("upload", "Upload images (or drop, or paste them)", pickFiles, { words: "Upload" });
   const uploadFolder = iconButton("folderUp", "Add folder: upload the images in it (or drop it)", pickFolder, {
     class: "plain upload-folder",
@@ -65,7 +66,7 @@ export function createHeader(context) {
     "header",
     { class: "bar" },
     el("span", { class: "brand" }, icon("mark"), el("span", { class: "words" }, "Annotator")),
-    createProjectMenu({ store, session, focusCanvas }),
+    createProjectMenu({ store, projects, session, focusCanvas }),
     el("div", { class: "group" }, upload, uploadFolder, folder, auto, bring, download),
     title,
     el(

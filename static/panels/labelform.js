@@ -1,6 +1,6 @@
 /** The details of a label, changed in its place in the list. */
 
-import { el, iconButton } from "./dom.js";
+import { el, iconButton, nameInput } from "./dom.js";
 
 /** @import { Label, LabelFields } from "../data/types.d.ts" */
 
@@ -10,16 +10,14 @@ const KEYS = "123456789";
  * Enter, the button, and leaving the form save what was changed. Escape does not.
  * @param {Label} label
  * @param {HTMLElement} swatch
- * @param {{save: (fields: LabelFields) => Promise<boolean>, close: () => void}} use  the form stays open when `save` did not succeed
+ * @param {{save: (fields: LabelFields) => Promise<boolean>, close: () => void}} use  the form stays open when `save` is refused
  */
 export function createLabelForm(label, swatch, { save, close }) {
-  const name = el("input", { type: "text", value: label.name, "aria-label": "Name", maxlength: "100" });
-  const supercategory = el("input", {
-    type: "text",
+  const name = nameInput({ value: label.name, "aria-label": "Name" });
+  const supercategory = nameInput({
     value: label.supercategory,
     placeholder: "Supercategory",
     "aria-label": "Supercategory",
-    maxlength: "100",
   });
   const key = el("select", { "aria-label": "Key", title: "Key that chooses the label" }, el("option", { value: "" }, "–"));
   for (const digit of KEYS) key.append(el("option", {}, digit));

@@ -1,28 +1,23 @@
 /** The labels: choose, add, change, recolour, remove. */
 
-import { el, iconButton } from "./dom.js";
+import { el, iconButton, nameInput } from "./dom.js";
 import { createLabelForm } from "./labelform.js";
 import { createRadios } from "./radios.js";
 
 /** @import { Label, State, Store } from "../data/types.d.ts" */
 /** @import { Labels } from "../work/labels.js" */
+/** @import { Merging } from "../work/merging.js" */
 
 /**
- * @param {{store: Store, labels: Labels, choose: (id: number) => void, focusCanvas: () => void}} context
+ * @param {{store: Store, labels: Labels, merging: Merging, choose: (id: number) => void, focusCanvas: () => void}} context
  */
-export function createLabelPanel({ store, labels, choose, focusCanvas }) {
+export function createLabelPanel({ store, labels, merging, choose, focusCanvas }) {
   const list = createRadios({ class: "label-list", "aria-label": "Label of the next object" }, (index) =>
     store.set({ labelId: store.get().labels[index].id }),
   );
   /** The label whose form is open; the list is not drawn again while it is. @type {number | null} */
   let editing = null;
-  const input = el("input", {
-    type: "text",
-    placeholder: "New label",
-    maxlength: "80",
-    "aria-label": "New label",
-    enterkeyhint: "done",
-  });
+  const input = nameInput({ placeholder: "New label", "aria-label": "New label", enterkeyhint: "done" });
   const form = el(
     "form",
     { class: "field-row", onsubmit: add },
@@ -54,7 +49,7 @@ export function createLabelPanel({ store, labels, choose, focusCanvas }) {
       draw(store.get());
       if (focused) focusCanvas();
     };
-    const form = createLabelForm(label, swatch, { save: (fields) => labels.change(label.id, fields), close });
+    const form = createLabelForm(label, swatch, { save: (fields) => merging.change(label, fields), close });
     editing = label.id;
     row.replaceWith(form.element);
     form.focus();

@@ -58,10 +58,16 @@ export function createNotices({ store }) {
 /** @param {{store: Store}} context */
 export function createStatusBar({ store }) {
   const size = el("span", { class: "size" });
+  const stretched = el(
+    "span",
+    { title: "The file has more than 8 bits a sample. Its values are spread over 8 bits, for you and for the model." },
+    "stretched for display",
+  );
   const zoom = el("span", { class: "zoom" });
   const timing = el("span", { class: "timing", title: "Click to paint, and the server's share of it" });
   store.watch(["image"], ({ image }) => {
     size.textContent = image ? `${image.width} × ${image.height}` : "";
+    stretched.hidden = !image?.stretched;
     zoom.hidden = !image;
   });
   store.watch(["timing"], ({ timing: spans }) => {
@@ -73,7 +79,7 @@ export function createStatusBar({ store }) {
     }
   });
   return {
-    element: el("footer", { class: "status" }, size, zoom, el("span", { class: "space" }), timing),
+    element: el("footer", { class: "status" }, size, stretched, zoom, el("span", { class: "space" }), timing),
     /** @param {number} scale */
     setZoom(scale) {
       zoom.textContent = `${Math.round(scale * 100)} %`;

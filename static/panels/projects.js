@@ -1,28 +1,41 @@
-/** The menu of the projects: the one shown, the others, and a new one. */
+/** The menu of the projects: the one shown, the others, a new one, and those that were removed. */
 
-import { el, icon, iconButton } from "./dom.js";
+import { el, icon, iconButton, nameInput } from "./dom.js";
+import { createKeyedList } from "./keyed.js";
 import { anchor } from "./popover.js";
 
-/** @import { Store } from "../data/types.d.ts" */
+/** @import { Project, State, Store } from "../data/types.d.ts" */
+/** @import { Projects } from "../work/projects.js" */
 /** @import { Session } from "../work/session.js" */
 
 /**
- * @param {{store: Store, session: Session, focusCanvas: () => void}} context
+ * @param {{store: Store, projects: Projects, session: Pick<Session, "switchProject">, focusCanvas: () => void}} context
  */
-export function createProjectMenu({ store, session, focusCanvas }) {
+export function createProjectMenu({ store, projects, session, focusCanvas }) {
   const name = el("span", { class: "clip" });
   const button = el("button", { type: "button", class: "button project" }, icon("project"), name, icon("caret"));
   const list = el("div", { class: "menu project-list" });
-  const field = el("input", { type: "text", placeholder: "New project", "aria-label": "New project", maxlength: "100" });
+  const field = nameInput({ placeholder: "New project", "aria-label": "New project" });
   const form = el(
     "form",
     { class: "field-row", onsubmit: add },
     field,
     iconButton("plus", "Add the project", () => form.requestSubmit(), { class: "small" }),
   );
-  const panel = el("div", { class: "menu project-menu" }, list, form);
+  const removedCount = el("span", { class: "count" });
+  const removedList = el("div", { class: "menu project-list" });
+  const removed = el("details", { class: "removed" }, el("summary", {}, "Removed projects ", removedCount), removedList);
+  const panel = el("div", { class: "menu project-menu" }, list, form, removed);
+  const rows = createKeyedList(list, row);
+  const removedRows = createKeyedList(removedList, removedRow);
+  /** The project whose name is being changed. @type {number | null} */
+  let renaming = null;
+
   const show = anchor(button, panel);
-  button.addEventListener("click", () => void session.refreshProjects());
+  button.addEventListener("click", () => {
+    edit(null);
+    void projects.refresh();
+  });
 
   /** @param {Event} event */
   async function add(event) {
@@ -31,28 +44,85 @@ export function createProjectMenu({ store, session, focusCanvas }) {
     if (!wanted) return;
     show(false);
     focusCanvas();
-    if (await session.addProject(wanted)) field.value = "";
+    if (await projects.add(wanted)) field.value = "";
   }
 
-  store.watch(["projects", "projectId"], ({ projects, projectId }) => {
-    const current = projects.find((project) => project.id === projectId);
-    name.textContent = current?.name ?? "";
+  /** @param {number | null} id */
+  function edit(id) {
+    renaming = id;
+    draw(store.get());
+    /** @type {HTMLInputElement | null} */ (list.querySelector("input"))?.select();
+  }
+
+  /** @param {{key: string, name: string, shown: boolean, renamed: boolean}} values */
+  function row({ key, name, shown, renamed }) {
+    const project = { id: Number(key), name };
+    if (renamed) return nameForm(project);
+    return el(
+      "div",
+      { class: shown ? "project-row chosen" : "project-row" },
+      el(
+        "button",
+        {
+          type: "button",
+          class: "item",
+          title: name,
+          "aria-current": shown && "true",
+          dataset: { closes: "" },
+          onclick: () => void session.switchProject(project.id).then(focusCanvas),
+        },
+        el("span", { class: "clip" }, name),
+      ),
+      iconButton("pencil", `Rename ${name}`, () => edit(project.id), { class: "plain small onhover" }),
+      iconButton("trash", `Remove ${name}`, () => void projects.remove(project), { class: "plain small onhover" }),
+    );
+  }
+
+  /** @param {Project} project */
+  function nameForm(project) {
+    const input = nameInput({ value: project.name, "aria-label": `Name of ${project.name}` });
+    const rename = async (/** @type {Event} */ event) => {
+      event.preventDefault();
+      const wanted = input.value.trim();
+      if (wanted && wanted !== project.name && !(await projects.rename(project, wanted))) return;
+      edit(null);
+      rows.find(String(project.id))?.querySelector("button")?.focus();
+    };
+    const save = iconButton("check", "Save (Enter)", () => form.requestSubmit(), { class: "small" });
+    const form = el("form", { class: "field-row", onsubmit: rename }, input, save);
+    return form;
+  }
+
+  /** @param {{key: string, name: string}} values */
+  function removedRow({ key, name }) {
+    const project = { id: Number(key), name };
+    const restore = el(
+      "button",
+      {
+        type: "button",
+        class: "button small",
+        "aria-label": `Restore ${name}`,
+        dataset: { closes: "" },
+        onclick: () => void projects.restore(project).then(focusCanvas),
+      },
+      "Restore",
+    );
+    return el("div", { class: "project-row" }, el("span", { class: "clip", title: name }, name), restore);
+  }
+
+  /** @param {State} state */
+  function draw({ projects: all, removedProjects, projectId }) {
+    name.textContent = all.find((project) => project.id === projectId)?.name ?? "";
     button.title = `Project: ${name.textContent}`;
     button.setAttribute("aria-label", button.title);
-    list.replaceChildren(
-      ...projects.map((project) =>
-        el(
-          "button",
-          {
-            type: "button",
-            class: project === current ? "item chosen" : "item",
-            dataset: { closes: "" },
-            onclick: () => void session.switchProject(project.id).then(focusCanvas),
-          },
-          el("span", { class: "clip" }, project.name),
-        ),
-      ),
+    rows.show(
+      all.map(({ id, name }) => ({ key: String(id), name, shown: id === projectId, renamed: id === renaming })),
     );
-  });
+    removedRows.show(removedProjects.map(({ id, name }) => ({ key: String(id), name })));
+    removed.hidden = removedProjects.length === 0;
+    removedCount.textContent = String(removedProjects.length);
+  }
+
+  store.watch(["projects", "removedProjects", "projectId"], draw);
   return el("span", { class: "anchor" }, button, panel);
 }

@@ -1,19 +1,21 @@
 /** The image queue and, behind it, the samples. */
 
+import { createBinPanel } from "./bin.js";
 import { el, icon, iconButton } from "./dom.js";
 import { createKeyedList } from "./keyed.js";
 import { shownQueue } from "../work/queue.js";
 
 /** @import { Image, ImageStatus, Sample, State, Store } from "../data/types.d.ts" */
+/** @import { Bin } from "../work/bin.js" */
 /** @import { Intake } from "../work/intake.js" */
 /** @import { Session } from "../work/session.js" */
 
 const STATUS = { new: "new", in_progress: "in progress", done: "done" };
 
 /**
- * @param {{store: Store, session: Session, intake: Intake, pickFiles: () => void, focusCanvas: () => void}} context
+ * @param {{store: Store, session: Session, intake: Intake, bin: Bin, pickFiles: () => void, focusCanvas: () => void}} context
  */
-export function createStrip({ store, session, intake, pickFiles, focusCanvas }) {
+export function createStrip({ store, session, intake, bin, pickFiles, focusCanvas }) {
   const add = el(
     "button",
     { type: "button", class: "tile add", title: "Upload images", "aria-label": "Upload images", onclick: pickFiles },
@@ -62,7 +64,7 @@ export function createStrip({ store, session, intake, pickFiles, focusCanvas }) 
       el("span", { class: `state ${status} ${embedding === "ready" ? "ready" : ""}` }),
       annotations ? el("span", { class: "badge" }, String(annotations)) : null,
     );
-    const remove = iconButton("close", `Remove ${name}`, () => void session.removeImage(id).then(focusCanvas), {
+    const remove = iconButton("close", `Remove ${name}`, () => void bin.remove(id).then(focusCanvas), {
       class: "small tile-remove",
     });
     return el("div", { class: "tile-box", role: "listitem" }, open, remove);
@@ -108,7 +110,7 @@ export function createStrip({ store, session, intake, pickFiles, focusCanvas }) 
     );
   });
 
-  return el("nav", { class: "strip", "aria-label": "Image queue" }, add, side, scroller);
+  return el("nav", { class: "strip", "aria-label": "Image queue" }, add, side, scroller, createBinPanel({ store, bin, focusCanvas }));
 }
 
 /** @param {Sample} sample @param {Pick<Intake, "addSample">} intake @param {() => void} focusCanvas */

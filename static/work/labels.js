@@ -1,5 +1,7 @@
 /** The project's labels. */
 
+import { createTurns } from "../data/turns.js";
+
 /** @import { Label, LabelFields, Store, Toast } from "../data/types.d.ts" */
 /** @import { Api } from "../data/routes.d.ts" */
 
@@ -12,24 +14,9 @@ const FIRST_NAME = "object";
  */
 export function createLabels({ store, api, toast }) {
   const all = () => store.get().labels;
-  let lastRequest = Promise.resolve();
+  const inTurn = createTurns(); // a list of labels is never older than the labels shown
   /** The label being added; it will be the chosen one. @type {Promise<number | null> | null} */
   let adding = null;
-
-  /**
-   * Requests go one after the other: a list of labels is never older than the labels shown.
-   * @template T
-   * @param {() => Promise<T>} request
-   * @returns {Promise<T>}
-   */
-  function inTurn(request) {
-    const reply = lastRequest.then(request);
-    lastRequest = reply.then(
-      () => {},
-      () => {},
-    );
-    return reply;
-  }
 
   /** @param {string} name @returns {Promise<number | null>} the id of the label of that name; it is made when there is none */
   function add(name) {

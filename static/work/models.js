@@ -7,13 +7,15 @@
 
 const POLL_MS = 500;
 const COMPILE_POLL_MS = 3000;
+/** By then the server knows whether the hub answers. */
+const OFFER_MS = 6000;
 
 const pause = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
- * @param {{store: Store, api: Api, toast: Toast}} context
+ * @param {{store: Store, api: Api, toast: Toast, prepareAgain: () => Promise<void>}} context
  */
-export function createModels({ store, api, toast }) {
+export function createModels({ store, api, toast, prepareAgain }) {
   /** @param {string} name */
   async function choose(name) {
     const progress = toast(`Loading ${name} …`, { kind: "progress" });
@@ -28,6 +30,7 @@ export function createModels({ store, api, toast }) {
       store.set({ status });
       if (status.model.name !== name) throw new Error(status.model.error ?? `${name} could not be loaded.`);
       toast(`Now using ${name}.`);
+      void prepareAgain();
       void followCompiling();
     } catch (error) {
       toast(`The model was not changed: ${/** @type {Error} */ (error).message}`, { kind: "error" });
@@ -38,12 +41,20 @@ export function createModels({ store, api, toast }) {
 
   /** Keeps the status fresh while the model is compiled in the background. */
   async function followCompiling() {
-    while (store.get().status?.model.compiling) {
-      await pause(COMPILE_POLL_MS);
-      const status = await api.get("/status", { retry: "never" }).catch(() => null);
-      if (status) store.set({ status });
-    }
+    while (store.get().status?.model.compiling) await refresh(COMPILE_POLL_MS);
   }
-  store.watch(["booted"], ({ booted }) => void (booted && followCompiling()));
+
+  /** @param {number} wait */
+  async function refresh(wait) {
+    await pause(wait);
+    const status = await api.get("/status", { retry: "never" }).catch(() => null);
+    if (status) store.set({ status });
+  }
+
+  store.watch(["booted"], ({ booted, status }) => {
+    if (!booted) return;
+    void followCompiling();
+    if (status?.model.name === "nano" && !status.model.offer) void refresh(OFFER_MS);
+  });
   return { choose };
 }

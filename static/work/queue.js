@@ -4,6 +4,13 @@
 /** @import { Api } from "../data/routes.d.ts" */
 
 const PAGE = 200;
+/** Most images that the server sends at once. */
+const MOST = 1000;
+/**
+ * Where the next page begins, null after the last one, and the page on its way.
+ * @type {Readonly<{next: string | null, coming: Promise<void> | null}>}
+ */
+const FIRST_PAGE = { next: "", coming: null };
 
 /**
  * @param {Pick<State, "images" | "image" | "queueStatus">} state
@@ -17,11 +24,8 @@ export function shownQueue({ images, image, queueStatus }) {
  * @param {{store: Store, api: Api}} context
  */
 export function createQueue({ store, api }) {
-  /**
-   * Where the next page begins, null after the last one, and the page on its way.
-   * @type {{next: string | null, coming: Promise<void> | null}}
-   */
-  let pages = { next: "", coming: null };
+  let pages = { ...FIRST_PAGE };
+  const startPages = () => (pages = { ...FIRST_PAGE });
   const hasMore = () => pages.next !== null;
 
   /** Fetches the next page, if there is one. Calls at the same time share one request. */
@@ -46,6 +50,25 @@ export function createQueue({ store, api }) {
     store.set({ images: [...images, ...missing(reply.images)], total: reply.total });
   }
 
+  /** @param {{next: string | null}} of @param {number} wanted  images, at least */
+  async function fetchAgain(of, wanted) {
+    const { projectId } = store.get();
+    /** @type {Image[]} */
+    const images = [];
+    let total = 0;
+    do {
+      const after = of.next && `&after=${of.next}`;
+      const reply = await api.get(`/projects/${projectId ?? 0}/images?limit=${MOST}${after}`);
+      if (of !== pages) return; // another project was chosen meanwhile
+      images.push(...reply.images);
+      total = reply.total;
+      of.next = reply.next;
+    } while (of.next !== null && images.length < wanted);
+    const ids = new Set(images.map((image) => image.id));
+    const added = of.next === null ? [] : store.get().images.filter((image) => !ids.has(image.id)); // at the queue's end
+    store.set({ images: [...images, ...added], total });
+  }
+
   /** @param {Image[]} some @returns {Image[]} those that are not in the queue yet */
   function missing(some) {
     const ids = new Set(store.get().images.map((image) => image.id));
@@ -56,7 +79,7 @@ export function createQueue({ store, api }) {
     loadMore,
     /** Begins with the queue of another project. */
     restart() {
-      pages = { next: "", coming: null };
+      startPages();
       store.set({ images: [], total: 0, queueStatus: "" });
     },
     /** @param {string} id @returns {Promise<Image | undefined>} the image, once its page is loaded; undefined when it is gone */
@@ -73,16 +96,18 @@ export function createQueue({ store, api }) {
       const updated = (/** @type {Image} */ item) => (item.id === id ? { ...item, ...fields } : item);
       store.set({ image: image && updated(image), images: images.map(updated) });
     },
-    /**
-     * @param {Image[]} added
-     * @param {number} [place]  in the queue; its end by default
-     * @returns {Image[]} those that belong to the project shown; they are in the queue now
-     */
-    adopt(added, place = store.get().images.length) {
+    /** Fetches again what is loaded: an image has come back to its place. */
+    reload() {
+      const of = startPages();
+      of.coming = fetchAgain(of, store.get().images.length + 1).finally(() => (of.coming = null));
+      return of.coming;
+    },
+    /** @param {Image[]} added @returns {Image[]} those that belong to the project shown; they are at the queue's end now */
+    adopt(added) {
       const { images, total, projectId } = store.get();
       const here = added.filter((image) => image.project_id === projectId);
       const fresh = missing(here);
-      store.set({ images: images.toSpliced(place, 0, ...fresh), total: total + fresh.length });
+      store.set({ images: [...images, ...fresh], total: total + fresh.length });
       return here;
     },
     /** @param {string} id */

@@ -1,9 +1,10 @@
 /** Automatic masks: a job that can be cancelled, then a review of its proposals with live filters. */
 
 import { indicesInside, proposalAt } from "../canvas/hits.js";
-import { OPEN_FILTER, gathered, sameThing, visibleProposals } from "../data/proposals.js";
+import { gathered, sameThing, visibleProposals } from "../data/proposals.js";
+import { newReview } from "../data/reviews.js";
 
-/** @import { Box, Filter, Image, ImageDocument, Position, Proposal, Review, Store, Toast } from "../data/types.d.ts" */
+/** @import { Box, Filter, ImageDocument, Job, Judged, Position, Proposal, Review, Store, Toast } from "../data/types.d.ts" */
 /** @import { Api } from "../data/routes.d.ts" */
 /** @import { Outbox } from "../data/outbox.js" */
 /** @import { Parking } from "../data/parking.js" */
@@ -14,32 +15,9 @@ import { OPEN_FILTER, gathered, sameThing, visibleProposals } from "../data/prop
 
 const POLL_MS = 300;
 
-let lastReview = 0;
-
 /** @param {Proposal} proposal @param {number} label */
 function newObject({ mask, score, point }, label) {
   return { label_id: label, mask, score, source: "auto", prompts: { points: [[...point, 1]], box: null } };
-}
-
-/** @param {string} imageId @returns {Review} */
-function newReview(imageId) {
-  lastReview += 1;
-  return {
-    id: lastReview,
-    imageId,
-    jobId: "",
-    state: "running",
-    done: 0,
-    total: 0,
-    proposals: [],
-    judged: [],
-    gone: new Set(),
-    together: new Set(),
-    filter: OPEN_FILTER,
-    kept: [],
-    dropped: [],
-    hover: null,
-  };
 }
 
 /**
@@ -51,6 +29,8 @@ export function createReview({ store, api, outbox, parking, objects, toast, choo
   let closed = null;
   const objectIds = () => store.get().annotations.map((item) => item.id);
   const shown = () => store.get().review;
+  /** Ids of the reviews whose runs are asked about. @type {Set<number>} */
+  const followed = new Set();
 
   /** @param {Run} run @returns {Review | null} as it is now; null when it was closed */
   function find({ id, imageId }) {
@@ -70,24 +50,42 @@ export function createReview({ store, api, outbox, parking, objects, toast, choo
   }
 
   store.watch(["review"], ({ review }) => {
+    if (review?.state === "running" && review.jobId && !followed.has(review.id)) void comeBack(review);
     if (review?.state !== "done" || review.proposals.length) return;
     discard(review);
     toast("Auto-mask found nothing here.");
   });
 
-  /** @param {Run} run */
-  async function poll(run) {
-    while (find(run)?.state === "running") {
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      const before = find(run);
-      if (!before) return;
-      const job = await api.get(`/jobs/${before.jobId}`, { retry: "always" });
-      const now = find(run);
-      if (!now) return;
-      const isJudged = (/** @type {Proposal} */ item) => now.judged.some((old) => sameThing(old, item));
-      const gone = new Set(job.proposals.filter(isJudged).map((item) => item.index));
-      patch(run, { state: job.state, done: job.done, total: job.total, proposals: job.proposals, gone });
-      if (job.state === "failed") toast(`Auto-mask stopped: ${job.error ?? "the job failed."}`, { kind: "error" });
+  /** Asks how far the run is, until it ends or its review is closed. @param {Run} run */
+  async function follow(run) {
+    followed.add(run.id);
+    try {
+      for (let now = find(run); now?.state === "running"; now = find(run)) {
+        takeAnswer(run, await api.get(`/jobs/${now.jobId}`, { retry: "always" }));
+        if (find(run)?.state === "running") await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      }
+    } finally {
+      followed.delete(run.id);
+    }
+  }
+
+  /** @param {Run} run @param {Job} job */
+  function takeAnswer(run, { state, done, total, proposals, error }) {
+    const now = find(run);
+    if (!now) return;
+    const isJudged = (/** @type {Proposal} */ item) => now.judged.some((old) => sameThing(old, item));
+    const gone = new Set(proposals.filter(isJudged).map((item) => item.index));
+    patch(run, { state, done, total, proposals, gone });
+    if (state === "failed") toast(`Auto-mask stopped: ${error ?? "the job failed."}`, { kind: "error" });
+  }
+
+  /** Goes on with a review that an earlier page began. @param {Run} run */
+  async function comeBack(run) {
+    try {
+      await follow(run);
+    } catch (error) {
+      discard(run);
+      toast(`The review of automatic masks is lost: ${/** @type {Error} */ (error).message}`, { kind: "error" });
     }
   }
 
@@ -106,13 +104,13 @@ export function createReview({ store, api, outbox, parking, objects, toast, choo
     return chosen;
   }
 
-  /** Takes a judgement back. @param {Run} run @param {Proposal[]} chosen */
+  /** Takes a judgement back. @param {Run} run @param {Judged[]} chosen */
   function unjudge(run, chosen) {
     const now = find(run);
     if (!now) return;
     const gone = new Set(now.gone);
     for (const item of chosen) gone.delete(item.index);
-    patch(run, { judged: now.judged.filter((item) => !chosen.includes(item)), gone });
+    patch(run, { judged: now.judged.filter((old) => !chosen.some((item) => sameThing(old, item))), gone });
   }
 
   /** @param {number[]} indices @param {boolean} [merge]  into one object @returns {Promise<boolean>} whether they were kept */
@@ -148,7 +146,7 @@ export function createReview({ store, api, outbox, parking, objects, toast, choo
         const { job_id: jobId } = await api.post(`/images/${image.id}/automask`, { region });
         if (!find(run)) return void api.delete(`/jobs/${jobId}`);
         patch(run, { jobId });
-        await poll(run);
+        await follow(run);
       } catch (error) {
         if (shown()?.id !== run.id) return patch(run, { state: "failed" });
         discard(run);
@@ -171,7 +169,7 @@ export function createReview({ store, api, outbox, parking, objects, toast, choo
         await api.post(`/jobs/${now.jobId}/resume`);
         if (!find(now)) return void api.delete(`/jobs/${now.jobId}`);
         patch(now, { state: "running", proposals: [], gone: new Set(), together: new Set(), hover: null });
-        await poll(now);
+        await follow(now);
       } catch (error) {
         patch(now, { state: "cancelled" });
         toast(`Auto-mask could not go on: ${/** @type {Error} */ (error).message}`, { kind: "error" });

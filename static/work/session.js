@@ -113,6 +113,16 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
     }
   }
 
+  /** Has the server encode the open image and the next ones again, after a change of the model. */
+  async function prepareAgain() {
+    const { image } = store.get();
+    if (!image) return;
+    const opened = await api.post(`/images/${image.id}/open`, { upcoming: upcoming(image.id) }).catch(() => null);
+    if (!opened) return; // the next click encodes
+    update(image.id, { embedding: opened.image.embedding });
+    void watchEmbedding(image.id);
+  }
+
   async function reconnect() {
     if (reconnecting) return;
     reconnecting = true;
@@ -149,7 +159,7 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
     close();
     const ticket = opening;
     queue.restart();
-    store.set({ booted: false, projectId: id, labels: [], labelId: null });
+    store.set({ booted: false, projectId: id, labels: [], labelId: null, bin: [] });
     remember(storage, LAST_PROJECT, String(id));
     const label = Number(storage.getItem(LAST_LABEL + id)); // before another one is chosen for now
     await Promise.all([labels.load(), loadMore()]);
@@ -187,29 +197,14 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
   }, POLL_HISTORY_MS);
 
   return {
+    prepareAgain,
     boot,
     open,
     adopt,
     loadMore,
+    reload: queue.reload,
     filter: queue.filter,
     switchProject,
-    /** Fetches the projects again: another tab may have made one. */
-    async refreshProjects() {
-      const projects = await api.get("/projects", { retry: "never" }).catch(() => null);
-      if (projects && projects.length !== store.get().projects.length) store.set({ projects });
-    },
-    /** @param {string} name @returns {Promise<boolean>} whether there is such a project now; if so, it is shown */
-    async addProject(name) {
-      try {
-        const project = await api.post("/projects", { name });
-        store.set({ projects: [...store.get().projects, project] });
-        await switchProject(project.id);
-        return true;
-      } catch (error) {
-        toast(`The project was not added: ${/** @type {Error} */ (error).message}`, { kind: "error" });
-        return false;
-      }
-    },
     /** @param {boolean} online */
     connection(online) {
       if (online !== store.get().online) store.set({ online });
@@ -237,34 +232,15 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
         toast(`The status was not changed: ${/** @type {Error} */ (error).message}`, { kind: "error" });
       }
     },
-    /** @param {string} id */
-    async removeImage(id) {
-      try {
-        await api.delete(`/images/${id}`);
-      } catch (error) {
-        return void toast(`The image could not be removed: ${/** @type {Error} */ (error).message}`, { kind: "error" });
-      }
-      const { image, images } = store.get();
+    /** Takes an image out of the queue. If it is open, its neighbour is opened. @param {string} id */
+    async drop(id) {
       const index = shownQueue(store.get()).findIndex((item) => item.id === id);
-      const place = images.findIndex((item) => item.id === id);
-      const { annotations: count = 0 } = images[place] ?? {};
       queue.drop(id);
-      if (image?.id === id) {
-        const left = shownQueue({ ...store.get(), image: null });
-        const neighbour = left[Math.min(index, left.length - 1)] ?? store.get().images[0];
-        if (neighbour) await open(neighbour.id);
-        else close();
-      }
-      const restore = async () => {
-        try {
-          const [restored] = adopt([await api.post(`/images/${id}/restore`)], place);
-          if (restored) await open(id);
-        } catch (error) {
-          toast(`The image could not be restored: ${/** @type {Error} */ (error).message}`, { kind: "error" });
-        }
-      };
-      const what = count ? `Image removed, with ${count === 1 ? "1 object" : `${count} objects`}.` : "Image removed.";
-      toast(what, { action: ["Undo", restore] });
+      if (store.get().image?.id !== id) return;
+      const left = shownQueue({ ...store.get(), image: null });
+      const neighbour = left[Math.min(index, left.length - 1)] ?? store.get().images[0];
+      if (neighbour) await open(neighbour.id);
+      else close();
     },
   };
 }

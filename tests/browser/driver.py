@@ -232,6 +232,17 @@ def next_name(thing: str) -> str:
     return f"{thing} {next(tints)}"
 
 
+def new_project(page: Annotator) -> str:
+    """Shows a new project, and returns its name."""
+    name = next_name("project")
+    page.page.click("#annotator .button.project")
+    page.page.fill('#annotator [aria-label="New project"]', name)
+    page.page.keyboard.press("Enter")
+    page.page.wait_for_selector(f'#annotator .button.project:has-text("{name}")')
+    page.until("booted")
+    return name
+
+
 def with_photo(page: Annotator, source: Path = CAT) -> Annotator:
     """The page with a fresh copy of a sample, 451 x 300."""
     tint = next(tints)

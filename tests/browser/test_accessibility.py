@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driver import AUTO_MASK_PATIENCE_MS, COFFEE, EXECUTABLE, Annotator, browser_page, next_name, with_photo
+from driver import (
+    AUTO_MASK_PATIENCE_MS,
+    COFFEE,
+    EXECUTABLE,
+    Annotator,
+    browser_page,
+    new_project,
+    next_name,
+    with_photo,
+)
 
 pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's chromium")
 
@@ -31,10 +40,7 @@ def violations(page: Annotator) -> list[str]:
 def mode(request: pytest.FixtureRequest, server_url: str) -> Iterator[Annotator]:
     """An empty project in light colours, in dark ones, and on a phone."""
     with browser_page(server_url, **MODES[request.param]) as page:
-        page.page.click("#annotator .button.project")
-        page.page.fill('#annotator [aria-label="New project"]', next_name("project"))
-        page.page.keyboard.press("Enter")
-        page.until("booted")
+        new_project(page)
         page.until("image === null")
         yield page
 
@@ -49,8 +55,16 @@ def test_axe_finds_nothing_whatever_is_open(mode: Annotator) -> None:
 
     check("start page")
     click("#annotator .button.project")
+    click('#annotator .project-row.chosen [aria-label^="Remove"]')
+    mode.toast("was removed.")
+    mode.until("booted")
+    click("#annotator .removed summary")
+    click('#annotator .project-row [aria-label^="Rename"]')
     check("projects")
     page.keyboard.press("Escape")
+    click('#annotator .toast .button:has-text("Undo")')
+    mode.until("booted")
+    mode.until("image === null")
     with_photo(mode, COFFEE)
     check("image")
     mode.click(200, 150)
@@ -69,6 +83,16 @@ def test_axe_finds_nothing_whatever_is_open(mode: Annotator) -> None:
     page.dispatch_event("#annotator .label-row .name", "dblclick")
     check("label form")
     page.keyboard.press("Escape")
+    click("#annotator .tile-remove")
+    click('#annotator [aria-label="Removed images"]')
+    mode.until("bin.length === 1")
+    check("bin")
+    click('#annotator .bin .button:has-text("Empty bin")')
+    page.wait_for_selector("#annotator .question[open]")
+    check("question")
+    page.keyboard.press("Escape")
+    click('#annotator .toast .button:has-text("Undo")')
+    mode.until("photoReady")
     mode.press("b")
     check("brush")
     mode.press("Escape", "h")

@@ -107,7 +107,7 @@ def test_what_another_tab_did_before_ones_own_change_is_seen(cat: Annotator) -> 
     elsewhere = """async ([image, label]) => (await fetch(`/api/v1/images/${image}/annotations`, {
       method: 'POST', headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify({ label_id: label, mask: { x: 300, y: 200, w: 9, h: 5, runs: [0, 45] } }) })).status"""
-    assert cat.page.evaluate(elsewhere, [cat.state("image.id"), cat.state("labels[0].id")]) == 200
+    assert cat.page.evaluate(elsewhere, [cat.state("image.id"), cat.state("labels[0].id")]) == 201
     painted(cat, ((50, 50), (90, 50)))
     cat.until("annotations.length === 2")
     assert sorted(cat.state("annotations.map((item) => item.bbox[0] === 300)")) == [False, True]

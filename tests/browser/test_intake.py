@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driver import CAT, EXECUTABLE, SAMPLES, Annotator, photo, tints
+from driver import CAT, EXECUTABLE, SAMPLES, Annotator, new_project, photo, tints, with_photo
 
 pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's chromium")
 
@@ -107,3 +107,33 @@ def test_the_queue_shows_one_status_and_moves_within_it(cat: Annotator) -> None:
     assert cat.page.locator("#annotator .queue .tile").count() == cat.state("images.length")
     assert name in cat.state("images.map((i) => i.name)")
     np.testing.assert_equal(cat.state("queueStatus"), "")
+
+
+def test_removed_images_wait_in_the_bin(page: Annotator) -> None:
+    new_project(page)
+    for _ in range(3):
+        with_photo(page)
+    page.click(200, 150)
+    page.press("Enter")
+    names = page.state("images.map(({ name }) => name)")
+    for name in names[1:]:
+        page.page.click(f'#annotator [aria-label="Remove {name}"]')
+        page.until(f"images.every((image) => image.name !== '{name}')")
+    page.page.click('#annotator [aria-label="Removed images"]')
+    page.until("bin.length === 2")
+    thumbnail = page.page.locator("#annotator .bin-list img").first
+    assert thumbnail.evaluate("(img) => img.decode().then(() => img.naturalWidth)") == 160
+    page.page.click(f'#annotator .bin-list [aria-label="Restore {names[1]}"]')
+    page.until("images.length === 2")
+    page.page.click(f'#annotator [aria-label="Remove {names[0]}"]')
+    page.until(f"image.name === '{names[1]}'")
+    page.page.click('#annotator [aria-label="Removed images"]')
+    page.page.click(f'#annotator .bin-list [aria-label="Restore {names[0]}"]')
+    page.until("images.length === 2")
+    assert page.state("images.map(({ name }) => name)") == names[:2], "each is in its old place"
+
+    page.page.click('#annotator .bin .button:has-text("Empty bin")')
+    page.page.click('#annotator .question:has-text("Remove 1 image and 1 object for good?") .primary')
+    page.toast("1 image removed for good.")
+    page.page.click('#annotator [aria-label="Removed images"]')
+    page.page.wait_for_selector('#annotator .bin .hint:has-text("No image was removed.")')

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from driver import EXECUTABLE, Annotator, next_name, with_photo
+from driver import EXECUTABLE, Annotator, new_project, next_name, with_photo
 
 pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's chromium")
 
@@ -26,16 +26,6 @@ def choose_project(page: Annotator, name: str) -> None:
     page.page.click("#annotator .button.project")
     page.page.click(f'#annotator .project-list .item:has-text("{name}")')
     page.settled()
-
-
-def new_project(page: Annotator) -> str:
-    name = next_name("project")
-    page.page.click("#annotator .button.project")
-    page.page.fill('#annotator [aria-label="New project"]', name)
-    page.page.keyboard.press("Enter")
-    page.page.wait_for_selector(f'#annotator .button.project:has-text("{name}")')
-    page.until("booted")
-    return name
 
 
 def test_projects_keep_their_images_labels_and_work_apart(cat: Annotator) -> None:
@@ -61,6 +51,29 @@ def test_projects_keep_their_images_labels_and_work_apart(cat: Annotator) -> Non
     cat.reload()
     assert cat.page.locator("#annotator .button.project").inner_text() == name
     assert cat.state("image.id") == second and cat.state("annotations.length") == 1
+
+
+def test_a_project_is_renamed_removed_and_restored(cat: Annotator) -> None:
+    row = f'#annotator .project-row:has-text("{new_project(cat)}")'
+    name, project = next_name("renamed"), cat.state("projectId")
+    cat.page.click("#annotator .button.project")
+    cat.page.hover(row)
+    cat.page.click(f'{row} [aria-label^="Rename"]')
+    cat.page.fill('#annotator .project-list [aria-label^="Name of"]', name)
+    cat.page.keyboard.press("Enter")
+    cat.page.wait_for_selector(f'#annotator .button.project:has-text("{name}")')
+    cat.page.click(f'#annotator [aria-label="Remove {name}"]')
+    cat.toast(f"The project {name} was removed.")
+    assert cat.state("projectId") != project
+    cat.page.click("#annotator .removed summary")
+    cat.page.click(f'#annotator [aria-label="Restore {name}"]')
+    cat.page.wait_for_selector(f'#annotator .button.project:has-text("{name}")')
+    cat.until("booted")
+    cat.page.click("#annotator .button.project")
+    assert cat.page.locator(f'#annotator .project-list [aria-label="Restore {name}"]').count() == 0
+    cat.page.click(f'#annotator [aria-label="Remove {name}"]')
+    cat.page.click(f'#annotator .toast:has-text("{name}") .button:has-text("Undo")')
+    cat.page.wait_for_selector(f'#annotator .button.project:has-text("{name}")')
 
 
 def test_a_project_made_in_another_tab_is_in_the_menu(cat: Annotator, other: Annotator) -> None:
@@ -90,6 +103,27 @@ def test_a_labels_details_are_changed_in_the_list(cat: Annotator) -> None:
     ]
     cat.press("1", "9")
     assert cat.state("labelId") == cat.state("labels[1].id")
+
+
+def test_a_label_renamed_to_another_ones_name_is_merged_with_it(cat: Annotator) -> None:
+    new_project(cat)
+    with_photo(cat)
+    cat.click(200, 150)
+    cat.press("Enter")
+    cat.page.fill('#annotator [aria-label="New label"]', "paw")
+    cat.page.keyboard.press("Enter")
+    cat.until("labels.length === 2")
+    cat.page.dblclick('#annotator .label-row:has-text("object") .name')
+    cat.page.fill('#annotator .label-form [aria-label="Name"]', "paw")
+    cat.page.keyboard.press("Enter")
+    cat.page.click('#annotator .question:has-text("Merge object into paw? 1 object gets the label paw.") .primary')
+    cat.toast("object was merged into paw.")
+    cat.until("labels.length === 1")
+    assert cat.page.inner_text("#annotator .object .clip") == "paw"
+    cat.page.click('#annotator .toast .button:has-text("Undo")')
+    cat.until("labels.length === 2")
+    assert cat.page.inner_text("#annotator .object .clip") == "object"
+    assert cat.state("labels.map(({ key }) => key)") == ["1", "2"]
 
 
 def test_what_another_tab_does_appears_with_its_label(cat: Annotator, other: Annotator) -> None:

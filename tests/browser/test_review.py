@@ -119,11 +119,17 @@ def test_undo_brings_proposals_back(page: Annotator) -> None:
     assert (coffee.state("annotations.length"), left()) == (0, count)
 
 
-def test_a_stopped_run_shows_what_it_found_and_goes_on(cat: Annotator) -> None:
-    def long(route: Route) -> None:
-        route.continue_(post_data=json.dumps({**route.request.post_data_json, "points_per_side": 48}))
+def of_points(page: Annotator, per_side: int) -> None:
+    """From now on, automatic masks are looked for at so many points: a few are quick, many take time."""
 
-    cat.page.route("**/automask", long)  # so that there is time to stop it
+    def change(route: Route) -> None:
+        route.continue_(post_data=json.dumps({**route.request.post_data_json, "points_per_side": per_side}))
+
+    page.page.route("**/automask", change)
+
+
+def test_a_stopped_run_shows_what_it_found_and_goes_on(cat: Annotator) -> None:
+    of_points(cat, 48)  # so that there is time to stop it
     cat.press("q")
     cat.until("review?.done > 0")
     cat.page.click('#annotator .review .button:has-text("Stop")')
@@ -147,3 +153,27 @@ def test_a_box_limits_where_automatic_masks_are_looked_for(page: Annotator) -> N
     assert asked.value.post_data_json["region"] == pytest.approx([150, 40, 330, 220], abs=1)
     assert all(mask[40:221, 150:331].any() for mask in proposals(coffee).values())
     assert coffee.state("draft.now") is None
+
+
+def test_a_review_outlives_a_reload(page: Annotator) -> None:
+    coffee = with_photo(page, COFFEE)
+    of_points(coffee, 6)
+    count = coffee.auto_mask()
+    masks = proposals(coffee)
+    first, second, *_ = masks
+    coffee.click(*spot(masks[first], []))
+    coffee.until("annotations.filter((a) => !a.pending).length === 1")
+    coffee.click(*spot(masks[second], [masks[first]]), button="right")
+    coffee.page.get_by_label("Score ≥").fill("0.2")
+    coffee.reload()
+    coffee.until("review?.state === 'done'")
+    assert coffee.state("review.proposals.length") == count
+    assert set(coffee.state("review.gone.keys().toArray()")) == {first, second}
+    assert coffee.page.get_by_label("Score ≥").input_value() == "0.2"
+    coffee.press("Control+z")
+    coffee.press("Control+z")
+    assert (coffee.state("review.gone.size"), coffee.state("annotations.length")) == (0, 0)
+    coffee.page.route("**/jobs/*", lambda route: route.fulfill(status=404, json={"detail": "It is no longer known."}))
+    coffee.reload()
+    coffee.toast("The review of automatic masks is lost: It is no longer known.")
+    coffee.until("review === null")

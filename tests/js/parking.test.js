@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { NO_DRAFT, draftOf, newStep, patchStep } from "../../static/data/draft.js";
 import { createDrafts } from "../../static/data/drafts.js";
 import { createParking } from "../../static/data/parking.js";
+import { createReviews } from "../../static/data/reviews.js";
 import { memory, page, photo, review, square } from "./parts.js";
 
 const step = newStep({ points: [[1, 1, 1]], edited: square(), answered: true });
@@ -62,13 +63,13 @@ test("work is changed wherever it is", () => {
 test("what is in progress outlives the page, on its own image", () => {
   const storage = memory();
   const { store } = page({ draft: draftOf(step) });
-  const parking = createParking({ store, drafts: createDrafts(storage) });
+  const parking = createParking({ store, drafts: createDrafts(storage), reviews: createReviews(storage) });
   parking.park("b");
   store.set({ draft: draftOf(newStep({ points: [[2, 2, 1]], edited: square(), answered: true })) });
   parking.save();
 
   const { store: next } = page();
-  const again = createParking({ store: next, drafts: createDrafts(storage) });
+  const again = createParking({ store: next, drafts: createDrafts(storage), reviews: createReviews(storage) });
   again.unpark("a");
   assert.deepEqual(next.get().draft.now.points, [[2, 2, 1]]);
   again.unpark("b");

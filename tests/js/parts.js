@@ -1,7 +1,9 @@
 /** Stand-ins for what the modules are given: the browser's storage, answers that come when the test says so, a page's parts. */
 
-import { OPEN_FILTER } from "../../static/data/proposals.js";
+import { createDrafts } from "../../static/data/drafts.js";
 import { createParking } from "../../static/data/parking.js";
+import { OPEN_FILTER } from "../../static/data/proposals.js";
+import { createReviews } from "../../static/data/reviews.js";
 import { initialState } from "../../static/data/state.js";
 import { createStore } from "../../static/data/store.js";
 
@@ -71,8 +73,8 @@ export const review = (fields = {}) => ({
   ...fields,
 });
 
-/** A store with an image open, and a toast that only remembers what it said. */
-export function page(fields = {}) {
+/** A store with an image open, and a toast that only remembers what it said. Reviews are in the tab's storage. */
+export function page(fields = {}, tabStorage = memory()) {
   const said = [];
   const store = createStore({
     ...initialState(),
@@ -89,7 +91,7 @@ export function page(fields = {}) {
     return { update: () => {}, close: () => {} };
   };
   const labels = { chosen: async () => 1, load: async () => {} };
-  const parking = createParking({ store, drafts: { load: () => new Map(), save: () => {} } });
+  const parking = createParking({ store, drafts: createDrafts(memory()), reviews: createReviews(tabStorage) });
   return { store, said, toast, parking, chooseLabel: async () => 1, labels };
 }
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { ApiError, createApi } from "../../static/data/api.js";
 import { createReview } from "../../static/work/review.js";
-import { annotation, page, photo, server, settle, square } from "./parts.js";
+import { annotation, memory, page, photo, server, settle, square } from "./parts.js";
 
 const proposal = { index: 0, mask: square(), score: 1, stability: 1, area: 4, bbox: [0, 0, 2, 2], point: [1, 1] };
 const START = "POST /images/a/automask";
@@ -12,8 +12,11 @@ const done = { state: "done", done: 1, total: 1, proposals: [proposal] };
 const running = { state: "running", done: 0, total: 1, proposals: [] };
 
 /** A page on image "a" whose jobs answer like this, one after the other. */
-function reviewing(...jobs) {
-  const on = page();
+const reviewing = (...jobs) => reviewingIn(memory(), ...jobs);
+
+/** The same in a tab with this storage. */
+function reviewingIn(tabStorage, ...jobs) {
+  const on = page({}, tabStorage);
   /** What the server makes of what is kept, one after the other; null where it refuses. */
   const outcomes = [];
   const { api, calls } = server({
@@ -110,4 +113,69 @@ test("an undo brings back the proposal whose object it takes away, and no other"
   store.set({ annotations: [one, other] });
   await review.runUndoRedo(async () => store.set({ annotations: [one] }));
   assert.deepEqual([...store.get().review.gone], [0]);
+});
+
+/** Waits until the review shown is not looked for any more. */
+async function ended(store) {
+  while (store.get().review?.state === "running") await settle();
+}
+
+test("a review comes back after a reload with what was kept and dropped, and undo goes on", async () => {
+  const three = [0, 1, 2].map((index) => ({ ...proposal, index, mask: square(20 * index), bbox: [20 * index, 0, 2, 2] }));
+  const tab = memory();
+  const before = reviewingIn(tab, { ...done, proposals: three });
+  await before.review.start();
+  before.outcomes.push({ annotations: [annotation("one")] });
+  await before.review.keepAt(1, 1);
+  before.review.hover(21, 1);
+  before.review.dropHovered();
+  before.review.filter({ score: 0.5 });
+  before.parking.save();
+  assert.ok(!JSON.stringify(tab).includes("runs"), "masks stay on the server");
+
+  const { store, parking, review, said } = reviewingIn(tab, { ...done, proposals: three });
+  store.set({ annotations: [annotation("one")] });
+  parking.unpark("a");
+  await settle();
+  await ended(store);
+  assert.deepEqual([...store.get().review.gone], [0, 1]);
+  assert.equal(store.get().review.filter.score, 0.5);
+  assert.ok(review.undoDrop());
+  await review.runUndoRedo(async () => store.set({ annotations: [] }));
+  assert.deepEqual([[...store.get().review.gone], said], [[], []]);
+  review.close();
+  parking.save();
+  assert.deepEqual(Object.keys(tab), []);
+});
+
+test("a run goes on after a reload", async () => {
+  const tab = memory();
+  const before = reviewingIn(tab, running);
+  void before.review.start();
+  await settle();
+  before.parking.save();
+  const kept = memory({ ...tab });
+  before.review.close();
+  const { store, parking } = reviewingIn(kept, running, done);
+  parking.unpark("a");
+  await settle();
+  assert.equal(store.get().review.state, "running");
+  await ended(store);
+  assert.equal(store.get().review.proposals.length, 1);
+});
+
+test("a review that the server does not know after a reload is said to be lost", async () => {
+  const tab = memory();
+  const before = reviewingIn(tab, done);
+  await before.review.start();
+  before.parking.save();
+  const { store, parking, said } = reviewingIn(tab, new ApiError("It is no longer known.", 404));
+  parking.unpark("a");
+  await settle();
+  await ended(store);
+  assert.equal(store.get().review, null);
+  assert.deepEqual(
+    said.map(({ text }) => text),
+    ["The review of automatic masks is lost: It is no longer known."],
+  );
 });

@@ -9,6 +9,8 @@ globalThis.document = /** @type {any} */ ({ hidden: true, createElement: () => (
 
 const still = { show() {}, refresh: async () => {} };
 
+const queueOf = (store) => store.get().images.map((image) => image.id);
+
 /** A session on the images "a" and "b", with "a" open. */
 function session(answers, parts = {}) {
   const on = page({ total: 2, ...parts.state });
@@ -39,37 +41,33 @@ test("a status that arrives after the next image was opened stays with its own",
   );
 });
 
-test("images that arrive while one is removed stay in the queue", async () => {
-  const reply = deferred();
-  const { store, session: of } = session({ "DELETE /images/a": () => reply.promise });
-  const removed = of.removeImage("a");
+test("a dropped image gives way to its neighbour", async () => {
+  const { store, session: of } = session({});
   of.adopt([photo("c")]);
-  reply.resolve({});
-  await removed;
-  assert.deepEqual(
-    store.get().images.map((image) => image.id),
-    ["b", "c"],
-  );
-  assert.equal(store.get().image.id, "b");
-  assert.equal(store.get().total, 2);
+  await of.drop("a");
+  assert.deepEqual([queueOf(store), store.get().image.id, store.get().total], [["b", "c"], "b", 2]);
 });
 
-test("a removed image that cannot be restored is told", async () => {
-  const refused = () => {
-    throw new Error("The disk is full.");
+test("an image that has come back is in its place, before those that arrived meanwhile", async () => {
+  const answers = {
+    "GET /projects/1/images?limit=200": () => ({ images: [photo("a"), photo("b")], total: 201, next: "b" }),
+    "GET /projects/1/images?limit=1000": () => ({ images: [photo("a")], total: 202, next: "a" }),
+    "GET /projects/1/images?limit=1000&after=a": () => ({ images: [photo("aa"), photo("b"), photo("bb")], total: 202, next: "bb" }),
   };
-  const { said, session: of } = session({ "DELETE /images/b": () => ({}), "POST /images/b/restore": refused });
-  await of.removeImage("b");
-  await said.at(-1).action[1]();
-  assert.match(said.at(-1).text, /could not be restored: The disk is full/);
+  const { store, session: of } = session(answers);
+  await of.loadMore();
+  of.adopt([photo("z")]);
+  await of.reload();
+  assert.deepEqual(queueOf(store), ["a", "aa", "b", "bb", "z"]);
+  assert.equal(store.get().total, 202);
 });
 
 test("what is in progress is parked with its image, also when no image is left", async () => {
   const parked = [];
   const parking = { park: (id) => parked.push(id), unpark: (id) => parked.push(`back to ${id}`) };
-  const { session: of } = session({ "DELETE /images/b": () => ({}) }, { parking, state: { images: [photo("b")], total: 1 } });
+  const { session: of } = session({}, { parking, state: { images: [photo("b")], total: 1 } });
   await of.open("b");
-  await of.removeImage("b");
+  await of.drop("b");
   await settle();
   assert.deepEqual(parked, ["a", "back to b", "b"]);
 });
@@ -110,8 +108,6 @@ const projects = {
   "GET /images/a": () => photo("a"),
 };
 const resumed = { resume: async () => ({ delivered: 0, refused: [], waiting: [] }) };
-const queueOf = (store) => store.get().images.map((image) => image.id);
-
 test("another project is shown with its labels and the image open last, what is in progress waits", async () => {
   const parked = [];
   const parts = { storage: memory(), parking: { park: (id) => parked.push(id), unpark() {} } };
@@ -157,22 +153,6 @@ test("images of another project stay out of the queue", async () => {
   const { store, session: of } = session({});
   assert.deepEqual(of.adopt([photo("c", { project_id: 2 })]), []);
   assert.deepEqual(queueOf(store), ["a", "b"]);
-});
-
-test("a new project is shown, and a refused one is told", async () => {
-  const answers = {
-    ...projects,
-    "POST /projects": ({ name }) => {
-      if (!name.trim()) throw new Error("The name is empty.");
-      return { id: 3, name };
-    },
-    "GET /projects/3/images?limit=200": () => ({ images: [], total: 0, next: null }),
-  };
-  const { store, said, session: of } = session(answers);
-  assert.equal(await of.addProject("Birds"), true);
-  assert.deepEqual([store.get().projectId, store.get().image, store.get().booted], [3, null, true]);
-  assert.equal(await of.addProject(" "), false);
-  assert.match(said.at(-1).text, /The name is empty/);
 });
 
 test("the page stops asking about an image whose encode failed", async (context) => {

@@ -2,13 +2,15 @@
 
 from http import HTTPStatus
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException, Request
+from starlette.routing import BaseRoute, Match
 
 from annotator.web.routes import annotations, automask, exchange, images, labels, projects, prompts, server
 from annotator.web.schemas.base import Problem
 
 _PROBLEM = {"application/problem+json": {"schema": Problem.model_json_schema()}}
-_FAILURES = (403, 404, 409, 413, 422, 500, 503, 507)
+_FAILURES = (400, 403, 404, 409, 413, 422, 500, 503, 507)
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 router = APIRouter(
     prefix="/api/v1",
@@ -16,3 +18,18 @@ router = APIRouter(
 )
 for routes in (server, projects, labels, images, prompts, annotations, automask, exchange):
     router.include_router(routes.router)
+
+
+@router.api_route("/{path:path}", methods=_METHODS, include_in_schema=False)
+async def unknown(request: Request) -> None:
+    """What no route takes: 405 if it is the address of another method, else 404. The page's mount would answer 404."""
+    *others, _ = router.routes
+    allowed = [method for method in _METHODS if any(_takes(route, request, method) for route in others)]
+    if allowed:
+        raise HTTPException(405, "This address does not take this method.", {"Allow": ", ".join(allowed)})
+    raise HTTPException(404, "There is nothing here.")
+
+
+def _takes(route: BaseRoute, request: Request, method: str) -> bool:
+    match, _ = route.matches({**request.scope, "method": method})
+    return match is Match.FULL

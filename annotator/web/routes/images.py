@@ -168,8 +168,12 @@ def pixels(record: OwnImage, space: Space) -> Response:
 
 
 @router.get("/images/{image_id}/thumbnail", response_class=Response)
-def thumbnail(record: OwnImage, space: Space) -> Response:
-    """A JPEG of at most 160 x 160 pixels."""
+def thumbnail(image_id: str, user: User, space: Space) -> Response:
+    """A JPEG of at most 160 x 160 pixels, also of an image in the bin."""
+    try:
+        record = space.store.image(image_id, user)
+    except NotFound:
+        record = space.store.image(image_id, user, removed=True)
     return Response(space.images.files.thumbnail(record.content_key), media_type="image/jpeg", headers=_FOREVER)
 
 

@@ -10,7 +10,7 @@ from annotator import types
 from annotator.errors import NotFound
 from annotator.web.auth import User
 from annotator.web.deps import OwnLabel, OwnProject, Space
-from annotator.web.schemas.projects import Label, LabelChange, MergeRequest, NewLabel
+from annotator.web.schemas.projects import Label, LabelChange, LabelUsage, MergeRequest, NewLabel
 
 router = APIRouter(tags=["labels"])
 
@@ -37,6 +37,12 @@ def change_label(change: LabelChange, label: OwnLabel, space: Space) -> types.La
 def delete_label(label: OwnLabel, space: Space) -> None:
     """Delete a label no object has."""
     space.store.delete_label(label.id)
+
+
+@router.get("/labels/{label_id}/usage")
+def label_usage(label: OwnLabel, space: Space) -> LabelUsage:
+    """How many objects have the label, not counting those of removed images."""
+    return LabelUsage(annotations=space.store.label_usage(label))
 
 
 @router.post("/labels/{label_id}/merge", response_model=Label)

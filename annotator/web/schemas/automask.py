@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from typing import Annotated
+
+from pydantic import BaseModel, Field
 
 from annotator import types
 from annotator.serving.segmenter import AutomaskState, AutomaskStatus
 from annotator.types import Box
 from annotator.web.schemas.masks import Mask
+from annotator.workspace.automask import MAX_POINTS_PER_SIDE
 
 
 class AutomaskRequest(BaseModel):
     """Automatic masks over the image, or over a box of it."""
 
-    points_per_side: int | None = None
+    points_per_side: Annotated[int, Field(ge=1, le=MAX_POINTS_PER_SIDE)] | None = None
     region: Box | None = None
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-RequestId = Annotated[str, Field(min_length=8, max_length=64)]
+RequestId = Annotated[str, Field(min_length=8, max_length=64, examples=["5f0c9a71e2b84d36"])]
 """Chosen by the client: a request with an id that was seen before changes nothing again."""
 
 

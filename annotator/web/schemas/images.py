@@ -19,6 +19,7 @@ class Image(BaseModel):
     width: int
     height: int
     orientation: int
+    stretched: bool
     status: ImageStatus
     embedding: Literal["ready", "none", "failed"]
     url: str
@@ -35,6 +36,7 @@ class Image(BaseModel):
             width=record.width,
             height=record.height,
             orientation=record.orientation,
+            stretched=record.stretched,
             status=record.status,
             embedding=embedding,
             url=f"api/v1/images/{record.id}/pixels",

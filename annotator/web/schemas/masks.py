@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from annotator import types
 from annotator.masks import rle as rles
@@ -13,6 +13,10 @@ from annotator.types import MAX_POINTS, RLE, Box, CroppedRuns
 
 class Mask(BaseModel):
     """Row-major runs, zeros first, over the mask's bounding box; they sum to w * h."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"x": 10, "y": 20, "w": 3, "h": 2, "runs": [0, 4, 1, 1]}]}
+    )
 
     x: int
     y: int
@@ -41,8 +45,8 @@ ShownMask = Annotated[Mask, BeforeValidator(_shown)]
 class Prompts(BaseModel):
     """Points [x, y, label] with label 1 (object) or 0 (background), and a box [x0, y0, x1, y1]."""
 
-    points: Annotated[list[tuple[float, float, int]], Field(max_length=MAX_POINTS)] = []
-    box: Box | None = None
+    points: Annotated[list[tuple[float, float, int]], Field(max_length=MAX_POINTS, examples=[[(200, 150, 1)]])] = []
+    box: Annotated[Box | None, Field(examples=[(100, 50, 300, 250)])] = None
 
     def prompt(self) -> types.Prompt:
         """The domain's value."""

@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 from annotator.types import MAX_NAME
 from annotator.web.schemas.base import Reply
 
-Color = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]
-Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
-Key = Annotated[str, Field(pattern="^[1-9]$")]
+Color = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$", examples=["#e6194b"])]
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME, examples=["cup"])]
+Key = Annotated[str, Field(pattern="^[1-9]$", examples=["1"])]
 
 
 class Project(Reply):
@@ -49,7 +49,7 @@ class NewLabel(BaseModel):
 
     name: Name
     color: Color | None = None
-    supercategory: Annotated[str, Field(max_length=MAX_NAME)] = ""
+    supercategory: Annotated[str, Field(max_length=MAX_NAME, examples=["tableware"])] = ""
     key: Key | None = None
 
 
@@ -58,8 +58,14 @@ class LabelChange(BaseModel):
 
     name: Name = ""
     color: Color = ""
-    supercategory: Annotated[str, Field(max_length=MAX_NAME)] = ""
+    supercategory: Annotated[str, Field(max_length=MAX_NAME, examples=["tableware"])] = ""
     key: Key | None = None
+
+
+class LabelUsage(BaseModel):
+    """How many objects have a label."""
+
+    annotations: int
 
 
 class MergeRequest(BaseModel):

@@ -11,6 +11,7 @@ from annotator.masks import rle as rles
 from annotator.serving.segmenter import Answer
 from annotator.web.schemas.base import Reply
 from annotator.web.schemas.masks import Mask, Prompts
+from annotator.workspace.views import MIN_VIEW
 
 
 class Refinement(BaseModel):
@@ -23,10 +24,10 @@ class Refinement(BaseModel):
 class View(BaseModel):
     """A part of the image in whole pixels, seen by the model at full resolution."""
 
-    x: int
-    y: int
-    width: int
-    height: int
+    x: Annotated[int, Field(ge=0)]
+    y: Annotated[int, Field(ge=0)]
+    width: Annotated[int, Field(ge=MIN_VIEW)]
+    height: Annotated[int, Field(ge=MIN_VIEW)]
 
 
 class PromptRequest(Prompts):
@@ -35,14 +36,21 @@ class PromptRequest(Prompts):
     refine: Refinement | None = None
     mask: Mask | None = None
     kind: Literal["click", "hover"] = "click"
-    client: Annotated[str, Field(max_length=64)] = ""
+    client: Annotated[str, Field(max_length=64, examples=["tab-1"])] = ""
     view: View | None = None
 
 
 class PromptsRequest(BaseModel):
     """The prompts of many objects of one image; each one is an object of its own."""
 
-    objects: Annotated[list[Prompts], Field(min_length=1, max_length=types.MAX_OBJECTS)]
+    objects: Annotated[
+        list[Prompts],
+        Field(
+            min_length=1,
+            max_length=types.MAX_OBJECTS,
+            examples=[[{"points": [(200, 150, 1)]}, {"box": (100, 50, 300, 250)}]],
+        ),
+    ]
 
 
 class Candidate(BaseModel):

@@ -29,7 +29,7 @@ class ModelChoice(Reply):
 
 
 class Model(Reply):
-    """What serves now, and why."""
+    """What serves now, and why. `offer` names a finer model that can be fetched now."""
 
     name: str
     title: str
@@ -41,6 +41,7 @@ class Model(Reply):
     reason: str
     loading: ModelLoading | None
     error: str | None
+    offer: str | None
 
 
 class Status(BaseModel):
