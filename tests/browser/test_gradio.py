@@ -49,6 +49,7 @@ def test_the_example_app_gets_the_mask_that_was_clicked(example: str) -> None:
         page.wait_for_selector('text="Open an image"')
         page.set_input_files('[aria-label="Image files"]', CAT)
         page.wait_for_selector(".empty", state="hidden")
+        page.wait_for_function("() => !document.querySelector('.pill').textContent.startsWith('Loading')")
         page.click(".canvas-box")
         page.click('.candidate-bar:visible :text("Keep")')
         page.wait_for_function("() => /^cat: [0-9]+ pixels$/.test(document.querySelector('textarea').value)")
