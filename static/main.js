@@ -2,6 +2,7 @@
 
 import { openStorage } from "./data/storage.js";
 import { el } from "./panels/dom.js";
+import { createExportPanel } from "./panels/export.js";
 import { createFolderPanel } from "./panels/folder.js";
 import { createHeader } from "./panels/header.js";
 import { createEmptyState } from "./panels/notices.js";
@@ -65,12 +66,12 @@ function build(root) {
       store,
       session,
       projects,
-      exportCoco: createExport({ store, api, objects, toast, download }),
+      exportPanel: createExportPanel({ work: createExport({ store, api, objects, toast, download }), focusCanvas }),
       models,
       commands,
       pickFiles,
       pickFolder: pick.folder,
-      pickCoco: () => pick.files(".json"),
+      pickObjects: () => pick.files(".json,.zip"),
       viewPanel: createViewPanel({ store, setView }),
       folderPanel: createFolderPanel({ store, intake, focusCanvas }),
       focusCanvas,

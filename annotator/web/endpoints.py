@@ -22,13 +22,13 @@ from annotator import types
 from annotator.errors import AnnotatorError, InvalidImage, InvalidRequest, ModelUnavailable
 from annotator.formats.registry import find_format
 from annotator.masks import rle as rles
-from annotator.serving.segmenter import AutomaskStatus, ImageSource
+from annotator.serving.segmenter import ImageSource, JobStatus
 from annotator.settings import MIB
 from annotator.types import RLE
 from annotator.web.auth import current_user
 from annotator.web.schemas.masks import Prompts
 from annotator.web.schemas.prompts import PromptsRequest
-from annotator.workspace.prompting import check_prompt
+from annotator.workspace.prompt_checks import check_prompt
 from annotator.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -141,7 +141,7 @@ class Endpoints:
         record = await run_in_threadpool(self._space.store.image, image, user)
         return self._space.images.source(record)
 
-    async def _end_of(self, job_id: str) -> AutomaskStatus:
+    async def _end_of(self, job_id: str) -> JobStatus:
         try:
             while (status := self._space.automask.status(job_id)).state == "running":
                 await asyncio.sleep(_POLL_SECONDS)

@@ -60,6 +60,7 @@ export type Annotation = {
   id: string;
   image_id: string;
   label_id: number;
+  /** Empty if it is too intricate to be shown. */
   mask: Mask;
   area: number;
   bbox: BoundingBox;
@@ -152,6 +153,18 @@ export type Step = Prompts & {
 };
 /** The object in progress: the steps before, the step shown, and the steps undone. */
 export type Draft = { past: Step[]; now: Step | null; future: Step[] };
+
+// --- Files of other tools ---
+
+export type FileFormat = {
+  name: string;
+  title: string;
+  file_name: string;
+  /** What a project has and the file does not. */
+  losses: string;
+  /** Whether the file tells images for training and validation apart. */
+  has_subsets: boolean;
+};
 
 // --- Automatic masks ---
 
