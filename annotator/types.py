@@ -16,6 +16,7 @@ UInt8Array = npt.NDArray[np.uint8]
 UInt32Array = npt.NDArray[np.uint32]
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
+AnyArray = npt.NDArray[Any]
 
 ImageStatus = Literal["new", "in_progress", "done"]
 Source = Literal["prompt", "auto", "import", "edit"]

@@ -1,4 +1,7 @@
-"""A segmenter without a model: every answer is a disc around the first point. For tests of what stands above it."""
+"""A segmenter without a model, for tests of what stands above it.
+
+Every answer is a disc around the first point, or in the middle of the box.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,8 @@ from annotator.types import RLE, BoolArray, Candidate, FloatArray, Prompt, Propo
 
 
 def disc(image: ImageSource, prompt: Prompt, radius: float = 9.0) -> Candidate:
-    x, y, _ = prompt.points[0]
+    x0, y0, x1, y1 = prompt.box or (0, 0, 0, 0)
+    x, y = prompt.points[0][:2] if prompt.points else ((x0 + x1) / 2, (y0 + y1) / 2)
     rows, columns = np.mgrid[: image.height, : image.width]
     return Candidate(rles.encode((columns - x) ** 2 + (rows - y) ** 2 <= radius**2), 0.9, 1.0)
 
@@ -105,6 +109,8 @@ class FakeSegmenter:
         return answer
 
     def switch(self, name: str) -> None:
+        if not name.isidentifier():
+            raise NotFound("No such model.")
         self.model = name
 
     def close(self) -> None:

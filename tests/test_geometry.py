@@ -8,7 +8,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from annotator.errors import InvalidMask
-from annotator.masks import geometry, rle
+from annotator.masks import edit, geometry, rle
 from annotator.types import FloatArray
 
 
@@ -138,3 +138,12 @@ def test_polygons_as_pycocotools() -> None:
 def test_hostile_polygons_are_refused(polygon: object) -> None:
     with pytest.raises(InvalidMask):
         geometry.fill_polygon(polygon, 10, 10)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_box_is_turned_as_the_mask_in_it(orientation: int) -> None:
+    stored = rle.encode_at(np.ones((3, 5), np.bool_), 7, 2, 20, 30)
+    upright = edit.turn_upright(stored, orientation)
+    x, y, w, h = rle.bbox(upright)
+    box = geometry.turn_box_upright((7, 2, 12, 5), orientation, upright.height, upright.width)
+    assert box == (x, y, x + w, y + h)

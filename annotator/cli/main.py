@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from annotator import __version__
 from annotator.cli import (
     automask,
+    boxes,
     compile,
     embed,
     eval_command,
@@ -28,7 +29,20 @@ from annotator.cli.options import given_settings
 from annotator.errors import AnnotatorError
 from annotator.settings import Settings
 
-COMMANDS = (serve, segment, automask, export, import_command, embed, models, compile, purge, users, eval_command)
+COMMANDS = (
+    serve,
+    segment,
+    boxes,
+    automask,
+    export,
+    import_command,
+    embed,
+    models,
+    compile,
+    purge,
+    users,
+    eval_command,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from annotator.errors import InvalidMask
 from annotator.masks import rle
-from annotator.types import RLE, BoolArray, FloatArray
+from annotator.types import RLE, BoolArray, Box, FloatArray
 
 MAX_OUTLINE = 2**22
 """Most steps of a fifth of a pixel in the outline of one polygon."""
@@ -50,6 +50,18 @@ def nms(boxes: FloatArray, scores: FloatArray, threshold: float) -> npt.NDArray[
         kept.append(int(best))
         left = left[box_iou(boxes[best : best + 1], boxes[left])[0] <= threshold]
     return np.array(kept, dtype=np.int64)
+
+
+def turn_box_upright(box: Box, orientation: int, height: int, width: int) -> Box:
+    """A box of stored pixels in the upright image of `height` x `width` pixels, by its EXIF orientation (1..8)."""
+    x0, y0, x1, y1 = box
+    if orientation in (5, 6, 7, 8):
+        x0, y0, x1, y1 = y0, x0, y1, x1
+    if orientation in (2, 3, 6, 7):
+        x0, x1 = width - x1, width - x0
+    if orientation in (3, 4, 7, 8):
+        y0, y1 = height - y1, height - y0
+    return x0, y0, x1, y1
 
 
 def contains(mask: RLE, x: float, y: float) -> bool:

@@ -6,13 +6,15 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable
+from contextlib import closing
 
 from annotator.errors import AnnotatorError, NotFound
 from annotator.sam import zoo
 from annotator.sam.automask import AutomaskRun, AutomaskSettings, Progress
 from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.sam.similar import SimilarRun, learn
+from annotator.serving.engine import Chunks
 from annotator.serving.segmenter import AutomaskOptions, ImageSource, JobState, JobStatus, SimilarOptions
 from annotator.types import Proposal
 
@@ -22,8 +24,8 @@ _KEPT = 32
 _RESUMABLE = 4
 """A run that was stopped holds the logits of what it found, 200 MB at most, on the device. Older ones start anew."""
 
-Embed = Callable[[Predictor, ImageSource], tuple[ImageEmbedding, float | None]]
-"""Gives an embedding, and the milliseconds it took to encode."""
+Embed = Callable[[Predictor, ImageSource], Chunks[ImageEmbedding]]
+"""Gives an embedding, in chunks of the engine's work."""
 
 
 class Job(ABC):
@@ -45,7 +47,7 @@ class Job(ABC):
         """Free what is needed to go on; a job that was stopped then starts anew."""
 
     @abstractmethod
-    def _advance(self, predictor: Predictor, embed: Embed) -> Iterator[None]:
+    def _advance(self, predictor: Predictor, embed: Embed) -> Chunks[None]:
         """Go on from where the run was left, yielding after each chunk."""
 
     @abstractmethod
@@ -67,14 +69,15 @@ class Job(ABC):
         self._stop.clear()
         self._error, self._proposals, self.state = None, [], "running"
 
-    def work(self, predictor_of: Callable[[], Predictor], embed: Embed) -> Generator[None, None, None]:
+    def work(self, predictor_of: Callable[[], Predictor], embed: Embed) -> Chunks[None]:
         """The run in chunks. It ends in a state other than "running", whatever happens."""
         state: JobState = "failed"
         try:
-            for _ in self._advance(predictor_of(), embed):
-                if self._stop.is_set():
-                    break
-                yield
+            with closing(self._advance(predictor_of(), embed)) as chunks:
+                for waits_for in chunks:
+                    if self._stop.is_set():
+                        break
+                    yield waits_for
             self._proposals = self._found()
             progress = self.progress
             if progress.done == progress.total:
@@ -110,17 +113,17 @@ class AutomaskJob(Job):
         if self._run is not None:
             self._run.forget()
 
-    def _advance(self, predictor: Predictor, embed: Embed) -> Iterator[None]:
+    def _advance(self, predictor: Predictor, embed: Embed) -> Chunks[None]:
         if self._run is None or self._model != predictor.model:
             options = self._options
             spec = zoo.spec_of(predictor.model)
             settings = AutomaskSettings.of(spec, options.points_per_side, options.min_region_area)
             self._run = AutomaskRun(settings, self._image.height, self._image.width, options.region)
             self._model = predictor.model
-        embedding, _ = embed(predictor, self._image)
-        yield
+        embedding = yield from embed(predictor, self._image)
+        yield None
         for _ in self._run.chunks(predictor, embedding):
-            yield
+            yield None
 
     def _found(self) -> list[Proposal]:
         return self._run.proposals() if self._run else []
@@ -144,21 +147,22 @@ class SimilarJob(Job):
     def forget(self) -> None:
         """Nothing to do."""
 
-    def _advance(self, predictor: Predictor, embed: Embed) -> Iterator[None]:
+    def _advance(self, predictor: Predictor, embed: Embed) -> Chunks[None]:
         options = self._options
         if self._run is None or self._model != predictor.model:
             examples = []
             for each in options.examples:
-                examples.append((embed(predictor, each.source)[0], each.mask))
-                yield
+                embedding = yield from embed(predictor, each.source)
+                examples.append((embedding, each.mask))
+                yield None
             self._run = SimilarRun(learn(examples), options.kept, options.height, options.width)
             self._model, self._done = predictor.model, 0
         while self._done < len(options.parts):
             part = options.parts[self._done]
-            embedding, _ = embed(predictor, part.source)
-            yield
+            embedding = yield from embed(predictor, part.source)
+            yield None
             for _ in self._run.search(predictor, embedding, part.x, part.y):
-                yield
+                yield None
             self._done += 1
 
     def _found(self) -> list[Proposal]:

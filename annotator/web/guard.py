@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,6 +26,8 @@ _MAX_JSON_BYTES = 64 * MIB
 _OURS = re.compile(r"/(api|page|docs)(/.*)?|/openapi\.json")
 _GRADIO = re.compile(r"/(|config|theme\.css|manifest\.json|favicon\.ico|(assets|static|svelte)/.*)")
 """What the page loads of Gradio. Its other routes take files, run events or fetch addresses."""
+_ENDPOINTS = re.compile(r"/gradio_api/(info|openapi\.json|queue/(join|data)|call/(v2/)?\w+(/\w+)?|cancel|mcp(/.*)?)/?")
+"""Calls of the endpoints of `endpoints.py`; none of them takes a file."""
 
 # Gradio's page has inline scripts and evaluates the component's `js_on_load`.
 _CONTENT_POLICY = (
@@ -49,6 +53,31 @@ def error_response(
 
 def _title(status: int) -> str:
     return HTTPStatus(status).phrase
+
+
+class KnownHosts:
+    """ASGI middleware that keeps out pages that rebind their own name to this machine."""
+
+    def __init__(self, app: ASGIApp, names: Sequence[str]) -> None:
+        self._app, self._names = app, list(names)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the application answer a request to a known name. Starlette decides; the refusal says what to do."""
+        is_known = False
+
+        async def answer(_scope: Scope, _receive: Receive, _send: Send) -> None:
+            nonlocal is_known
+            is_known = True
+
+        async def drop(_: Message) -> None:
+            pass
+
+        await TrustedHostMiddleware(answer, self._names, www_redirect=False)(scope, receive, drop)
+        if is_known:
+            await self._app(scope, receive, send)
+        else:
+            text = "The server does not answer to the name in this address; ANNOTATOR_ALLOWED_HOSTS can add names."
+            await error_response(400, text)(scope, receive, send)
 
 
 class Guard:
@@ -93,7 +122,8 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Headers, limit: int) -> JSONResponse | None:
         path, is_safe = scope["path"], scope["method"] in _SAFE_METHODS
-        if not (_OURS.fullmatch(path) or (is_safe and _GRADIO.fullmatch(path))):
+        is_ours = _OURS.fullmatch(path) or _ENDPOINTS.fullmatch(path)
+        if not (is_ours or (is_safe and _GRADIO.fullmatch(path))):
             return error_response(404, "There is nothing here.")
         if self._is_foreign(scope["method"], headers):
             return error_response(403, "This request came from another site's page and was refused.")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from annotator.errors import Busy, InvalidPrompt
 from annotator.masks import rle as rles
-from annotator.serving.segmenter import Answer, Refinement, Segmenter
-from annotator.types import MAX_OBJECTS, MAX_POINTS, RLE, BoolArray, Candidate, ImageRecord, Prompt
+from annotator.serving.segmenter import Answer, ImageSource, Refinement, Segmenter
+from annotator.types import MAX_OBJECTS, RLE, BoolArray, Candidate, ImageRecord, Prompt
 from annotator.workspace.images import Images
+from annotator.workspace.prompt_checks import check_prompt, check_prompts
 from annotator.workspace.views import View, check_inside, check_view, crop
 
 
@@ -58,19 +58,15 @@ class Prompting:
             return PendingAnswer(self._segmenter.prompt(image, prompt, refine, before, hover), lambda answer: answer)
         return self._prompt_in_view(record, prompt, refine, before, hover, view)
 
-    def prompt_many(self, record: ImageRecord, prompts: Sequence[Prompt]) -> Future[list[Candidate]]:
+    def prompt_many(self, image: ImageSource, prompts: Sequence[Prompt]) -> Future[list[Candidate]]:
         """Ask for the best mask of each of up to 1024 objects of the whole image, in one batch.
 
-        Raises InvalidPrompt naming the offending object, Busy.
+        The image need not be stored. Raises InvalidPrompt naming the offending object, Busy.
         """
         if not 0 < len(prompts) <= MAX_OBJECTS:
             raise InvalidPrompt(f"A request should have 1 to {MAX_OBJECTS} objects.", "objects")
-        for index, prompt in enumerate(prompts):
-            try:
-                check_prompt(prompt, record.height, record.width)
-            except InvalidPrompt as error:
-                raise InvalidPrompt(f"Object {index + 1}: {error}", f"objects[{index}].{error.field}") from None
-        return self._segmenter.prompt_many(self._images.source(record), prompts)
+        check_prompts(prompts, image.height, image.width)
+        return self._segmenter.prompt_many(image, prompts)
 
     def _widened(self, view: View, record: ImageRecord) -> View | None:
         check_view(view, record.height, record.width)
@@ -99,28 +95,3 @@ class Prompting:
             return replace(answer, candidates=masks)
 
         return PendingAnswer(future, finish)
-
-
-def check_prompt(prompt: Prompt, height: int, width: int) -> None:
-    """Check against an image of `height` x `width` pixels. Raises InvalidPrompt naming the offending field."""
-    if not prompt.points and prompt.box is None:
-        raise InvalidPrompt("A prompt needs a point or a box.", "points")
-    if len(prompt.points) + 2 * (prompt.box is not None) > MAX_POINTS:
-        raise InvalidPrompt(f"A prompt can have at most {MAX_POINTS} points (a box counts as two).", "points")
-    for index, (x, y, label) in enumerate(prompt.points):
-        field = f"points[{index}]"
-        if not (math.isfinite(x) and math.isfinite(y)):
-            raise InvalidPrompt("A point's coordinates should be numbers.", field)
-        if not (0 <= x <= width and 0 <= y <= height):
-            raise InvalidPrompt(f"The point ({x:g}, {y:g}) lies outside the image of {width} x {height} pixels.", field)
-        if label not in (0, 1):
-            raise InvalidPrompt("A point's label should be 1 (object) or 0 (background).", field)
-    if prompt.box is None:
-        return
-    if not all(math.isfinite(each) for each in prompt.box):
-        raise InvalidPrompt("The box's coordinates should be numbers.", "box")
-    x0, y0, x1, y1 = prompt.box
-    if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
-        raise InvalidPrompt(
-            f"The box should lie inside the image of {width} x {height} pixels and have an area.", "box"
-        )

@@ -60,6 +60,7 @@ export type Annotation = {
   id: string;
   image_id: string;
   label_id: number;
+  /** Empty if it is too intricate to be shown. */
   mask: Mask;
   area: number;
   bbox: BoundingBox;

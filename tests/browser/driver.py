@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ STATE = "document.querySelector('#annotator').annotator.state()"
 NEXT_TASK = "() => new Promise((done) => setTimeout(done))"
 # render.js draws a moving view from its last drawing, and afresh once it has stood still for this long.
 STANDS_STILL = "() => new Promise((done) => setTimeout(done, 120))"
+UNTIL_INTERCEPTED = "async () => { while ((await fetch('page/intercepted')).status !== 204); }"
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
 
 
@@ -187,6 +188,16 @@ def browser_page(url: str, width: int = 1280, height: int = 800, **options: Any)
             context.close()
 
 
+def intercept(page: Annotator, path: str, handler: Callable[[Route], None]) -> None:
+    """From now on, `handler` decides about requests to this path.
+
+    After `route` alone, requests of the next moments may still pass: Chromium tells the page a little later.
+    """
+    page.page.route(f"**/{path}", handler)
+    page.page.route("**/intercepted", lambda route: route.fulfill(status=204))
+    page.page.evaluate(UNTIL_INTERCEPTED)
+
+
 @contextmanager
 def held(page: Annotator, path: str) -> Iterator[list[Route]]:
     """Requests to this path wait; in the end they go their way."""
@@ -199,7 +210,7 @@ def held(page: Annotator, path: str) -> Iterator[list[Route]]:
         else:
             waiting.append(route)
 
-    page.page.route(f"**/{path}", on_request)
+    intercept(page, path, on_request)
     try:
         yield waiting
     finally:
