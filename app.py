@@ -13,4 +13,10 @@ except AnnotatorError as error:
 if __name__ == "__main__":
     import uvicorn
 
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning")
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        proxy_headers=not settings.proxy_user_header,  # who is trusted depends on the proxy's own address
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -55,9 +56,14 @@ def _resolve(path: Path) -> Path:
     return path.resolve()
 
 
+def _check_network(text: str) -> str:
+    return str(ip_network(text))
+
+
 _Path = Annotated[Path, AfterValidator(Path.expanduser)]
 _Folder = Annotated[_Path, AfterValidator(_resolve)]
 _Host = Annotated[str, StringConstraints(to_lower=True)]
+_Network = Annotated[str, AfterValidator(_check_network)]
 
 
 class Settings(BaseSettings):
@@ -107,6 +113,13 @@ class Settings(BaseSettings):
 
     public_url: Annotated[str, AfterValidator(_check_url)] = ""
     """Address of the page behind a proxy, such as https://example.org/labels; "" where there is none."""
+
+    insecure_no_login: bool = False
+    """Serve a network without a login: whoever reaches the port can see and change everything."""
+    proxy_user_header: str = ""
+    """Header in which a proxy names the user whom it has logged in, such as X-Forwarded-User; "" for none."""
+    trusted_proxies: Annotated[tuple[_Network, ...], NoDecode, _split(",")] = ("127.0.0.1/32", "::1/128")
+    """Addresses or networks of the proxies whose header counts, separated by commas."""
 
     @classmethod
     def from_environment(cls, **options: object) -> Settings:

@@ -225,10 +225,10 @@ def test_an_import_that_fails_half_way_says_what_was_added_and_can_be_repeated(
     file = document(square(1), square(2), square(3, image_id=2))
     add_missing = Store.add_missing
 
-    def fail_on_b(store: Store, image_id: str, *rest: Any) -> int:
+    def fail_on_b(store: Store, image_id: str, *rest: Any, **options: Any) -> int:
         if image_id == "b.png":
             raise failure
-        return add_missing(store, image_id, *rest)
+        return add_missing(store, image_id, *rest, **options)
 
     with monkeypatch.context() as broken:
         broken.setattr(Store, "add_missing", fail_on_b)

@@ -25,6 +25,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Any:
         data_dir=tmp_path_factory.mktemp("data"),
         allowed_hosts=("test",),
         public_url="https://labels.example.org/here/",
+        insecure_no_login=True,
     )
     return create_app(Workspace(settings, Store(settings.store_url), FakeSegmenter()), settings)
 

@@ -36,6 +36,9 @@ VALUES = {
     "image_folders": (f"~/photos{os.pathsep}{os.pathsep}/no", (Path.home().resolve() / "photos", Path("/no"))),
     "allowed_hosts": ("a, B,", ("a", "b")),
     "public_url": ("https://a.example.org/b/", "https://a.example.org/b"),
+    "insecure_no_login": ("yes", True),
+    "proxy_user_header": ("X-Forwarded-User", "X-Forwarded-User"),
+    "trusted_proxies": ("10.0.0.1, 10.1.0.0/16", ("10.0.0.1/32", "10.1.0.0/16")),
 }
 """A text for every field, and what it means."""
 
@@ -55,7 +58,7 @@ def test_every_field_is_a_variable(field: str, monkeypatch: pytest.MonkeyPatch) 
 def test_every_field_is_an_option_of_serve(field: str, served: list[Settings]) -> None:
     text, value = VALUES[field]
     flag = f"--{field.replace('_', '-')}"
-    assert main(["serve", *([f"--no-{field}"] if value is False else [flag, text])]) == 0
+    assert main(["serve", *([f"--no-{field}"] if value is False else [flag] if value is True else [flag, text])]) == 0
     assert getattr(served[0], field) == value
 
 

@@ -35,7 +35,14 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
     app = make_app(settings)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     print(f"Open http://{host}:{settings.port} in a browser. Data is kept in {settings.data_dir}.", flush=True)
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", http=PatientProtocol)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        http=PatientProtocol,
+        proxy_headers=not settings.proxy_user_header,  # who is trusted depends on the proxy's own address
+    )
 
 
 def _own_names() -> list[str]:

@@ -1,4 +1,4 @@
-"""What the routes share: the workspace, the records a route names if they are the user's, and replies."""
+"""What the routes share: the workspace, the records a route names if the user has the right to them, and replies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
 from annotator import types
-from annotator.web.auth import User
+from annotator.web.auth import Viewer
 from annotator.web.schemas.annotations import Annotation, Document, History
 from annotator.web.schemas.images import Image
 from annotator.workspace.workspace import Workspace
@@ -24,24 +24,48 @@ async def workspace_of(request: Request) -> Workspace:
 Space = Annotated[Workspace, Depends(workspace_of)]
 
 
-def project_of(project_id: int, user: User, space: Space) -> types.Project:
-    """The project of the route, if it is the user's."""
-    return space.store.project(project_id, user)
+def project_of(project_id: int, viewer: Viewer, space: Space) -> types.Project:
+    """The project of the route, if the user may annotate it."""
+    return space.store.project(project_id, viewer, "annotate")
 
 
-def image_of(image_id: str, user: User, space: Space) -> types.ImageRecord:
-    """The image of the route, if it is the user's."""
-    return space.store.image(image_id, user)
+def own_project_of(project_id: int, viewer: Viewer, space: Space) -> types.Project:
+    """The project of the route, if the user owns it."""
+    return space.store.project(project_id, viewer, "own")
 
 
-def label_of(label_id: int, user: User, space: Space) -> types.Label:
-    """The label of the route, if it is the user's."""
-    return space.store.label(label_id, user)
+def image_of(image_id: str, viewer: Viewer, space: Space) -> types.ImageRecord:
+    """The image of the route, if the user may annotate it."""
+    return space.store.image(image_id, viewer, "annotate")
 
 
-OwnProject = Annotated[types.Project, Depends(project_of)]
-OwnImage = Annotated[types.ImageRecord, Depends(image_of)]
-OwnLabel = Annotated[types.Label, Depends(label_of)]
+def reviewed_image_of(image_id: str, viewer: Viewer, space: Space) -> types.ImageRecord:
+    """The image of the route, if the user may review it."""
+    return space.store.image(image_id, viewer, "review")
+
+
+def own_image_of(image_id: str, viewer: Viewer, space: Space) -> types.ImageRecord:
+    """The image of the route, if the user owns its project."""
+    return space.store.image(image_id, viewer, "own")
+
+
+def label_of(label_id: int, viewer: Viewer, space: Space) -> types.Label:
+    """The label of the route, if the user may annotate its project."""
+    return space.store.label(label_id, viewer, "annotate")
+
+
+def own_label_of(label_id: int, viewer: Viewer, space: Space) -> types.Label:
+    """The label of the route, if the user owns its project."""
+    return space.store.label(label_id, viewer, "own")
+
+
+SharedProject = Annotated[types.Project, Depends(project_of)]
+SharedImage = Annotated[types.ImageRecord, Depends(image_of)]
+SharedLabel = Annotated[types.Label, Depends(label_of)]
+ReviewedImage = Annotated[types.ImageRecord, Depends(reviewed_image_of)]
+OwnProject = Annotated[types.Project, Depends(own_project_of)]
+OwnImage = Annotated[types.ImageRecord, Depends(own_image_of)]
+OwnLabel = Annotated[types.Label, Depends(own_label_of)]
 
 
 def image_reply(space: Workspace, record: types.ImageRecord, annotations: int) -> Image:

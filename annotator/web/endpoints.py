@@ -26,6 +26,7 @@ from annotator.serving.segmenter import ImageSource, JobStatus
 from annotator.settings import MIB
 from annotator.types import RLE
 from annotator.web.auth import current_user
+from annotator.web.auth import viewer as viewer_of
 from annotator.web.schemas.masks import Prompts
 from annotator.web.schemas.prompts import PromptsRequest
 from annotator.workspace.prompt_checks import check_prompt
@@ -124,8 +125,8 @@ class Endpoints:
             The file's name and media type, and what is in it: as text, or as base64 if it is not text.
         """
         async with _one_sentence():
-            user = await _user_of(request)
-            return await run_in_threadpool(self._export, user, project, format)
+            user, viewer = await _user_of(request)
+            return await run_in_threadpool(self._export, user, viewer, project, format)
 
     async def _masks(self, source: ImageSource, prompts: Sequence[types.Prompt]) -> list[dict[str, Any]]:
         future = await run_in_threadpool(self._space.prompting.prompt_many, source, prompts)
@@ -133,12 +134,12 @@ class Endpoints:
         return await run_in_threadpool(lambda: [_shown(each.mask, each.score) for each in candidates])
 
     async def _source(self, image: str, request: gr.Request) -> ImageSource:
-        user = await _user_of(request)
+        _, viewer = await _user_of(request)
         if not isinstance(image, str):
             raise InvalidImage("The image should be an id or a data URL.")
         if image.startswith(_DATA_URL):
             return await run_in_threadpool(lambda: self._space.images.unstored_source(_data_of(image)))
-        record = await run_in_threadpool(self._space.store.image, image, user)
+        record = await run_in_threadpool(self._space.store.image, image, viewer, "annotate")
         return self._space.images.source(record)
 
     async def _end_of(self, job_id: str) -> JobStatus:
@@ -150,9 +151,9 @@ class Endpoints:
             self._space.automask.cancel(job_id)
             raise
 
-    def _export(self, user: str, project_id: int | None, format_name: str) -> dict[str, Any]:
+    def _export(self, user: str, viewer: str | None, project_id: int | None, format_name: str) -> dict[str, Any]:
         space, kind = self._space, find_format(format_name)
-        project = space.home(user) if project_id is None else space.store.project(project_id, user)
+        project = space.home(user) if project_id is None else space.store.project(project_id, viewer, "annotate")
         with SpooledTemporaryFile(_MAX_EXPORT_BYTES) as stream:
             space.exchange.export(project, format_name, stream)
             if stream.tell() > _MAX_EXPORT_BYTES:
@@ -167,9 +168,14 @@ class Endpoints:
             return {**reply, "base64": base64.b64encode(contents).decode()}
 
 
-async def _user_of(request: Any) -> str:
-    """The workspace's user name; an MCP tool gets the request itself where a queued call gets Gradio's wrapper."""
-    return await current_user(getattr(request, "request", request))
+async def _user_of(request: Any) -> tuple[str, str | None]:
+    """The user, and for whom projects are looked up, see `auth.viewer`.
+
+    An MCP tool gets the request itself where a queued call gets Gradio's wrapper.
+    """
+    original = getattr(request, "request", request)
+    user = await current_user(original)
+    return user, await viewer_of(original, user)
 
 
 def _data_of(url: str) -> bytes:

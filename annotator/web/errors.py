@@ -18,6 +18,9 @@ STATUS_CODES: dict[type[errors.AnnotatorError], int] = {
     errors.InvalidRequest: 422,
     errors.NotJson: 422,
     errors.NotFound: 404,
+    errors.NotLoggedIn: 401,
+    errors.Forbidden: 403,
+    errors.TooManyLogins: 429,
     errors.Conflict: 409,
     errors.Cancelled: 409,
     errors.Busy: 503,
@@ -27,8 +30,18 @@ STATUS_CODES: dict[type[errors.AnnotatorError], int] = {
     errors.StorageFull: 507,
     errors.CorruptData: 500,
 }
-_TEMPORARY = (errors.Busy, errors.DatabaseUnavailable)
+_TEMPORARY = (errors.Busy, errors.DatabaseUnavailable, errors.TooManyLogins)
 _RETRY_SECONDS = 2
+
+
+def problem(error: errors.AnnotatorError) -> JSONResponse:
+    """The answer to a request that failed so."""
+    headers = {}
+    if isinstance(error, _TEMPORARY):
+        headers["Retry-After"] = str(getattr(error, "retry_after", _RETRY_SECONDS))
+    if isinstance(error, errors.NotLoggedIn):
+        headers["WWW-Authenticate"] = "Bearer"
+    return error_response(STATUS_CODES.get(type(error), 400), str(error), getattr(error, "field", None), headers)
 
 
 def explain_errors(app: FastAPI) -> None:
@@ -36,10 +49,7 @@ def explain_errors(app: FastAPI) -> None:
 
     @app.exception_handler(errors.AnnotatorError)
     async def expected(_: Request, error: errors.AnnotatorError) -> JSONResponse:
-        status = STATUS_CODES.get(type(error), 400)
-        retry_after = getattr(error, "retry_after", _RETRY_SECONDS)
-        headers = {"Retry-After": str(retry_after)} if isinstance(error, _TEMPORARY) else None
-        return error_response(status, str(error), getattr(error, "field", None), headers)
+        return problem(error)
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:

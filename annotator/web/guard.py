@@ -22,8 +22,12 @@ _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _MAX_FILES_PER_UPLOAD = 16  # of the largest size allowed; any number of small ones
 _MAX_JSON_BYTES = 64 * MIB
 """A mask may have four million runs."""
+_MAX_LOGIN_BYTES = 64 * 1024
+"""Of what somebody may send who is not logged in."""
+OPEN = frozenset({"/login", "/api/v1/session"})
+"""Where somebody logs in."""
 
-_OURS = re.compile(r"/(api|page|docs)(/.*)?|/openapi\.json")
+_OURS = re.compile(r"/(api|page|docs)(/.*)?|/openapi\.json|/login|/logout")
 _GRADIO = re.compile(r"/(|config|theme\.css|manifest\.json|favicon\.ico|(assets|static|svelte)/.*)")
 """What the page loads of Gradio. Its other routes take files, run events or fetch addresses."""
 _ENDPOINTS = re.compile(r"/gradio_api/(info|openapi\.json|queue/(join|data)|call/(v2/)?\w+(/\w+)?|cancel|mcp(/.*)?)/?")
@@ -96,6 +100,8 @@ class Guard:
             return
         headers = Headers(scope=scope)
         limit = self._max_upload if headers.get("content-type", "").startswith("multipart/") else _MAX_JSON_BYTES
+        if scope["path"] in OPEN:
+            limit = _MAX_LOGIN_BYTES
         started = False
 
         async def send_with_headers(message: Message) -> None:

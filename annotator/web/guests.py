@@ -21,7 +21,8 @@ from annotator.errors import InvalidMask, NotFound
 from annotator.masks import rle as rles
 from annotator.types import BoolArray, UInt8Array
 from annotator.web.auth import current_user
-from annotator.web.server import create_app
+from annotator.web.guard import Guard
+from annotator.web.server import create_routes
 from annotator.workspace.annotations import NewObject
 from annotator.workspace.workspace import Workspace
 
@@ -55,7 +56,8 @@ class Guests:
 
     def __init__(self, workspace: Workspace) -> None:
         self._space = workspace
-        self._app = create_app(workspace, workspace.settings, page=False)
+        self._app = create_routes(workspace)
+        self._app.add_middleware(Guard, settings=workspace.settings)
         self._app.dependency_overrides[current_user] = self._user_of
         self._used: dict[str, float] = {}
         self._lock = threading.Lock()

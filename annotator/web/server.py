@@ -16,10 +16,13 @@ from annotator import __version__, errors
 from annotator.serving.local import LocalSegmenter
 from annotator.settings import STATIC_DIR, Settings
 from annotator.storage.store import Store
+from annotator.web.authentication import Authentication, needs_login
 from annotator.web.errors import explain_errors
 from annotator.web.guard import Guard, KnownHosts
+from annotator.web.login import pages
 from annotator.web.places import PromptPlaces
 from annotator.web.routes.api import router
+from annotator.web.sessions import Sessions
 from annotator.workspace.workspace import Workspace
 
 
@@ -41,12 +44,36 @@ def make_app(settings: Settings) -> FastAPI:
         raise errors.FileUnavailable(
             f"The data folder {settings.data_dir} cannot be made ({error.strerror})."
         ) from None
-    workspace = Workspace(settings, Store(settings.store_url), LocalSegmenter(settings))
-    return create_app(workspace, settings)
+    store = Store(settings.store_url)
+    needs_login(settings, bool(store.users()))  # before the model loads
+    return create_app(Workspace(settings, store, LocalSegmenter(settings)), settings)
 
 
 def create_app(workspace: Workspace, settings: Settings, page: bool = True) -> FastAPI:
-    """The application on `workspace`. `page=False` leaves Gradio out, for tests of the routes alone."""
+    """The application on `workspace`. `page=False` leaves Gradio out, for tests of the routes alone.
+
+    Whether users log in is settled here. Raises InvalidSetting as `needs_login` does.
+    """
+    with_login = needs_login(settings, bool(workspace.store.users()))
+    sessions = Sessions(workspace.store, settings.data_dir) if with_login else None
+    app = create_routes(workspace)
+    app.state.sessions = sessions
+    app.add_middleware(Authentication, accounts=workspace.accounts, sessions=sessions, settings=settings)
+    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(KnownHosts, names=settings.allowed_hosts)
+    if not page:
+        return app
+    import gradio as gr
+
+    from annotator.web.page import MOUNT_OPTIONS, build_ui
+
+    root = settings.public_url or None
+    mounted: FastAPI = gr.mount_gradio_app(app, build_ui(workspace), path="/", root_path=root, **MOUNT_OPTIONS)
+    return mounted
+
+
+def create_routes(workspace: Workspace) -> FastAPI:
+    """The routes and static files, open: the caller has to say who the user is, by `Authentication` or another way."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -61,23 +88,14 @@ def create_app(workspace: Workspace, settings: Settings, page: bool = True) -> F
         docs_url=None,
         redoc_url=None,
     )
-    app.state.workspace = workspace
+    app.state.workspace, app.state.sessions = workspace, None
     app.include_router(router)
+    app.include_router(pages)
     app.mount("/page", FreshFiles(directory=STATIC_DIR), name="page")  # Gradio has /static and /assets of its own
     _add_docs(app)
     explain_errors(app)
     app.add_middleware(PromptPlaces)
-    app.add_middleware(Guard, settings=settings)
-    app.add_middleware(KnownHosts, names=settings.allowed_hosts)
-    if not page:
-        return app
-    import gradio as gr
-
-    from annotator.web.page import MOUNT_OPTIONS, build_ui
-
-    root = settings.public_url or None
-    mounted: FastAPI = gr.mount_gradio_app(app, build_ui(workspace), path="/", root_path=root, **MOUNT_OPTIONS)
-    return mounted
+    return app
 
 
 def _add_docs(app: FastAPI) -> None:

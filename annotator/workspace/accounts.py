@@ -21,6 +21,7 @@ MAX_PASSWORD = 1000
 """Most characters of a password."""
 
 _MIN_PASSWORD = 8
+_WRONG = "The name or the password is wrong."
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,99}")
 
 
@@ -67,7 +68,10 @@ class Accounts:
 
         Raises NotLoggedIn, and TooManyLogins after too many failures for the name or from the address.
         """
-        name = name.strip().lower()
+        try:
+            name = clean_name(name)
+        except InvalidRequest:
+            raise NotLoggedIn(_WRONG) from None
         with self._turn:  # a hash takes much memory, and guesses at the same time are counted
             self._throttle.check(name, address)
             account = self._store.user(name)
@@ -75,7 +79,7 @@ class Accounts:
             # Somebody without a password takes as long as somebody with another one: the time tells no names.
             if not self._verify(expected or self._nobody, password) or account is None or expected is None:
                 self._throttle.failed(name, address)
-                raise NotLoggedIn("The name or the password is wrong.")
+                raise NotLoggedIn(_WRONG)
             self._throttle.succeeded(name)
         if self._hasher.check_needs_rehash(expected):
             account = self._store.save_user(replace(account, password_hash=self._hasher.hash(password)))

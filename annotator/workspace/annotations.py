@@ -12,7 +12,7 @@ from annotator.errors import InvalidMask, InvalidRequest, NotFound
 from annotator.masks import edit
 from annotator.masks import rle as rles
 from annotator.storage.store import Store
-from annotator.types import MAX_POINTS, RLE, Annotation, Change, History, ImageRecord, Source
+from annotator.types import LOCAL_USER, MAX_POINTS, RLE, Annotation, Change, History, ImageRecord, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +47,24 @@ def new_annotation(image_id: str, new: NewObject, annotation_id: str) -> Annotat
 
 
 class Annotations:
-    """The objects of images. With a `request_id`, a request can be repeated safely: the second time nothing changes."""
+    """The objects of images. With a `request_id`, a request can be repeated safely: the second time nothing changes.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    The journal names the author of each change.
+    """
+
+    def __init__(self, store: Store, author: str = LOCAL_USER) -> None:
+        self._store, self._author = store, author
+
+    def by(self, author: str) -> Annotations:
+        """The same, for changes that another user makes."""
+        return Annotations(self._store, author)
 
     def keep(self, record: ImageRecord, new: NewObject, request_id: str | None = None) -> tuple[Annotation, History]:
         """Add an object. With a `request_id` seen before, nothing is added again."""
         # The id follows from the request, so that a repeated request finds what the first one made.
         seed = f"{record.id}:{request_id or uuid.uuid4().hex}"
         annotation = new_annotation(record.id, new, uuid.uuid5(uuid.NAMESPACE_OID, seed).hex)
-        history = self._store.commit(record.id, "keep object", [Change(None, annotation)], request_id)
+        history = self._commit(record.id, "keep object", [Change(None, annotation)], request_id)
         try:
             return self._store.annotation(record.id, annotation.id), history
         except NotFound:  # the request is a repetition, and the object was deleted meanwhile
@@ -80,7 +87,7 @@ class Annotations:
             fields["score"] = None  # it was the old mask's
         after = new_annotation(record.id, NewObject(**{**fields, **changes}), annotation_id)
         kind = "correct object" if "mask" in changes else "relabel object"
-        history = self._store.commit(record.id, kind, [Change(before, after)], request_id)
+        history = self._commit(record.id, kind, [Change(before, after)], request_id)
         return self._store.annotation(record.id, annotation_id), before, history
 
     def delete(self, record: ImageRecord, annotation_ids: Iterable[str], request_id: str | None) -> History:
@@ -89,7 +96,7 @@ class Annotations:
             return self._store.history(record.id)
         unique = dict.fromkeys(annotation_ids)
         changes = [Change(self._store.annotation(record.id, each), None) for each in unique]
-        return self._store.commit(record.id, _of("delete", changes), changes, request_id)
+        return self._commit(record.id, _of("delete", changes), changes, request_id)
 
     def merge(self, record: ImageRecord, annotation_ids: Sequence[str], request_id: str | None) -> History:
         """Replace objects by their union, under the first one's label."""
@@ -101,7 +108,7 @@ class Annotations:
         first, *rest = parts
         merged = _with_mask(first, reduce(rles.union, (each.mask for each in parts)), first.id)
         changes = [Change(first, merged), *(Change(each, None) for each in rest)]
-        return self._store.commit(record.id, "merge objects", changes, request_id)
+        return self._commit(record.id, "merge objects", changes, request_id)
 
     def relabel(
         self, record: ImageRecord, annotation_ids: Iterable[str], label_id: int, request_id: str | None
@@ -111,7 +118,7 @@ class Annotations:
             return self._store.history(record.id)
         before = [self._store.annotation(record.id, each) for each in dict.fromkeys(annotation_ids)]
         changes = [Change(each, replace(each, label_id=label_id)) for each in before if each.label_id != label_id]
-        return self._store.commit(record.id, _of("relabel", changes), changes, request_id)
+        return self._commit(record.id, _of("relabel", changes), changes, request_id)
 
     def split(self, record: ImageRecord, annotation_ids: Iterable[str], request_id: str | None) -> History:
         """Replace objects by their connected parts, in one step; the largest part keeps the object's identity."""
@@ -126,7 +133,7 @@ class Annotations:
                 changes += [Change(None, _with_mask(before, part, uuid.uuid4().hex)) for part in others]
         if not changes:
             raise InvalidRequest("It is all in one piece; there is nothing to split.")
-        return self._store.commit(record.id, "split object", changes, request_id)
+        return self._commit(record.id, "split object", changes, request_id)
 
     def clean(
         self,
@@ -147,7 +154,7 @@ class Annotations:
                 raise InvalidRequest("Nothing would be left of an object.")
             if mask != before.mask:
                 changes.append(Change(before, _with_mask(before, mask, before.id)))
-        return self._store.commit(record.id, "clean object", changes, request_id)
+        return self._commit(record.id, "clean object", changes, request_id)
 
     def keep_many(
         self, record: ImageRecord, objects: Sequence[NewObject], merge: bool, request_id: str | None
@@ -158,7 +165,10 @@ class Annotations:
         if merge:
             objects = [_union(objects)]
         changes = [Change(None, new_annotation(record.id, each, uuid.uuid4().hex)) for each in objects]
-        return self._store.commit(record.id, _of("keep", changes), changes, request_id)
+        return self._commit(record.id, _of("keep", changes), changes, request_id)
+
+    def _commit(self, image_id: str, kind: str, changes: Sequence[Change], request_id: str | None) -> History:
+        return self._store.commit(image_id, kind, changes, request_id, self._author)
 
 
 def _union(objects: Sequence[NewObject]) -> NewObject:

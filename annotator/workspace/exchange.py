@@ -19,7 +19,7 @@ from annotator.imaging.budget import MemoryBudget
 from annotator.storage.display_names import clean_name
 from annotator.storage.files import ImageFiles
 from annotator.storage.store import Store
-from annotator.types import Annotation, ImageRecord, Project
+from annotator.types import LOCAL_USER, Annotation, ImageRecord, Project
 from annotator.workspace.annotations import NewObject, new_annotation
 
 _BAD_NAME = Problem("The category {which} cannot be a label.", "{count} categories cannot be labels: {which}.")
@@ -52,7 +52,9 @@ class Exchange:
         self._store, self._files = store, files
         self._budget = MemoryBudget(_PARSED_BYTES)
 
-    def import_file(self, project: Project, format_name: str | None, file: IO[bytes]) -> tuple[int, list[str]]:
+    def import_file(
+        self, project: Project, format_name: str | None, file: IO[bytes], author: str = LOCAL_USER
+    ) -> tuple[int, list[str]]:
         """Add a file's objects, one journal step per image; returns how many, and sentences on what was not used.
 
         Without a name of a format, the file's bytes tell which it is.
@@ -78,7 +80,7 @@ class Exchange:
                 objects[each.image_id].append(_annotation(each, label_id))
         added = 0
         for record in records:
-            added += self._add_objects(record, objects.get(record.id, ()), added, contents.problems)
+            added += self._add_objects(record, objects.get(record.id, ()), added, contents.problems, author)
         return added, contents.problems.sentences()
 
     def _add_labels(self, project: Project, contents: FileContents) -> dict[FileCategory, int]:
@@ -102,12 +104,14 @@ class Exchange:
             found[category] = label.id
         return found
 
-    def _add_objects(self, record: ImageRecord, objects: Sequence[Annotation], before: int, problems: Problems) -> int:
+    def _add_objects(
+        self, record: ImageRecord, objects: Sequence[Annotation], before: int, problems: Problems, author: str
+    ) -> int:
         """Add those objects that the image does not have; how many. `before` were added to other images."""
         if not objects:
             return 0
         try:
-            added = self._store.add_missing(record.id, "import objects", objects)
+            added = self._store.add_missing(record.id, "import objects", objects, author=author)
         except NotFound:
             problems.add(_REMOVED, record.name)
             return 0

@@ -14,6 +14,7 @@ from annotator.serving.segmenter import Segmenter
 from annotator.settings import Settings
 from annotator.storage.store import Store
 from annotator.types import Document, ImageRecord, Project
+from annotator.workspace.accounts import Accounts
 from annotator.workspace.annotations import Annotations
 from annotator.workspace.automask import Automask
 from annotator.workspace.boxes import Boxes
@@ -39,6 +40,7 @@ class Workspace:
         self.suggestions = Suggestions(segmenter, store, self.images)
         self.exchange = Exchange(store, self.images.files)
         self.boxes = Boxes(store)
+        self.accounts = Accounts(store)
         self._lock = threading.Lock()
 
     def home(self, owner: str) -> Project:

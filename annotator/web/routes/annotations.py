@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from annotator.web.deps import OwnImage, Space, document_reply
+from annotator.web.auth import User
+from annotator.web.deps import SharedImage, Space, document_reply
 from annotator.web.schemas.annotations import (
     Annotation,
     AnnotationChange,
@@ -26,25 +27,27 @@ router = APIRouter(tags=["objects"])
 
 
 @router.post("/images/{image_id}/annotations", status_code=201)
-def keep(new: NewAnnotation, record: OwnImage, space: Space) -> AnnotationReply:
+def keep(new: NewAnnotation, record: SharedImage, user: User, space: Space) -> AnnotationReply:
     """Keep an object."""
-    kept, journal = space.annotations.keep(record, new.new_object(record.height, record.width), new.request_id)
+    kept, journal = space.annotations.by(user).keep(record, new.new_object(record.height, record.width), new.request_id)
     return AnnotationReply(annotation=Annotation.model_validate(kept), history=History.model_validate(journal))
 
 
 @router.post("/images/{image_id}/annotations/many")
-def keep_many(new: NewAnnotations, record: OwnImage, space: Space) -> Document:
+def keep_many(new: NewAnnotations, record: SharedImage, user: User, space: Space) -> Document:
     """Keep objects together, such as automatic masks."""
     objects = [each.new_object(record.height, record.width) for each in new.objects]
-    space.annotations.keep_many(record, objects, new.merge, new.request_id)
+    space.annotations.by(user).keep_many(record, objects, new.merge, new.request_id)
     return document_reply(space, space.document(record))
 
 
 @router.patch("/images/{image_id}/annotations/{annotation_id}")
-def update(annotation_id: str, change: AnnotationChange, record: OwnImage, space: Space) -> CorrectionReply:
+def update(
+    annotation_id: str, change: AnnotationChange, record: SharedImage, user: User, space: Space
+) -> CorrectionReply:
     """Relabel or correct an object."""
     fields = change.fields(record.height, record.width)
-    kept, before, journal = space.annotations.update(record, annotation_id, fields, change.request_id)
+    kept, before, journal = space.annotations.by(user).update(record, annotation_id, fields, change.request_id)
     replaced = Mask.shown(before.mask) if before and "mask" in fields else None
     return CorrectionReply(
         annotation=Annotation.model_validate(kept), history=History.model_validate(journal), replaced=replaced
@@ -52,48 +55,50 @@ def update(annotation_id: str, change: AnnotationChange, record: OwnImage, space
 
 
 @router.post("/images/{image_id}/annotations/delete")
-def delete(body: ObjectsRequest, record: OwnImage, space: Space) -> HistoryReply:
+def delete(body: ObjectsRequest, record: SharedImage, user: User, space: Space) -> HistoryReply:
     """Delete objects."""
-    return HistoryReply(history=History.model_validate(space.annotations.delete(record, body.ids, body.request_id)))
+    return HistoryReply(
+        history=History.model_validate(space.annotations.by(user).delete(record, body.ids, body.request_id))
+    )
 
 
 @router.post("/images/{image_id}/annotations/relabel")
-def relabel(body: RelabelRequest, record: OwnImage, space: Space) -> HistoryReply:
+def relabel(body: RelabelRequest, record: SharedImage, user: User, space: Space) -> HistoryReply:
     """Give objects another label."""
-    history = space.annotations.relabel(record, body.ids, body.label_id, body.request_id)
+    history = space.annotations.by(user).relabel(record, body.ids, body.label_id, body.request_id)
     return HistoryReply(history=History.model_validate(history))
 
 
 @router.post("/images/{image_id}/annotations/merge")
-def merge(body: ObjectsRequest, record: OwnImage, space: Space) -> Document:
+def merge(body: ObjectsRequest, record: SharedImage, user: User, space: Space) -> Document:
     """Merge objects into the first one."""
-    space.annotations.merge(record, body.ids, body.request_id)
+    space.annotations.by(user).merge(record, body.ids, body.request_id)
     return document_reply(space, space.document(record))
 
 
 @router.post("/images/{image_id}/annotations/split")
-def split(body: ObjectsRequest, record: OwnImage, space: Space) -> Document:
+def split(body: ObjectsRequest, record: SharedImage, user: User, space: Space) -> Document:
     """Split objects into their parts."""
-    space.annotations.split(record, body.ids, body.request_id)
+    space.annotations.by(user).split(record, body.ids, body.request_id)
     return document_reply(space, space.document(record))
 
 
 @router.post("/images/{image_id}/annotations/clean")
-def clean(body: CleanRequest, record: OwnImage, space: Space) -> Document:
+def clean(body: CleanRequest, record: SharedImage, user: User, space: Space) -> Document:
     """Fill holes and drop specks of objects."""
-    space.annotations.clean(record, body.ids, body.fill_holes, body.drop_specks, body.request_id)
+    space.annotations.by(user).clean(record, body.ids, body.fill_holes, body.drop_specks, body.request_id)
     return document_reply(space, space.document(record))
 
 
 @router.post("/images/{image_id}/undo")
-def undo(record: OwnImage, space: Space, body: UndoRequest | None = None) -> Document:
+def undo(record: SharedImage, space: Space, body: UndoRequest | None = None) -> Document:
     """Take the last change of this image back."""
     space.store.undo(record.id, body.revision if body else None)
     return document_reply(space, space.document(record))
 
 
 @router.post("/images/{image_id}/redo")
-def redo(record: OwnImage, space: Space, body: UndoRequest | None = None) -> Document:
+def redo(record: SharedImage, space: Space, body: UndoRequest | None = None) -> Document:
     """Repeat the change that was taken back last."""
     space.store.redo(record.id, body.revision if body else None)
     return document_reply(space, space.document(record))

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, HTTPException, Request
 from starlette.routing import BaseRoute, Match
 
+from annotator.web import login
 from annotator.web.routes import (
     annotations,
     automask,
@@ -12,6 +13,7 @@ from annotator.web.routes import (
     exchange,
     images,
     labels,
+    members,
     projects,
     prompts,
     server,
@@ -20,15 +22,16 @@ from annotator.web.routes import (
 from annotator.web.schemas.base import Problem
 
 _PROBLEM = {"application/problem+json": {"schema": Problem.model_json_schema()}}
-_FAILURES = (400, 403, 404, 409, 413, 422, 500, 503, 507)
+_FAILURES = (400, 401, 403, 404, 409, 413, 422, 500, 503, 507)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 router = APIRouter(
     prefix="/api/v1",
     responses={code: {"description": HTTPStatus(code).phrase, "content": _PROBLEM} for code in _FAILURES},
 )
-for routes in (server, projects, labels, images, prompts, annotations, automask, similar, exchange, boxes):
+for routes in (server, projects, labels, images, prompts, annotations, automask, similar, exchange, boxes, members):
     router.include_router(routes.router)
+router.include_router(login.router)
 
 
 @router.api_route("/{path:path}", methods=_METHODS, include_in_schema=False)

@@ -6,23 +6,23 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from annotator.web.auth import User
-from annotator.web.deps import OwnImage, Space, image_of
+from annotator.web.auth import Viewer
+from annotator.web.deps import SharedImage, Space, image_of
 from annotator.web.schemas.automask import AutomaskRequest, Job, JobStarted
 
 router = APIRouter(tags=["automatic masks"])
 
 
 @router.post("/images/{image_id}/automask", status_code=202)
-def start_automask(body: AutomaskRequest, record: OwnImage, space: Space) -> JobStarted:
+def start_automask(body: AutomaskRequest, record: SharedImage, space: Space) -> JobStarted:
     """Start proposing masks."""
     source = space.images.source(record)
     return JobStarted(job_id=space.automask.start(source, record.id, body.points_per_side, body.region))
 
 
-def job_of(job_id: str, user: User, space: Space) -> str:
-    """The run's id, if its image is the user's."""
-    image_of(space.automask.image_id(job_id), user, space)
+def job_of(job_id: str, viewer: Viewer, space: Space) -> str:
+    """The run's id, if the user may annotate its image."""
+    image_of(space.automask.image_id(job_id), viewer, space)
     return job_id
 
 

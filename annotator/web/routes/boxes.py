@@ -8,14 +8,14 @@ from fastapi import APIRouter, File, UploadFile
 
 from annotator.errors import InvalidRequest
 from annotator.settings import MIB
-from annotator.web.deps import OwnProject, Space
+from annotator.web.deps import SharedProject, Space
 from annotator.web.schemas.boxes import ReadBoxes
 
 router = APIRouter(tags=["import and export"])
 
 
 @router.post("/projects/{project_id}/boxes")
-def read_boxes(file: Annotated[UploadFile, File()], project: OwnProject, space: Space) -> ReadBoxes:
+def read_boxes(file: Annotated[UploadFile, File()], project: SharedProject, space: Space) -> ReadBoxes:
     """Boxes without masks of a COCO file, a CSV file or a zip of YOLO's labels, for the images of the same names.
 
     Nothing is stored. Send an image's boxes to its `prompts` for their masks.

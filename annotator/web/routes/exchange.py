@@ -14,7 +14,8 @@ from annotator.errors import InvalidRequest, StorageFull
 from annotator.formats.registry import all_formats, find_format
 from annotator.settings import MIB
 from annotator.types import Project
-from annotator.web.deps import OwnProject, Space
+from annotator.web.auth import User
+from annotator.web.deps import OwnProject, SharedProject, Space
 from annotator.web.schemas.exchange import Format, Imported, Losses
 from annotator.workspace.workspace import Workspace
 
@@ -33,21 +34,23 @@ def list_formats() -> list[Format]:
 
 
 @router.post("/projects/{project_id}/import")
-def import_any_file(file: Annotated[UploadFile, File()], project: OwnProject, space: Space) -> Imported:
+def import_any_file(file: Annotated[UploadFile, File()], project: OwnProject, user: User, space: Space) -> Imported:
     """As the next one does, for a file whose bytes tell its format."""
-    return _import(space, project, None, file)
+    return _import(space, user, project, None, file)
 
 
 @router.post("/projects/{project_id}/import/{format_name}")
-def import_file(format_name: str, file: Annotated[UploadFile, File()], project: OwnProject, space: Space) -> Imported:
+def import_file(
+    format_name: str, file: Annotated[UploadFile, File()], project: OwnProject, user: User, space: Space
+) -> Imported:
     """Add the objects of a file to the images of the same names; what cannot be used is reported, the rest kept."""
-    return _import(space, project, format_name, file)
+    return _import(space, user, project, format_name, file)
 
 
 @router.get("/projects/{project_id}/export/{format_name}")
 def export_file(
     format_name: str,
-    project: OwnProject,
+    project: SharedProject,
     space: Space,
     image_id: str | None = None,
     val: Annotated[float | None, Query(ge=0, le=1)] = None,
@@ -76,16 +79,16 @@ def export_file(
 
 
 @router.get("/projects/{project_id}/export/{format_name}/losses")
-def export_losses(format_name: str, project: OwnProject, space: Space, image_id: str | None = None) -> Losses:
+def export_losses(format_name: str, project: SharedProject, space: Space, image_id: str | None = None) -> Losses:
     """What an export would lose of the masks, in numbers. It takes about as long as the export."""
     return Losses.model_validate(space.exchange.losses(project, format_name, image_id))
 
 
-def _import(space: Workspace, project: Project, format_name: str | None, file: UploadFile) -> Imported:
+def _import(space: Workspace, user: str, project: Project, format_name: str | None, file: UploadFile) -> Imported:
     limit = space.settings.max_upload_bytes
     if (file.size or 0) > limit:
         raise InvalidRequest(f"The file is larger than {limit // MIB} MiB: split it, or raise max_upload_bytes.")
-    kept, problems = space.exchange.import_file(project, format_name, file.file)
+    kept, problems = space.exchange.import_file(project, format_name, file.file, user)
     return Imported(kept=kept, problems=problems)
 
 

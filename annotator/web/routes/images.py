@@ -12,10 +12,13 @@ from annotator.errors import AnnotatorError, Busy, DatabaseUnavailable, InvalidI
 from annotator.imaging.names import upload_name
 from annotator.settings import ASSETS_DIR
 from annotator.storage.folders import images_in
-from annotator.web.auth import User
+from annotator.web.auth import User, Viewer
 from annotator.web.deps import (
     OwnImage,
     OwnProject,
+    ReviewedImage,
+    SharedImage,
+    SharedProject,
     Space,
     counted_image,
     document_reply,
@@ -46,7 +49,7 @@ router = APIRouter(tags=["images"])
 
 @router.get("/projects/{project_id}/images")
 def project_images(
-    project: OwnProject,
+    project: SharedProject,
     space: Space,
     status: types.ImageStatus | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
@@ -128,13 +131,13 @@ def add_sample(choice: SampleChoice, project: OwnProject, space: Space) -> Image
 
 
 @router.get("/images/{image_id}")
-def image(record: OwnImage, space: Space) -> Image:
+def image(record: SharedImage, space: Space) -> Image:
     """One image."""
     return counted_image(space, record)
 
 
 @router.patch("/images/{image_id}")
-def change_image(change: ImageChange, record: OwnImage, space: Space) -> Image:
+def change_image(change: ImageChange, record: ReviewedImage, space: Space) -> Image:
     """Set the status."""
     space.store.set_status(record.id, change.status)
     return counted_image(space, space.store.image(record.id))
@@ -147,9 +150,9 @@ def delete_image(record: OwnImage, space: Space) -> None:
 
 
 @router.post("/images/{image_id}/restore")
-def restore_image(image_id: str, user: User, space: Space) -> Image:
+def restore_image(image_id: str, viewer: Viewer, space: Space) -> Image:
     """Bring a deleted image back."""
-    space.store.image(image_id, user, removed=True)
+    space.store.image(image_id, viewer, removed=True)
     space.store.restore_image(image_id)
     return counted_image(space, space.store.image(image_id))
 
@@ -161,36 +164,36 @@ def empty_bin(project: OwnProject, space: Space) -> dict[str, int]:
 
 
 @router.get("/images/{image_id}/pixels", response_class=Response)
-def pixels(record: OwnImage, space: Space) -> Response:
+def pixels(record: SharedImage, space: Space) -> Response:
     """The image, upright, as the browser shows it."""
     data, media_type = space.images.files.display(record.content_key)
     return Response(data, media_type=media_type, headers=_FOREVER)
 
 
 @router.get("/images/{image_id}/thumbnail", response_class=Response)
-def thumbnail(image_id: str, user: User, space: Space) -> Response:
+def thumbnail(image_id: str, viewer: Viewer, space: Space) -> Response:
     """A JPEG of at most 160 x 160 pixels, also of an image in the bin."""
     try:
-        record = space.store.image(image_id, user)
+        record = space.store.image(image_id, viewer, "annotate")
     except NotFound:
-        record = space.store.image(image_id, user, removed=True)
+        record = space.store.image(image_id, viewer, "annotate", removed=True)
     return Response(space.images.files.thumbnail(record.content_key), media_type="image/jpeg", headers=_FOREVER)
 
 
 @router.post("/images/{image_id}/open")
-def open_image(record: OwnImage, user: User, space: Space, body: OpenRequest | None = None) -> Document:
+def open_image(record: SharedImage, viewer: Viewer, space: Space, body: OpenRequest | None = None) -> Document:
     """The image's document; its encode, and after it that of the upcoming ones, starts in the background."""
-    upcoming = space.store.images_by_id(body.upcoming, user) if body else []  # some may be removed in another tab
+    upcoming = space.store.images_by_id(body.upcoming, viewer) if body else []  # some may be removed in another tab
     return document_reply(space, space.open(record, upcoming))
 
 
 @router.get("/images/{image_id}/document", response_model=Document, responses={304: {"description": "Not Modified"}})
-def document(record: OwnImage, request: Request, space: Space) -> Response:
+def document(record: SharedImage, request: Request, space: Space) -> Response:
     """The image's document, with an ETag: `If-None-Match` answers 304 while nothing has changed."""
     return tagged(request, document_reply(space, space.document(record)))
 
 
 @router.get("/images/{image_id}/history", response_model=History)
-def history(record: OwnImage, space: Space) -> types.History:
+def history(record: SharedImage, space: Space) -> types.History:
     """Where the image stands in its journal; cheap, to notice changes of other tabs."""
     return space.store.history(record.id)

@@ -8,15 +8,15 @@ from fastapi import APIRouter
 
 from annotator import types
 from annotator.errors import NotFound
-from annotator.web.auth import User
-from annotator.web.deps import OwnLabel, OwnProject, Space
+from annotator.web.auth import Viewer
+from annotator.web.deps import OwnLabel, OwnProject, SharedLabel, SharedProject, Space
 from annotator.web.schemas.projects import Label, LabelChange, LabelUsage, MergeRequest, NewLabel
 
 router = APIRouter(tags=["labels"])
 
 
 @router.get("/projects/{project_id}/labels", response_model=list[Label])
-def labels(project: OwnProject, space: Space) -> list[types.Label]:
+def labels(project: SharedProject, space: Space) -> list[types.Label]:
     """The project's labels."""
     return space.store.labels(project.id)
 
@@ -40,15 +40,15 @@ def delete_label(label: OwnLabel, space: Space) -> None:
 
 
 @router.get("/labels/{label_id}/usage")
-def label_usage(label: OwnLabel, space: Space) -> LabelUsage:
+def label_usage(label: SharedLabel, space: Space) -> LabelUsage:
     """How many objects have the label, not counting those of removed images."""
     return LabelUsage(annotations=space.store.label_usage(label))
 
 
 @router.post("/labels/{label_id}/merge", response_model=Label)
-def merge_label(body: MergeRequest, label: OwnLabel, user: User, space: Space) -> types.Label:
+def merge_label(body: MergeRequest, label: OwnLabel, viewer: Viewer, space: Space) -> types.Label:
     """Give the label's objects to another label of the project, which is returned. Splitting takes that back."""
-    return space.store.merge_labels(label.id, space.store.label(body.into, user).id)
+    return space.store.merge_labels(label.id, space.store.label(body.into, viewer).id)
 
 
 @router.post("/projects/{project_id}/labels/{label_id}/split", response_model=Label)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from annotator import types
-from annotator.web.auth import User
+from annotator.web.auth import User, Viewer
 from annotator.web.deps import OwnProject, Space
 from annotator.web.schemas.projects import NewProject, Project, ProjectChange
 
@@ -13,10 +13,10 @@ router = APIRouter(tags=["projects"])
 
 
 @router.get("/projects", response_model=list[Project])
-def projects(user: User, space: Space, removed: bool = False) -> list[types.Project]:
+def projects(user: User, viewer: Viewer, space: Space, removed: bool = False) -> list[types.Project]:
     """The user's projects, or those that were removed and can be restored."""
     space.home(user)
-    return space.store.projects(user, removed)
+    return space.store.projects(viewer, removed)
 
 
 @router.post("/projects", response_model=Project, status_code=201)
@@ -38,6 +38,6 @@ def remove_project(project: OwnProject, space: Space) -> types.Project:
 
 
 @router.post("/projects/{project_id}/restore", response_model=Project)
-def restore_project(project_id: int, user: User, space: Space) -> types.Project:
+def restore_project(project_id: int, viewer: Viewer, space: Space) -> types.Project:
     """Bring a removed project back."""
-    return space.store.restore_project(space.store.project(project_id, user, removed=True).id)
+    return space.store.restore_project(space.store.project(project_id, viewer, removed=True).id)

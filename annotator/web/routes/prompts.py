@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from annotator.serving.segmenter import Refinement
 from annotator.types import Candidate
-from annotator.web.auth import User
+from annotator.web.auth import User, Viewer
 from annotator.web.deps import Space, image_of
 from annotator.web.schemas.prompts import PromptAnswer, PromptRequest, PromptsAnswer, PromptsRequest
 from annotator.web.waiting import result_of
@@ -25,28 +25,30 @@ _THREADS = CapacityLimiter(4)
 
 
 @router.post("/images/{image_id}/prompt", response_model=PromptAnswer)
-async def prompt(body: PromptRequest, request: Request, image_id: str, user: User, space: Space) -> Response:
+async def prompt(
+    body: PromptRequest, request: Request, image_id: str, user: User, viewer: Viewer, space: Space
+) -> Response:
     """Masks for the points and box of one object."""
-    pending = await run_sync(_ask, body, image_id, user, space, limiter=_THREADS)
+    pending = await run_sync(_ask, body, image_id, user, viewer, space, limiter=_THREADS)
     answer = await result_of(request, pending.future)
     return await run_sync(lambda: _reply(PromptAnswer.of(pending.finish(answer))), limiter=_THREADS)
 
 
 @router.post("/images/{image_id}/prompts", response_model=PromptsAnswer)
-async def prompt_many(body: PromptsRequest, request: Request, image_id: str, user: User, space: Space) -> Response:
+async def prompt_many(body: PromptsRequest, request: Request, image_id: str, viewer: Viewer, space: Space) -> Response:
     """One mask for each of many objects, decoded in one batch."""
     prompts = [each.prompt() for each in body.objects]
 
     def ask() -> Future[list[Candidate]]:
-        return space.prompting.prompt_many(space.images.source(image_of(image_id, user, space)), prompts)
+        return space.prompting.prompt_many(space.images.source(image_of(image_id, viewer, space)), prompts)
 
     candidates = await result_of(request, await run_sync(ask, limiter=_THREADS))
     reply = await run_sync(lambda: PromptsAnswer.of(candidates).model_dump_json(), limiter=_THREADS)
     return Response(reply, media_type="application/json")
 
 
-def _ask(body: PromptRequest, image_id: str, user: str, space: Workspace) -> PendingAnswer:
-    record = image_of(image_id, user, space)
+def _ask(body: PromptRequest, image_id: str, user: str, viewer: str | None, space: Workspace) -> PendingAnswer:
+    record = image_of(image_id, viewer, space)
     refine = Refinement(body.refine.token, body.refine.index) if body.refine else None
     start = body.mask.rle(record.height, record.width) if body.mask else None
     hover = f"{user}:{body.client}:{record.id}" if body.kind == "hover" else None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from annotator import __version__
-from annotator.web.auth import User
+from annotator.types import LOCAL_USER
+from annotator.web.auth import User, refuse_others_than_admins
 from annotator.web.deps import Space
 from annotator.web.schemas.server import Model, ModelChoice, Status, SwitchModel
 
@@ -22,10 +23,11 @@ def status(user: User, space: Space) -> Status:
         models=[ModelChoice.model_validate(each) for each in info.choices],
         image_folders=[str(each) for each in space.images.folders],
         project_id=space.home(user).id,
+        user=None if user == LOCAL_USER else user,
     )
 
 
-@router.put("/model", status_code=202)
+@router.put("/model", status_code=202, dependencies=[Depends(refuse_others_than_admins)])
 def switch_model(choice: SwitchModel, user: User, space: Space) -> Status:
     """Start to serve another model, downloading it first if needed. Progress, and failure, are in /status."""
     space.segmenter.switch(choice.name)

@@ -29,11 +29,13 @@ class Annotation(Reply):
 
 
 class History(Reply):
-    """What undo and redo would do; `revision` grows with every change, also those of other tabs."""
+    """What undo and redo would do, and who did it; `revision` grows with every change, also those of other tabs."""
 
     revision: int
     undo: str | None
     redo: str | None
+    undo_author: str | None
+    redo_author: str | None
 
 
 class UndoRequest(BaseModel):

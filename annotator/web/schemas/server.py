@@ -48,13 +48,14 @@ class Model(Reply):
 
 
 class Status(BaseModel):
-    """The server at a glance. `project_id` is the user's first project."""
+    """The server at a glance. `project_id` is the user's first project; `user` is null where there is no login."""
 
     version: str
     model: Model
     models: list[ModelChoice]
     image_folders: list[str]
     project_id: int
+    user: str | None
 
 
 class SwitchModel(BaseModel):
