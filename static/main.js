@@ -1,6 +1,8 @@
 /** Puts the page together: the canvas with its panels, and around them the projects, the queue of images and the files. */
 
+import { whileLoggedIn } from "./data/login.js";
 import { openStorage } from "./data/storage.js";
+import { createAccountMenu } from "./panels/account.js";
 import { el } from "./panels/dom.js";
 import { createExportPanel } from "./panels/export.js";
 import { createFolderPanel } from "./panels/folder.js";
@@ -20,6 +22,8 @@ import { createWorkbench } from "./workbench.js";
 /** @import { Workbench } from "./workbench.js" */
 
 const API = new URL("../api/v1", import.meta.url).pathname;
+const LOGIN = new URL("../login", import.meta.url).pathname;
+const LOGOUT = new URL("../logout", import.meta.url).pathname;
 
 /** @type {WeakMap<HTMLElement, Workbench>} */
 const mounted = new WeakMap();
@@ -39,7 +43,7 @@ export function mount(root) {
 function build(root) {
   const storage = openStorage("localStorage");
   const workbench = createWorkbench(root, {
-    fetch: fetch.bind(window),
+    fetch: whileLoggedIn(fetch.bind(window), () => location.assign(LOGIN)),
     base: API,
     storage,
     tabStorage: openStorage("sessionStorage"),
@@ -73,6 +77,7 @@ function build(root) {
       pickFolder: pick.folder,
       pickObjects: () => pick.files(".json,.zip"),
       viewPanel: createViewPanel({ store, setView }),
+      account: createAccountMenu({ store, logOut: LOGOUT }),
       folderPanel: createFolderPanel({ store, intake, focusCanvas }),
       focusCanvas,
     }),

@@ -71,7 +71,13 @@ export type Annotation = {
   pending?: boolean;
 };
 /** What undo and redo would do. `revision` grows with every change, also with those of other tabs. */
-export type History = { revision: number; undo: string | null; redo: string | null };
+export type History = {
+  revision: number;
+  undo: string | null;
+  redo: string | null;
+  undo_author?: string | null;
+  redo_author?: string | null;
+};
 /** The server's whole view of one image. */
 export type ImageDocument = { image: Image; annotations: Annotation[]; history: History };
 
@@ -99,6 +105,7 @@ export type ServerStatus = {
   models: ModelChoice[];
   image_folders: string[];
   project_id: number;
+  user: string | null;
 };
 export type Sample = { name: string; title: string; thumbnail_url: string };
 export type Candidate = {

@@ -13,11 +13,11 @@ import { createProjectMenu } from "./projects.js";
 /**
  * @param {{store: Store, session: Session, projects: Projects, exportPanel: {element: HTMLElement, opened: () => void}, models: Models,
  *   commands: Commands, pickFiles: () => void, pickFolder: () => void, pickObjects: () => void, viewPanel: HTMLElement, folderPanel: HTMLElement,
- *   focusCanvas: () => void}} context
+ *   account: HTMLElement, focusCanvas: () => void}} context
  */
 export function createHeader(context) {
   const { store, session, projects, exportPanel, models, commands, pickFiles, pickFolder, pickObjects } = context;
-  const { viewPanel, folderPanel, focusCanvas } = context;
+  const { viewPanel, folderPanel, account, focusCanvas } = context;
   const upload = iconButton("upload", "Upload images (or drop, or paste them)", pickFiles, { words: "Upload" });
   const uploadFolder = iconButton("folderUp", "Add folder: upload the images in it (or drop it)", pickFolder, {
     class: "plain upload-folder",
@@ -83,6 +83,7 @@ export function createHeader(context) {
       finished,
       popover("view", "View", viewPanel),
       model,
+      account,
       iconButton("help", "Keys (?)", () => commands.help(), { class: "plain" }),
     ),
   );

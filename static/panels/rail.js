@@ -79,12 +79,14 @@ export function createRail({ store, commands, focusCanvas }) {
     size.hidden = tool !== "brush" && tool !== "eraser";
     size.value = String(brush);
   });
-  store.watch(["draft", "history"], ({ draft, history }) => {
+  store.watch(["draft", "history", "status"], ({ draft, history, status }) => {
+    const by = (/** @type {string | null | undefined} */ author) =>
+      status?.user && author && author !== status.user ? ` by ${author}` : "";
     undo.disabled = !draft.now && !history.undo;
     redo.disabled = !draft.future.length && !history.redo;
-    undo.title = draft.now ? "Undo the prompt (Ctrl+Z)" : history.undo ? `Undo: ${history.undo} (Ctrl+Z)` : "Nothing to undo";
+    undo.title = draft.now ? "Undo the prompt (Ctrl+Z)" : history.undo ? `Undo: ${history.undo}${by(history.undo_author)} (Ctrl+Z)` : "Nothing to undo";
     redo.title =
-      !draft.now && !draft.future.length && history.redo ? `Redo: ${history.redo} (Ctrl+Shift+Z)` : "Redo (Ctrl+Shift+Z)";
+      !draft.now && !draft.future.length && history.redo ? `Redo: ${history.redo}${by(history.redo_author)} (Ctrl+Shift+Z)` : "Redo (Ctrl+Shift+Z)";
   });
   return el(
     "div",
