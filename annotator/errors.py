@@ -56,7 +56,7 @@ class TooManyLogins(AnnotatorError):
     """Logging in failed too often; it can be tried again in `retry_after` seconds."""
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"Logging in failed too often: try again in {retry_after} seconds.")
+        super().__init__(f"Logging in failed too often: try again in {retry_after} s.")
         self.retry_after = retry_after
 
 

@@ -102,7 +102,7 @@ def test_the_right_password_does_not_count_while_there_is_a_delay(store: Store) 
     for _ in range(5):
         with pytest.raises(NotLoggedIn):
             accounts.log_in("ann", "wrong horse", "1.2.3.4")
-    with pytest.raises(TooManyLogins, match=r"try again in 1 seconds"):
+    with pytest.raises(TooManyLogins, match=r"try again in 1 s"):
         accounts.log_in("ann", PASSWORD, "1.2.3.4")
 
 

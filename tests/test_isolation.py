@@ -233,6 +233,25 @@ def test_ids_in_bodies_are_looked_at_as_those_in_paths(world: World, client: Tes
     assert client.get(export, params={"image_id": foreign.id}, headers=me).status_code == 404
 
 
+def call(client: TestClient, who: str, endpoint: str, *values: Any) -> tuple[int, str]:
+    """What an endpoint of Gradio answers: the status, and the text of the event if there is one."""
+    address = f"/gradio_api/call/{endpoint}"
+    begun = client.post(address, json={"data": values}, headers=headers(who))
+    if begun.status_code != 200:
+        return begun.status_code, ""
+    return 200, client.get(f"{address}/{begun.json()['event_id']}", headers=headers(who)).text
+
+
+def test_the_endpoints_of_gradio_know_the_roles(world: World, client: TestClient) -> None:
+    project, image, _ = world.shared_project()
+    calls: list[tuple[Any, ...]] = [("segment", image.id, [[9, 9, 1]], None), ("export", project.id, "coco")]
+    for endpoint, *values in calls:
+        assert call(client, "anonymous", endpoint, *values) == (401, "")
+        assert re.search("There is no such (image|project)", call(client, "stranger", endpoint, *values)[1])
+        for who in ("annotator", "owner", "admin"):
+            assert "event: complete" in call(client, who, endpoint, *values)[1]
+
+
 def test_lists_hold_only_what_is_shared(world: World, client: TestClient) -> None:
     project, _, _ = world.shared_project()
 

@@ -57,8 +57,8 @@ def _list(options: argparse.Namespace, settings: Settings) -> None:
     with open_store(settings) as store:
         for account in store.users():
             print(account.name + (" (admin)" if account.is_admin else ""))
-            for name, used_at in store.tokens(account.name):
-                print(f"  token {name}, " + (f"last used {used_at:%Y-%m-%d}" if used_at else "never used"))
+            for name, used_on in store.tokens(account.name):
+                print(f"  token {name}, " + (f"last used {used_on:%Y-%m-%d}" if used_on else "never used"))
 
 
 def _remove(options: argparse.Namespace, settings: Settings) -> None:

@@ -6,6 +6,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Double,
     ForeignKey,
@@ -114,8 +115,7 @@ api_tokens = Table(
     Column("digest", Text, primary_key=True),  # sha256 of the token, which is nowhere kept
     Column("user_name", ForeignKey("users.name"), nullable=False),
     Column("name", Text, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("used_at", DateTime(timezone=True)),  # to the day
+    Column("used_on", Date),
     UniqueConstraint("user_name", "name"),
 )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -42,6 +43,11 @@ class UserStore(Database):
                 connection.execute(insert(users).values(name=account.name, **values))
         return account
 
+    def add_user(self, account: Account) -> None:
+        """Add a user who is no admin. Raises `Conflict` if there is one of this name."""
+        with self._writing() as connection:
+            connection.execute(insert(users).values(asdict(account)))
+
     def remove_user(self, name: str) -> str:
         """Remove a user with all tokens and memberships; returns who owns the user's projects now.
 
@@ -74,24 +80,24 @@ class UserStore(Database):
             if connection.execute(_deleted_token(user, name)).rowcount == 0:
                 raise NotFound(f"{user} has no token {name!r}.")
 
-    def tokens(self, user: str) -> Sequence[tuple[str, datetime | None]]:
+    def tokens(self, user: str) -> Sequence[tuple[str, date | None]]:
         """Names of the user's tokens, and on which day each was used last."""
-        query = select(api_tokens.c.name, api_tokens.c.used_at).where(api_tokens.c.user_name == user)
+        query = select(api_tokens.c.name, api_tokens.c.used_on).where(api_tokens.c.user_name == user)
         with self._reading() as connection:
-            return [(row.name, row.used_at) for row in connection.execute(query.order_by(api_tokens.c.name))]
+            return [(row.name, row.used_on) for row in connection.execute(query.order_by(api_tokens.c.name))]
 
     def user_of_token(self, digest: str) -> Account | None:
         """The user for whom the token with this digest speaks. The day of its use is noted."""
-        query = select(*_ACCOUNT, api_tokens.c.used_at).join_from(api_tokens, users)
+        query = select(*_ACCOUNT, api_tokens.c.used_on).join_from(api_tokens, users)
         with self._reading() as connection:
             row = connection.execute(query.where(api_tokens.c.digest == digest)).one_or_none()
         if row is None:
             return None
-        *fields, used_at = row
-        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        if used_at is None or used_at.date() != today.date():
+        *fields, used_on = row
+        today = datetime.now(UTC).date()
+        if used_on != today:
             with self._writing() as connection:
-                connection.execute(update(api_tokens).where(api_tokens.c.digest == digest).values(used_at=today))
+                connection.execute(update(api_tokens).where(api_tokens.c.digest == digest).values(used_on=today))
         return Account(*fields)
 
     def members(self, project_id: int) -> list[Member]:

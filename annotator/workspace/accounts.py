@@ -6,13 +6,14 @@ import hashlib
 import re
 import secrets
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error
 
-from annotator.errors import InvalidRequest, NotLoggedIn
+from annotator.errors import Conflict, InvalidRequest, NotLoggedIn
 from annotator.storage.store import Store
 from annotator.types import LOCAL_USER, Account
 from annotator.workspace.throttle import Throttle
@@ -61,7 +62,12 @@ class Accounts:
             name = clean_name(name)
         except InvalidRequest as error:
             raise NotLoggedIn(str(error)) from None
-        return self._store.user(name) or self._store.save_user(Account(name))
+        known = self._store.user(name)
+        if known is not None:
+            return known
+        with suppress(Conflict):  # another request of the same visit was faster
+            self._store.add_user(Account(name))
+        return Account(name)
 
     def log_in(self, name: str, password: str, address: str) -> Account:
         """The user with this name and password, asked for from a network address.

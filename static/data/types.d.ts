@@ -20,7 +20,7 @@ export type Bitmap = { x: number; y: number; w: number; h: number; data: Uint8Ar
 
 // --- What the server stores ---
 
-export type Project = { id: number; name: string };
+export type Project = { id: number; name: string; owner: string };
 export type ImageStatus = "new" | "in_progress" | "done";
 /** `next` is what to ask for after this page; null when it is the last one. */
 export type ImagePage = { images: Image[]; total: number; next: string | null };

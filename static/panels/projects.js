@@ -37,6 +37,8 @@ export function createProjectMenu({ store, projects, session, focusCanvas }) {
     void projects.refresh();
   });
 
+  const isOthers = (/** @type {string} */ owner) => Boolean(store.get().status?.user) && owner !== store.get().status?.user;
+
   /** @param {Event} event */
   async function add(event) {
     event.preventDefault();
@@ -54,9 +56,9 @@ export function createProjectMenu({ store, projects, session, focusCanvas }) {
     /** @type {HTMLInputElement | null} */ (list.querySelector("input"))?.select();
   }
 
-  /** @param {{key: string, name: string, shown: boolean, renamed: boolean}} values */
-  function row({ key, name, shown, renamed }) {
-    const project = { id: Number(key), name };
+  /** @param {{key: string, name: string, owner: string, shown: boolean, renamed: boolean}} values */
+  function row({ key, name, owner, shown, renamed }) {
+    const project = { id: Number(key), name, owner };
     if (renamed) return nameForm(project);
     return el(
       "div",
@@ -72,6 +74,7 @@ export function createProjectMenu({ store, projects, session, focusCanvas }) {
           onclick: () => void session.switchProject(project.id).then(focusCanvas),
         },
         el("span", { class: "clip" }, name),
+        isOthers(owner) && el("span", { class: "number" }, owner),
       ),
       iconButton("pencil", `Rename ${name}`, () => edit(project.id), { class: "plain small onhover" }),
       iconButton("trash", `Remove ${name}`, () => void projects.remove(project), { class: "plain small onhover" }),
@@ -93,9 +96,9 @@ export function createProjectMenu({ store, projects, session, focusCanvas }) {
     return form;
   }
 
-  /** @param {{key: string, name: string}} values */
-  function removedRow({ key, name }) {
-    const project = { id: Number(key), name };
+  /** @param {{key: string, name: string, owner: string}} values */
+  function removedRow({ key, name, owner }) {
+    const project = { id: Number(key), name, owner };
     const restore = el(
       "button",
       {
@@ -116,9 +119,9 @@ export function createProjectMenu({ store, projects, session, focusCanvas }) {
     button.title = `Project: ${name.textContent}`;
     button.setAttribute("aria-label", button.title);
     rows.show(
-      all.map(({ id, name }) => ({ key: String(id), name, shown: id === projectId, renamed: id === renaming })),
+      all.map(({ id, name, owner }) => ({ key: String(id), name, owner, shown: id === projectId, renamed: id === renaming })),
     );
-    removedRows.show(removedProjects.map(({ id, name }) => ({ key: String(id), name })));
+    removedRows.show(removedProjects.map(({ id, name, owner }) => ({ key: String(id), name, owner })));
     removed.hidden = removedProjects.length === 0;
     removedCount.textContent = String(removedProjects.length);
   }

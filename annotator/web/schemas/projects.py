@@ -15,10 +15,11 @@ Key = Annotated[str, Field(pattern="^[1-9]$", examples=["1"])]
 
 
 class Project(Reply):
-    """A project of the user."""
+    """A project that the user may see."""
 
     id: int
     name: str
+    owner: str
 
 
 class NewProject(BaseModel):

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0005"
 down_revision = "0004"
-
-
-def _created_at() -> sa.Column[datetime]:
-    return sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now())
 
 
 def upgrade() -> None:
@@ -22,15 +16,14 @@ def upgrade() -> None:
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("is_admin", sa.Boolean, nullable=False),
         sa.Column("password_hash", sa.Text),
-        _created_at(),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     )
     op.create_table(
         "api_tokens",
         sa.Column("digest", sa.Text, primary_key=True),
         sa.Column("user_name", sa.Text, sa.ForeignKey("users.name"), nullable=False),
         sa.Column("name", sa.Text, nullable=False),
-        _created_at(),
-        sa.Column("used_at", sa.DateTime(timezone=True)),
+        sa.Column("used_on", sa.Date),
         sa.UniqueConstraint("user_name", "name"),
     )
     op.create_table(
