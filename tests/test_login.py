@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
+from sqlalchemy import event
 
 from annotator.cli.main import main
 from annotator.errors import InvalidSetting
 from annotator.settings import Settings
 from annotator.storage.store import Store
+from annotator.types import ImageRecord
 from annotator.web.authentication import needs_login
 from annotator.web.server import create_app
 from annotator.web.sessions import COOKIE
@@ -146,7 +148,7 @@ def test_a_name_counts_from_a_trusted_proxy_only(tmp_path: Path) -> None:
 
 def test_without_users_only_this_machine_is_answered(tmp_path: Path) -> None:
     site = Site(tmp_path, users=False)
-    for address in ("127.0.0.1", "127.0.0.9", "::1"):
+    for address in ("127.0.0.1", "127.0.0.9", "::1", "::ffff:127.0.0.1"):
         assert site.client(address).get("/api/v1/status").json()["user"] is None
     assert site.client().put("/api/v1/model", json={"name": "fake"}).status_code == 202
     for path in ("/api/v1/status", "/page/main.js", "/docs", "/login"):
@@ -155,6 +157,21 @@ def test_without_users_only_this_machine_is_answered(tmp_path: Path) -> None:
     assert not (tmp_path / "session.key").exists()
     insecure = Site(tmp_path, users=False, insecure_no_login=True)
     assert insecure.client("192.168.1.9").get("/api/v1/status").status_code == 200
+
+
+def test_a_click_without_users_reads_the_database_once(tmp_path: Path) -> None:
+    site = Site(tmp_path, users=False)
+    store = site.space.store
+    store.add_image(ImageRecord("a", store.create_project("birds", "local").id, "a.jpg", "sha", "pixels", 40, 30))
+    client, reads = site.client(), []
+
+    def note(*told: Any) -> None:
+        if told[2].startswith("SELECT"):
+            reads.append(told[2])
+
+    event.listen(store._engine, "before_cursor_execute", note)
+    assert client.post("/api/v1/images/a/prompt", json={"points": [[9, 9, 1]]}).status_code == 200
+    assert len(reads) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ trusted proxy gives, or the cookie of a login.
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
-from fastapi.concurrency import run_in_threadpool
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
@@ -28,6 +29,9 @@ _LOCAL_ONLY = (
     "This server has no users yet and answers to its own machine only. "
     "Whoever runs it can add one with `annotator users add NAME` and start it again."
 )
+
+_THREADS = CapacityLimiter(4)
+"""Threads that look users up. Requests that take long hold others, and a click waits for none of them."""
 
 
 def needs_login(settings: Settings, has_users: bool) -> bool:
@@ -66,7 +70,9 @@ class Authentication:
                 refusal = error_response(403, _LOCAL_ONLY)
         else:
             try:
-                account = await run_in_threadpool(self._identify, self._sessions, Headers(scope=scope), address)
+                account = await run_sync(
+                    self._identify, self._sessions, Headers(scope=scope), address, limiter=_THREADS
+                )
                 if account is None and scope["path"] not in OPEN:
                     refusal = _log_in_first(scope)
             except AnnotatorError as error:
@@ -90,7 +96,7 @@ class Authentication:
 
     def _is_proxy(self, address: str) -> bool:
         try:
-            return any(ip_address(address) in network for network in self._proxies)
+            return any(_ip(address) in network for network in self._proxies)
         except ValueError:
             return False
 
@@ -107,14 +113,20 @@ def _log_in_first(scope: Scope) -> Response:
 def _is_local(address: str) -> bool:
     """Whether a request comes from this machine. One without an IP address came through a socket of this machine."""
     try:
-        return ip_address(address).is_loopback
+        return _ip(address).is_loopback
     except ValueError:
         return True
 
 
+def _ip(address: str) -> IPv4Address | IPv6Address:
+    """The address; an IPv4 address that a socket for both kinds tells as IPv6 is given as IPv4. Raises ValueError."""
+    ip = ip_address(address)
+    return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip
+
+
 def _is_loopback(host: str) -> bool:
     try:
-        return ip_address(host).is_loopback
+        return _ip(host).is_loopback
     except ValueError:
         return host == "localhost"
 

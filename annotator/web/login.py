@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Annotated
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
@@ -20,6 +22,9 @@ router = APIRouter(tags=["users"])
 """Part of the REST routes."""
 
 pages = APIRouter(include_in_schema=False)
+
+_ONE = CapacityLimiter(1)
+"""Thread for logins: a flood of them holds no other one."""
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -68,9 +73,9 @@ _HEADERS = {
 
 
 @router.post("/session")
-def log_in(body: Credentials, request: Request, response: Response, space: Space) -> LoggedIn:
+async def log_in(body: Credentials, request: Request, response: Response, space: Space) -> LoggedIn:
     """Log in with a cookie. Scripts do without: they send `Authorization: Bearer TOKEN`, see `annotator users`."""
-    account = _log_in(request, response, space, body.name, body.password)
+    account = await _log_in(request, response, space, body.name, body.password)
     return LoggedIn(name=account.name, is_admin=account.is_admin)
 
 
@@ -82,13 +87,13 @@ def login_page(request: Request) -> HTMLResponse:
 
 
 @pages.post("/login")
-def submit_login(
+async def submit_login(
     request: Request, space: Space, name: Annotated[str, Form()] = "", password: Annotated[str, Form()] = ""
 ) -> Response:
     """To the page after a login, else back to the form with a sentence."""
     response = RedirectResponse("./", 303)
     try:
-        _log_in(request, response, space, name, password)
+        await _log_in(request, response, space, name, password)
     except (NotLoggedIn, TooManyLogins) as error:
         return _again(error, name)
     return response
@@ -110,9 +115,10 @@ def _again(error: AnnotatorError, name: str) -> Response:
     return HTMLResponse(_PAGE.format(error=text, name=escape(name)), told.status_code, {**_HEADERS, **headers})
 
 
-def _log_in(request: Request, response: Response, space: Workspace, name: str, password: str) -> Account:
+async def _log_in(request: Request, response: Response, space: Workspace, name: str, password: str) -> Account:
     sessions = _sessions(request)
-    account = space.accounts.log_in(name, password, request.client.host if request.client else "")
+    address = request.client.host if request.client else ""
+    account = await run_sync(space.accounts.log_in, name, password, address, limiter=_ONE)
     sessions.start(response, request, account, space.settings.public_url)
     return account
 
