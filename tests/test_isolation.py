@@ -263,6 +263,15 @@ def test_lists_hold_only_what_is_shared(world: World, client: TestClient) -> Non
     assert not listed("stranger") & listed("owner")
 
 
+def test_the_first_project_to_be_shown_is_the_users_own_if_there_is_one(world: World) -> None:
+    project, _, _ = world.shared_project()
+    world.store.save_user(Account("newcomer"))
+    world.store.save_member(project.id, "newcomer", "annotator")
+    assert world.workspace.home("newcomer") == project
+    mine = world.store.create_project("mine", "newcomer")
+    assert world.workspace.home("newcomer") == mine
+
+
 def test_the_history_names_the_author(world: World, client: TestClient) -> None:
     _, image, label = world.shared_project()
     new = {"label_id": label.id, "mask": MASK}

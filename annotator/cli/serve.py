@@ -28,11 +28,14 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
     from annotator.web.server import make_app
 
     _check_port(settings.host, settings.port)  # before the model loads
+    named = ""
     if settings.host not in settings.allowed_hosts and "allowed_hosts" not in settings.model_fields_set:
         names = (*settings.allowed_hosts, settings.host, *_own_names())
         settings = settings.model_copy(update={"allowed_hosts": names})
-        print(f"Answering to {', '.join(names)}. ANNOTATOR_ALLOWED_HOSTS can name others.", flush=True)
+        named = f"Answering to {', '.join(names)}. ANNOTATOR_ALLOWED_HOSTS can name others."
     app = make_app(settings)
+    if named:
+        print(named, flush=True)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     print(f"Open http://{host}:{settings.port} in a browser. Data is kept in {settings.data_dir}.", flush=True)
     uvicorn.run(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from annotator.cli.data import open_store
 from annotator.cli.options import add_command
-from annotator.errors import FileUnavailable, InvalidRequest
+from annotator.errors import InvalidRequest
 from annotator.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,14 +37,12 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def _add(options: argparse.Namespace, settings: Settings) -> None:
+    from annotator.storage.files import make_data_folder
     from annotator.workspace.accounts import Accounts, clean_name
 
     name = clean_name(options.name)
     password = _read_password(name)
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)  # users may be there before the server's first start
-    except OSError as error:
-        raise FileUnavailable(f"The data folder {settings.data_dir} cannot be made ({error.strerror}).") from None
+    make_data_folder(settings.data_dir)  # users may be there before the first start of the server
     with open_store(settings) as store:
         is_first = not store.users()
         account = Accounts(store).add(name, password, options.admin)

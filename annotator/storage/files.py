@@ -24,6 +24,14 @@ def content_key(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def make_data_folder(path: Path) -> None:
+    """Make the data folder if it is not there, closed to other people of the machine. Raises `FileUnavailable`."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _failure(f"The data folder {path} cannot be made", error) from error
+
+
 class ImageFiles:
     """Folders `original`, `display` (where it differs) and `thumbnail`; files are named by the original's sha256.
 

@@ -12,9 +12,10 @@ from fastapi import FastAPI, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
 
-from annotator import __version__, errors
+from annotator import __version__
 from annotator.serving.local import LocalSegmenter
 from annotator.settings import STATIC_DIR, Settings
+from annotator.storage.files import make_data_folder
 from annotator.storage.store import Store
 from annotator.web.authentication import Authentication, needs_login
 from annotator.web.errors import explain_errors
@@ -38,12 +39,7 @@ class FreshFiles(StaticFiles):
 
 def make_app(settings: Settings) -> FastAPI:
     """The application as configured: opens the data folder and the database, starts loading the model."""
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise errors.FileUnavailable(
-            f"The data folder {settings.data_dir} cannot be made ({error.strerror})."
-        ) from None
+    make_data_folder(settings.data_dir)
     store = Store(settings.store_url)
     needs_login(settings, bool(store.users()))  # before the model loads
     return create_app(Workspace(settings, store, LocalSegmenter(settings)), settings)

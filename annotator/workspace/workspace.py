@@ -44,11 +44,14 @@ class Workspace:
         self._lock = threading.Lock()
 
     def home(self, owner: str) -> Project:
-        """The owner's first project, made on the first visit with one label to start with."""
+        """The owner's first project, or one that is shared with the owner.
+
+        If there is none, as on the first visit, it is made with one label to start with.
+        """
         with self._lock:
             projects = self.store.projects(owner)
             if projects:
-                return projects[0]
+                return next((each for each in projects if each.owner == owner), projects[0])
             project = self.store.create_project("My images", owner)
             self.store.add_label(project.id, "object")
             return project
