@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, InvalidStateError
+from contextvars import copy_context
 from enum import IntEnum
 from typing import Any, Generic, TypeVar
 
@@ -45,14 +46,15 @@ class _Task(Generic[T]):
         self.future: Future[T] = Future()
         self.awaited: Future[Any] | None = None
         self._work = work
+        self._context = copy_context()  # log lines tell whose request it is
 
     def run(self) -> bool:
         """Run the function, or the generator's next chunk. True if there is more to do, once `awaited` is done."""
         try:
             if isinstance(self._work, Generator):
-                self.awaited = next(self._work)
+                self.awaited = self._context.run(next, self._work)
                 return True
-            self.finish(result=self._work())
+            self.finish(result=self._context.run(self._work))
         except StopIteration as stop:
             self.finish(result=stop.value)
         except Exception as error:
@@ -116,6 +118,10 @@ class Engine:
         if older is not None:
             older.finish(error=Cancelled("A newer request took the place of this one."))
         return task.future
+
+    def waiting(self, priority: Priority) -> int:
+        """Tasks of this priority that are not done."""
+        return self._waiting[priority]
 
     def close(self) -> None:
         """Cancel what waits and stop the threads after their current chunks."""

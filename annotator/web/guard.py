@@ -23,7 +23,7 @@ _MAX_FILES_PER_UPLOAD = 16  # of the largest size allowed; any number of small o
 _MAX_JSON_BYTES = 64 * MIB
 """A mask may have four million runs."""
 
-_OURS = re.compile(r"/(api|page|docs)(/.*)?|/openapi\.json")
+_OURS = re.compile(r"/(api|page|docs)(/.*)?|/openapi\.json|/(healthz|readyz|metrics)")
 _GRADIO = re.compile(r"/(|config|theme\.css|manifest\.json|favicon\.ico|(assets|static|svelte)/.*)")
 """What the page loads of Gradio. Its other routes take files, run events or fetch addresses."""
 

@@ -19,6 +19,8 @@ from annotator.storage.store import Store
 from annotator.web.errors import explain_errors
 from annotator.web.guard import Guard, KnownHosts
 from annotator.web.places import PromptPlaces
+from annotator.web.request_log import RequestLog
+from annotator.web.routes import health
 from annotator.web.routes.api import router
 from annotator.workspace.workspace import Workspace
 
@@ -63,12 +65,14 @@ def create_app(workspace: Workspace, settings: Settings, page: bool = True) -> F
     )
     app.state.workspace = workspace
     app.include_router(router)
+    app.include_router(health.router)
     app.mount("/page", FreshFiles(directory=STATIC_DIR), name="page")  # Gradio has /static and /assets of its own
     _add_docs(app)
     explain_errors(app)
     app.add_middleware(PromptPlaces)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(KnownHosts, names=settings.allowed_hosts)
+    app.add_middleware(RequestLog)
     if not page:
         return app
     import gradio as gr
