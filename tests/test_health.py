@@ -31,6 +31,8 @@ def client(tmp_path: Path, segmenter: FakeSegmenter) -> Iterator[TestClient]:
 def test_ready_is_a_database_and_a_model(client: TestClient) -> None:
     reply = client.get("/readyz")
     assert (reply.status_code, reply.json()) == (200, {"ready": True, "database": "ok", "model": "fake"})
+    for path in ("/readyz", "/healthz"):
+        assert client.head(path).status_code == 200
 
 
 def test_not_ready_while_the_model_loads_but_alive(client: TestClient, segmenter: FakeSegmenter) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -93,6 +94,21 @@ def test_a_json_line_tells_what_happened() -> None:
     assert found["status"] == "500"
     assert "request_id" not in found
     assert found["exception"].endswith("ValueError: a\nb")
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_everything_that_is_logged_has_the_format(log_format: str) -> None:
+    code = (
+        "import logging, sys; from annotator import logs; logging.warning('Before.'); logs.configure(sys.argv[1])\n"
+        "logging.getLogger('uvicorn.error').warning('Of a library.'); logging.getLogger('annotator.x').info('Ours.')\n"
+        "logs.requests.info('GET / 200')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, log_format], capture_output=True, text=True, check=True)
+    _, *written = done.stderr.splitlines()
+    if log_format == "text":
+        assert written == ["WARNING Of a library.", "INFO Ours."]
+    else:
+        assert [json.loads(line)["message"] for line in written] == ["Of a library.", "Ours.", "GET / 200"]
 
 
 def test_json_has_a_line_for_each_request(client: TestClient, lines: list[str]) -> None:

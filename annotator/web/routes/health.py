@@ -13,16 +13,17 @@ from annotator.web.schemas.health import Health, Readiness
 
 router = APIRouter(include_in_schema=False)
 
+_METHODS = ["GET", "HEAD"]  # a load balancer may want no body
 _PROXY_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 
 
-@router.get("/healthz")
+@router.api_route("/healthz", methods=_METHODS)
 async def healthz() -> Health:
     """The process answers."""
     return Health(status="ok")
 
 
-@router.get("/readyz")
+@router.api_route("/readyz", methods=_METHODS)
 def readyz(space: Space, response: Response) -> Readiness:
     """Whether the database can be reached and a model is loaded; 503 if not."""
     info = space.segmenter.info()
