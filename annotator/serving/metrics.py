@@ -18,7 +18,9 @@ PROMPT_SECONDS = Histogram(
     buckets=_SECONDS,
 )
 BATCH_SIZE = Histogram(
-    "annotator_prompt_batch_size", "Prompts that were decoded together.", buckets=(1, 2, 4, 8, 16, 32, 64)
+    "annotator_prompt_batch_size",
+    "Prompts that were decoded in one turn of the model.",
+    buckets=(1, 2, 4, 8, 16, 32, 64),
 )
 IMAGE_SECONDS = Histogram(
     "annotator_image_seconds", "Reading an image from its file (decode), and encoding it.", ("span",), buckets=_SECONDS
