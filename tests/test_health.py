@@ -44,8 +44,10 @@ def test_not_ready_while_the_model_loads_but_alive(client: TestClient, segmenter
 
 
 def test_not_ready_without_its_database_but_alive(client: TestClient, tmp_path: Path) -> None:
+    client.app.state.workspace.store.close()  # type: ignore[attr-defined]
     for file in tmp_path.glob("annotator.db*"):
-        file.write_bytes(b"no database" * 100)
+        file.unlink()
+    (tmp_path / "annotator.db").mkdir()
     reply = client.get("/readyz")
     assert reply.status_code == 503
     assert not reply.json()["ready"]
