@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 7860
-# What the checks need of Debian: a browser, PostgreSQL and nginx that they start themselves, and node with npm.
+# What the checks need of Debian: a browser, PostgreSQL and nginx that they start themselves, systemd to check a unit,
+# and node with npm.
 MISSING := $(if $(shell command -v chromium 2>/dev/null),,chromium) \
 	$(if $(shell command -v node 2>/dev/null),,nodejs) $(if $(shell command -v npm 2>/dev/null),,npm) \
 	$(if $(wildcard /usr/sbin/nginx)$(shell command -v nginx 2>/dev/null),,nginx) \
+	$(if $(shell command -v systemd-analyze 2>/dev/null),,systemd) \
 	$(if $(wildcard /usr/lib/postgresql/*/bin/initdb)$(shell command -v initdb 2>/dev/null),,postgresql)
 
 .PHONY: run help test lint format clean system

@@ -1,11 +1,13 @@
 """Serve the annotator with settings from the environment: `python app.py`, or `uvicorn app:app` for a server."""
 
+from annotator import logs
 from annotator.errors import AnnotatorError
 from annotator.settings import Settings
 from annotator.web.server import make_app
 
 try:
     settings = Settings.from_environment()
+    logs.configure(settings.log_format)
     app = make_app(settings)
 except AnnotatorError as error:
     raise SystemExit(f"annotator: {error}") from None
@@ -17,6 +19,7 @@ if __name__ == "__main__":
         app,
         host=settings.host,
         port=settings.port,
+        log_config=None,
         log_level="warning",
         proxy_headers=not settings.proxy_user_header,  # who is trusted depends on the proxy's own address
     )

@@ -8,7 +8,16 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, PositiveInt, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ByteSize,
+    Field,
+    IPvAnyNetwork,
+    PositiveInt,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from annotator.errors import InvalidSetting
@@ -113,6 +122,13 @@ class Settings(BaseSettings):
 
     public_url: Annotated[str, AfterValidator(_check_url)] = ""
     """Address of the page behind a proxy, such as https://example.org/labels; "" where there is none."""
+    metrics_from: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, _split(",")] = (
+        ip_network("127.0.0.0/8"),
+        ip_network("::1"),
+    )
+    """Networks that may read /metrics, separated by commas. What comes through a proxy never may."""
+    log_format: Literal["text", "json"] = "text"
+    """text, or json: one object a line, with a line for each request."""
 
     insecure_no_login: bool = False
     """Serve a network without a login: whoever reaches the port can see and change everything."""

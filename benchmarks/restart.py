@@ -23,16 +23,21 @@ from benchmarks.crash import Server
 SIZE = (1500, 1000)
 
 
-def upload(server: Server, project: int, shift: int) -> str:
-    """Add the coffee, its pixels moved by `shift` levels so that it is an image of its own; returns the id."""
+def picture(shift: int) -> bytes:
+    """The coffee as JPEG, its pixels moved by `shift` levels so that it is an image of its own."""
     pixels = np.asarray(Image.open(ASSETS_DIR / "samples" / "skimage_coffee.jpg").convert("RGB").resize(SIZE))
     buffer = io.BytesIO()
     Image.fromarray((pixels.astype(np.int16) + shift).clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=92)
+    return buffer.getvalue()
+
+
+def upload(server: Server, project: int, shift: int) -> str:
+    """Add the picture; returns its id."""
     boundary = uuid.uuid4().hex
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{shift}.jpg"\r\n\r\n'.encode()
     request = urllib.request.Request(
         f"http://127.0.0.1:{server.port}/api/v1/projects/{project}/images",
-        head + buffer.getvalue() + f"\r\n--{boundary}--\r\n".encode(),
+        head + picture(shift) + f"\r\n--{boundary}--\r\n".encode(),
         {"Content-Type": f"multipart/form-data; boundary={boundary}"},
     )
     with urllib.request.urlopen(request, timeout=60) as reply:

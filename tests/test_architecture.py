@@ -25,7 +25,7 @@ FLOORS = [
     ["formats", "sam"],
     ["masks", "imaging"],
     ["settings"],
-    ["types", "errors"],
+    ["types", "errors", "logs"],
 ]
 """The house from the top floor down. A module may import its own folder and what stands on lower floors."""
 OF_GRADIO = ("gradio", "web.page", "web.endpoints")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import torch
@@ -14,6 +15,7 @@ from annotator.masks import rle as rles
 from annotator.settings import Settings
 from benchmarks import machine
 from benchmarks.floor import Cost, _cost, costs, floors
+from benchmarks.load_people import Log, Refused
 from benchmarks.measure import agreement, interleave
 from benchmarks.official import Official
 from benchmarks.report import table
@@ -126,3 +128,18 @@ def test_a_search_is_measured_at_each_similarity() -> None:
     second = Search(1, wanted=1, right=[(0.25, False)], parts=1, seconds=1.0)
     rows = {row["similarity"]: (row["precision"], row["recall"]) for row in figures([first, second])}
     assert (rows[0.2], rows[0.4], rows[0.6]) == ((0.5, 0.5), (0.667, 0.5), (1.0, 0.25))
+
+
+def test_a_load_counts_what_succeeds_by_its_time_and_what_fails_by_its_reason() -> None:
+    log = Log()
+    for _ in range(3):
+        with log.timing("click"):
+            pass
+    with pytest.raises(Refused), log.timing("click"):
+        raise Refused("503")
+    with pytest.raises(Refused), log.timing("keep"):
+        raise httpx.ReadTimeout("too late")
+    found = log.figures()
+    assert found["failures"] == {"click: 503": 1, "keep: ReadTimeout": 1}
+    assert found["kinds"].keys() == {"click"}
+    assert found["kinds"]["click"]["n"] == 3

@@ -23,14 +23,14 @@ def engine() -> Iterator[Engine]:
 class Gate:
     """Holds the engine's thread until opened, so that a test can fill the queue behind it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, priority: Priority = Priority.BACKGROUND) -> None:
         self._open, entered = threading.Event(), threading.Event()
 
         def wait() -> None:
             entered.set()
             self._open.wait(10)
 
-        engine.submit(Priority.CLICK, wait)
+        engine.submit(priority, wait)
         assert entered.wait(10)
 
     def open(self) -> None:
@@ -69,6 +69,23 @@ def test_a_click_waits_for_one_chunk_of_long_work_at_most(engine: Engine) -> Non
     click.result(10)
     assert task.result(10) == "finished"
     assert order == ["chunk 0", "click", "chunk 1", "chunk 2"]
+
+
+def test_other_work_goes_on_while_prompts_keep_coming(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annotator.serving.engine._PROMPTS_ALONE", 0.0)
+    gate, order = Gate(engine), []
+
+    def long() -> Generator[None, None, None]:
+        for _ in range(2):
+            order.append("chunk")
+            yield
+
+    tasks = [engine.submit(Priority.CLICK, lambda: order.append("click")) for _ in range(3)]
+    tasks += [engine.submit(Priority.BACKGROUND, long())]
+    gate.open()
+    for task in tasks:
+        task.result(10)
+    assert order == ["click", "chunk", "click", "chunk", "click"]
 
 
 def test_a_newer_hover_cancels_the_older_one(engine: Engine) -> None:
@@ -145,7 +162,7 @@ def test_work_that_waits_for_a_future_ends_when_it_is_cancelled_superseded_or_th
 
 
 def test_a_full_queue_answers_busy_but_background_work_keeps_no_click_out(engine: Engine) -> None:
-    gate = Gate(engine)
+    gate = Gate(engine, Priority.CLICK)
     for priority in (Priority.ENCODE, Priority.BACKGROUND) * 4:
         engine.submit(priority, lambda: None)
     for priority in (Priority.ENCODE, Priority.BACKGROUND):

@@ -69,6 +69,10 @@ def test_a_browser_is_led_to_the_login_and_back(browser: TestClient) -> None:
     assert browser.get("/api/v1/status").status_code == 401
 
 
+def test_what_watches_the_server_needs_no_login(browser: TestClient) -> None:
+    assert [browser.get(path).status_code for path in ("/healthz", "/readyz", "/metrics")] == [200, 200, 200]
+
+
 def test_scripts_get_a_problem_document(browser: TestClient) -> None:
     reply = browser.get("/api/v1/projects")
     assert (reply.status_code, reply.json()["detail"]) == (401, "Log in first.")
@@ -151,6 +155,7 @@ def test_without_users_only_this_machine_is_answered(tmp_path: Path) -> None:
     for address in ("127.0.0.1", "127.0.0.9", "::1", "::ffff:127.0.0.1"):
         assert site.client(address).get("/api/v1/status").json()["user"] is None
     assert site.client().put("/api/v1/model", json={"name": "fake"}).status_code == 202
+    assert site.client("192.168.1.9").get("/healthz").status_code == 200
     for path in ("/api/v1/status", "/page/main.js", "/docs", "/login"):
         reply = site.client("192.168.1.9").get(path)
         assert reply.status_code == 403 and "annotator users add NAME" in reply.json()["detail"]

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from argparse import Namespace
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,8 @@ VALUES = {
     "max_queue": ("7", 7),
     "image_folders": (f"~/photos{os.pathsep}{os.pathsep}/no", (Path.home().resolve() / "photos", Path("/no"))),
     "allowed_hosts": ("a, B,", ("a", "b")),
+    "metrics_from": ("10.0.0.0/8, ::1", (ip_network("10.0.0.0/8"), ip_network("::1"))),
+    "log_format": ("json", "json"),
     "public_url": ("https://a.example.org/b/", "https://a.example.org/b"),
     "insecure_no_login": ("yes", True),
     "proxy_user_header": ("X-Forwarded-User", "X-Forwarded-User"),
@@ -105,6 +108,8 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         ("max_upload_bytes", "5 apples", "apples"),
         ("max_upload_bytes", "-1", "parse"),
         ("image_folders", "photos", "absolute"),
+        ("metrics_from", "everybody", "IPv4 or IPv6 network"),
+        ("log_format", "xml", "'json'"),
     ],
 )
 def test_a_wrong_value_is_one_sentence_naming_the_variable_or_option(

@@ -7,6 +7,7 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from annotator import logs
 from annotator.cli.options import add_command
 from annotator.errors import AnnotatorError
 from annotator.settings import Settings
@@ -27,6 +28,7 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
     from annotator.web.protocol import PatientProtocol
     from annotator.web.server import make_app
 
+    logs.configure(settings.log_format)
     _check_port(settings.host, settings.port)  # before the model loads
     named = ""
     if settings.host not in settings.allowed_hosts and "allowed_hosts" not in settings.model_fields_set:
@@ -38,10 +40,12 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
         print(named, flush=True)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     print(f"Open http://{host}:{settings.port} in a browser. Data is kept in {settings.data_dir}.", flush=True)
+    # Without a configuration of its own, uvicorn logs as everything else does.
     uvicorn.run(
         app,
         host=settings.host,
         port=settings.port,
+        log_config=None,
         log_level="warning",
         http=PatientProtocol,
         proxy_headers=not settings.proxy_user_header,  # who is trusted depends on the proxy's own address

@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from annotator.sam.predictor import ImageEmbedding
+from annotator.serving.metrics import EMBEDDING_BYTES, EMBEDDING_HITS
 from annotator.storage.atomic import SUFFIX, write_whole
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class MemoryTier:
     """An LRU of embeddings, all on `device`, of at most `budget` bytes together."""
 
     def __init__(self, budget: int, device: torch.device) -> None:
-        self.device = device
+        self.device, self.name = device, "host" if device.type == "cpu" else "device"
         self._entries: LRUCache[str, ImageEmbedding] = LRUCache(budget, getsizeof=lambda each: each.nbytes)
 
     @property
@@ -58,6 +59,7 @@ class MemoryTier:
         """Keep a copy on this tier's device, evicting the oldest until it fits; one over the budget is not kept."""
         if key not in self and embedding.nbytes <= self._entries.maxsize:
             self._entries[key] = _to_device(embedding, self.device)
+            EMBEDDING_BYTES.labels(self.name).set(self.nbytes)
 
     def __contains__(self, key: str) -> bool:
         return key in self._entries
@@ -81,6 +83,7 @@ class DiskTier:
                 found.append((path.stat(), path.stem))
         found.sort(key=lambda item: item[0].st_mtime)
         self._sizes = OrderedDict((key, stat.st_size) for stat, key in found)
+        self._count_bytes()
 
     def get(self, key: str) -> ImageEmbedding | None:
         """Read the file; a damaged one is deleted and counts as absent, so it is rebuilt."""
@@ -121,6 +124,7 @@ class DiskTier:
             return
         with self._lock:
             self._sizes[key] = len(data)
+            self._count_bytes()
 
     def __contains__(self, key: str) -> bool:
         with self._lock:
@@ -130,6 +134,9 @@ class DiskTier:
                 except OSError:
                     return False
             return True
+
+    def _count_bytes(self) -> None:
+        EMBEDDING_BYTES.labels("disk").set(sum(self._sizes.values()))
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"
@@ -156,11 +163,13 @@ class EmbeddingCache:
     def get(self, key: str) -> ImageEmbedding | None:
         """The embedding on the fastest tier's device, or None."""
         with self._lock:
-            found = next((each for tier in self._memory if (each := tier.get(key)) is not None), None)
+            hits = ((tier.name, each) for tier in self._memory if (each := tier.get(key)) is not None)
+            name, found = next(hits, ("disk", None))
         if found is None:
             found = self._disk.get(key)
         if found is None:
             return None
+        EMBEDDING_HITS.labels(name).inc()
         with self._lock:
             for tier in self._memory:
                 tier.put(key, found)

@@ -6,13 +6,14 @@ turn, so that a click waits for one chunk at most. A generator that yields a fut
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, InvalidStateError
+from contextvars import copy_context
 from enum import IntEnum
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from annotator.errors import Busy, Cancelled
@@ -23,6 +24,15 @@ Chunks = Generator[Future[Any] | None, None, T]
 
 _MAX_WAIT_SECONDS = 3.0
 """Prompts are refused at once if the queue before them would take longer than this."""
+
+_PROMPTS_ALONE = 0.25
+"""After so many seconds of prompts in a row, an encode or background work has one turn, so that it goes on."""
+
+_REMEMBERED = 64
+"""Prompts whose duration says how long the queue will take."""
+
+_LONGEST_TURN = 0.25
+"""Most seconds of a turn that count there: the first one waits for the model to load."""
 
 _ALWAYS_TAKEN = 8
 """Waiting prompts that are never refused, however slow the model is."""
@@ -45,14 +55,15 @@ class _Task(Generic[T]):
         self.future: Future[T] = Future()
         self.awaited: Future[Any] | None = None
         self._work = work
+        self._context = copy_context()  # log lines tell whose request it is
 
     def run(self) -> bool:
         """Run the function, or the generator's next chunk. True if there is more to do, once `awaited` is done."""
         try:
             if isinstance(self._work, Generator):
-                self.awaited = next(self._work)
+                self.awaited = self._context.run(next, self._work)
                 return True
-            self.finish(result=self._work())
+            self.finish(result=self._context.run(self._work))
         except StopIteration as stop:
             self.finish(result=stop.value)
         except Exception as error:
@@ -80,13 +91,13 @@ class Engine:
 
     def __init__(self, max_queue: int = 256, threads: int = 1) -> None:
         self._max_queue = max_queue
-        self._heap: list[tuple[int, int, _Task[Any]]] = []
-        self._order = itertools.count()
+        self._queues: dict[Priority, deque[_Task[Any]]] = {each: deque() for each in Priority}
         self._aside: set[_Task[Any]] = set()  # tasks that wait for a future
         self._latest: dict[str, _Task[Any]] = {}
         self._waiting = dict.fromkeys(Priority, 0)  # tasks whose future is pending
-        self._prompt_seconds = 0.0  # a moving average of what one prompt takes
+        self._prompt_seconds: deque[float] = deque(maxlen=_REMEMBERED)  # what the last prompts took
         self._unaccounted = 0.0  # seconds spent on prompts since the last one ended
+        self._prompts_alone = 0.0  # seconds spent on prompts since other work had a turn
         self._wake = threading.Condition()
         self._closed = False
         self._threads = [threading.Thread(target=self._run, name="engine", daemon=True) for _ in range(threads)]
@@ -118,11 +129,15 @@ class Engine:
             older.finish(error=Cancelled("A newer request took the place of this one."))
         return task.future
 
+    def waiting(self, priority: Priority) -> int:
+        """Tasks of this priority that are not done."""
+        return self._waiting[priority]
+
     def close(self) -> None:
         """Cancel what waits and stop the threads after their current chunks."""
         with self._wake:
             self._closed = True
-            waiting = [*self._aside, *(task for _, _, task in self._heap)]
+            waiting = [*self._aside, *chain.from_iterable(self._queues.values())]
             self._wake.notify_all()
         for task in waiting:
             task.finish(error=Cancelled("The server is shutting down."))
@@ -139,7 +154,8 @@ class Engine:
         if sum(self._waiting[each] for each in kind) >= self._max_queue:
             raise Busy("The server has too much work queued; try again in a moment.")
         before = sum(self._waiting[each] for each in Priority if each <= priority)
-        if is_prompt and before >= _ALWAYS_TAKEN and before * self._prompt_seconds > _MAX_WAIT_SECONDS:
+        seconds = self._prompt_seconds
+        if is_prompt and before >= _ALWAYS_TAKEN and before * sum(seconds) > _MAX_WAIT_SECONDS * max(len(seconds), 1):
             raise Busy("Too many clicks are waiting for the model; try again in a moment.", retry_after=2)
 
     def _forget(self, task: _Task[Any], supersedes: str | None) -> None:
@@ -152,24 +168,28 @@ class Engine:
         while (task := self._next()) is not None:
             started = time.perf_counter()
             more = task.run()
-            if task.priority <= Priority.HOVER:
-                self._account(time.perf_counter() - started, ended=not more)
+            self._account(task.priority, time.perf_counter() - started, ended=not more)
             if more and task.awaited is not None:
                 self._step_aside(task, task.awaited)
             elif more:
                 with self._wake:
                     self._push(task)
 
-    def _account(self, seconds: float, ended: bool) -> None:
+    def _account(self, priority: Priority, seconds: float, ended: bool) -> None:
         """Prompts are worked on in turns, some of them together: what counts is the time from end to end."""
-        self._unaccounted += seconds
-        if ended:
-            took, self._unaccounted = self._unaccounted, 0.0
-            self._prompt_seconds += (took - self._prompt_seconds) / 32 if self._prompt_seconds else took
+        with self._wake:
+            if priority > Priority.HOVER:
+                self._prompts_alone = 0.0
+                return
+            self._prompts_alone += seconds
+            self._unaccounted += min(seconds, _LONGEST_TURN)
+            if ended:
+                self._prompt_seconds.append(self._unaccounted)
+                self._unaccounted = 0.0
 
     def _push(self, task: _Task[Any]) -> None:
         """Put the task in the queue, behind those of its priority. Call it with the lock held."""
-        heapq.heappush(self._heap, (task.priority, next(self._order), task))
+        self._queues[task.priority].append(task)
         self._wake.notify()
 
     def _step_aside(self, task: _Task[Any], awaited: Future[Any]) -> None:
@@ -190,11 +210,16 @@ class Engine:
         """The next task that nobody has cancelled; None when the engine is closed."""
         while True:
             with self._wake:
-                while not self._heap and not self._closed:
+                while not any(self._queues.values()) and not self._closed:
                     self._wake.wait()
                 if self._closed:
                     return None
-                _, _, task = heapq.heappop(self._heap)
+                task = self._pick()
             if not task.future.done():
                 return task
             task.close()
+
+    def _pick(self) -> _Task[Any]:
+        """The first task of the highest priority; of other work, if prompts have kept it waiting long enough."""
+        order = sorted(Priority, key=lambda each: (each <= Priority.HOVER) == (self._prompts_alone > _PROMPTS_ALONE))
+        return next(self._queues[each].popleft() for each in order if self._queues[each])

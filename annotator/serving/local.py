@@ -10,6 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 
 import torch
 from cachetools import LRUCache
@@ -24,6 +25,7 @@ from annotator.serving.answers import AnswerMemory
 from annotator.serving.embeddings import DiskTier, EmbeddingCache, MemoryTier, embedding_key
 from annotator.serving.engine import Chunks, Engine, Priority
 from annotator.serving.jobs import AutomaskJob, Job, Jobs, SimilarJob
+from annotator.serving.metrics import BATCH_SIZE, DEVICE_BYTES, IMAGE_SECONDS, WAITING_TASKS, record_prompt
 from annotator.serving.model_host import ModelHost
 from annotator.serving.pixels import PixelReader
 from annotator.serving.segmenter import (
@@ -65,6 +67,10 @@ class LocalSegmenter:
         self._opened: defaultdict[str, deque[Future[None]]] = defaultdict(lambda: deque(maxlen=_OPENED))
         self._upcoming: defaultdict[str, list[Future[None]]] = defaultdict(list)
         self._failures: LRUCache[str, str] = LRUCache(256)
+        for priority in Priority:
+            WAITING_TASKS.labels(priority.name.lower()).set_function(partial(self.engine.waiting, priority))
+        if self.models.device.type == "cuda":
+            DEVICE_BYTES.set_function(partial(torch.cuda.memory_reserved, self.models.device))
 
     def close(self) -> None:
         """Cancel what waits and release the device."""
@@ -132,7 +138,9 @@ class LocalSegmenter:
             cached = self.cache.get(key)
             if cached is not None:  # for somebody else meanwhile
                 return cached, None
-            (embedding,) = predictor.encode([pixels.result()])
+            image_pixels = pixels.result()
+            with IMAGE_SECONDS.labels("encode").time():
+                (embedding,) = predictor.encode([image_pixels])
         self.cache.put(key, embedding)
         with self._lock:
             self._failures.pop(image.key, None)
@@ -168,6 +176,7 @@ class LocalSegmenter:
             total = (time.perf_counter() - queued) * 1e3
             waited = (began - queued) * 1e3 - (encode_ms or 0)
             timing = Timing(waited, encode_ms, found.decode_ms, found.postprocess_ms, total)
+            record_prompt("click" if hover is None else "hover", timing)
             return Answer(token, found.masks, timing, refined=mask_input is not None)
 
         asked.append(self.engine.submit(priority, work(), f"hover:{hover}" if hover else None))
@@ -202,6 +211,7 @@ class LocalSegmenter:
             embedding, _ = yield from self._embedding(predictor, image, Priority.CLICK)
             found: dict[int, Candidate] = {}
             for answered in find_best(predictor, embedding, prompts):
+                BATCH_SIZE.observe(len(answered))
                 found.update(answered)
                 yield None
             return [found[index] for index in range(len(prompts))]

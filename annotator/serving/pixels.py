@@ -13,6 +13,7 @@ import numpy as np
 from annotator.errors import AnnotatorError
 from annotator.imaging.budget import MemoryBudget
 from annotator.serving.engine import Engine, Priority
+from annotator.serving.metrics import IMAGE_SECONDS
 from annotator.serving.segmenter import ImageSource
 from annotator.types import UInt8Array
 
@@ -70,7 +71,9 @@ class PixelReader:
             reading.is_running = True
         try:
             reading.memory.enter_context(self._budget.hold(3 * image.height * image.width))
-            reading.pixels.set_result(np.ascontiguousarray(image.load()))
+            with IMAGE_SECONDS.labels("decode").time():
+                pixels = np.ascontiguousarray(image.load())
+            reading.pixels.set_result(pixels)
         except OSError as error:
             reading.pixels.set_exception(AnnotatorError(f"The stored image cannot be read ({error.strerror})."))
         except Exception as error:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from annotator.sam.candidates import Decoded, Question, decode_together
 from annotator.sam.predictor import Predictor
 from annotator.serving.engine import Engine, Priority
+from annotator.serving.metrics import BATCH_SIZE
 
 _MOST = 32
 """Questions in one turn of the engine."""
@@ -69,5 +70,6 @@ def _answer(group: list[_Waiting]) -> None:
             for each in group:
                 _answer([each])
         return
+    BATCH_SIZE.observe(len(group))
     for each, decoded in zip(group, found, strict=True):
         each.answer.set_result((began, decoded))

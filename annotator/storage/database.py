@@ -58,6 +58,11 @@ class Database:
         """Close all connections."""
         self._engine.dispose()
 
+    def check(self) -> None:
+        """Read something. Raises DatabaseUnavailable if the database cannot be reached."""
+        with self._reading() as connection:
+            connection.execute(text("SELECT version_num FROM alembic_version")).all()
+
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         """A transaction that only reads."""

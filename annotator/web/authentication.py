@@ -25,6 +25,9 @@ from annotator.web.guard import OPEN, error_response
 from annotator.web.sessions import COOKIE, Sessions
 from annotator.workspace.accounts import Accounts
 
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""What watches the server has no login; the metrics look at the address themselves."""
+
 _LOCAL_ONLY = (
     "This server has no users yet and answers to its own machine only. "
     "Whoever runs it can add one with `annotator users add NAME` and start it again."
@@ -59,7 +62,7 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the application answer a known user."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] in _PROBES:
             await self._app(scope, receive, send)
             return
         refusal: Response | None = None

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from annotator import errors
 from annotator.web.guard import error_response
+from annotator.web.metrics import REJECTIONS
 
 STATUS_CODES: dict[type[errors.AnnotatorError], int] = {
     errors.InvalidImage: 422,
@@ -49,6 +50,8 @@ def explain_errors(app: FastAPI) -> None:
 
     @app.exception_handler(errors.AnnotatorError)
     async def expected(_: Request, error: errors.AnnotatorError) -> JSONResponse:
+        if isinstance(error, errors.Busy):
+            REJECTIONS.labels("queue").inc()
         return problem(error)
 
     @app.exception_handler(RequestValidationError)

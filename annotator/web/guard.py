@@ -27,7 +27,7 @@ _MAX_LOGIN_BYTES = 64 * 1024
 OPEN = frozenset({"/login", "/api/v1/session"})
 """Where somebody logs in."""
 
-_OURS = re.compile(r"/(api|page|docs)(/.*)?|/openapi\.json|/login|/logout")
+_OURS = re.compile(r"/(api|page|docs)(/.*)?|/openapi\.json|/(login|logout|healthz|readyz|metrics)")
 _GRADIO = re.compile(r"/(|config|theme\.css|manifest\.json|favicon\.ico|(assets|static|svelte)/.*)")
 """What the page loads of Gradio. Its other routes take files, run events or fetch addresses."""
 _ENDPOINTS = re.compile(r"/gradio_api/(info|openapi\.json|queue/(join|data)|call/(v2/)?\w+(/\w+)?|cancel|mcp(/.*)?)/?")

@@ -7,6 +7,7 @@ import re
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from annotator.web.guard import error_response
+from annotator.web.metrics import REJECTIONS
 from annotator.web.routes.api import router
 
 PLACES = 48
@@ -29,6 +30,7 @@ class PromptPlaces:
             await self._app(scope, receive, send)
             return
         if self._taken >= PLACES:
+            REJECTIONS.labels("places").inc()
             text = "Too many clicks are waiting for the model; try again in a moment."
             headers = {"Retry-After": str(_RETRY_SECONDS)}
             await error_response(503, text, headers=headers)(scope, receive, send)

@@ -22,6 +22,8 @@ from annotator.web.errors import explain_errors
 from annotator.web.guard import Guard, KnownHosts
 from annotator.web.login import pages
 from annotator.web.places import PromptPlaces
+from annotator.web.request_log import RequestLog
+from annotator.web.routes import health
 from annotator.web.routes.api import router
 from annotator.web.sessions import Sessions
 from annotator.workspace.workspace import Workspace
@@ -57,6 +59,7 @@ def create_app(workspace: Workspace, settings: Settings, page: bool = True) -> F
     app.add_middleware(Authentication, accounts=workspace.accounts, sessions=sessions, settings=settings)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(KnownHosts, names=settings.allowed_hosts)
+    app.add_middleware(RequestLog)
     if not page:
         return app
     import gradio as gr
@@ -87,6 +90,7 @@ def create_routes(workspace: Workspace) -> FastAPI:
     app.state.workspace, app.state.sessions = workspace, None
     app.include_router(router)
     app.include_router(pages)
+    app.include_router(health.router)
     app.mount("/page", FreshFiles(directory=STATIC_DIR), name="page")  # Gradio has /static and /assets of its own
     _add_docs(app)
     explain_errors(app)

@@ -1,5 +1,6 @@
 /** Removing images, and the bin they lie in until they are restored or removed for good. */
 
+import { createTurns } from "../data/turns.js";
 import { counted } from "./words.js";
 
 /** @import { Image, Store, Toast } from "../data/types.d.ts" */
@@ -18,8 +19,12 @@ export function createBin({ store, api, session, toast, ask }) {
   /** @param {string} failed @param {unknown} error */
   const tell = (failed, error) => void toast(`${failed}: ${/** @type {Error} */ (error).message}`, { kind: "error" });
 
+  const inTurn = createTurns(); // so that the bin shows what a removal on its way puts into it
+
   /** Fetches what lies in the bin of the project shown. */
-  async function load() {
+  const load = () => inTurn(fetchAll);
+
+  async function fetchAll() {
     const { projectId } = store.get();
     /** @type {Image[]} */
     const found = [];
@@ -36,7 +41,7 @@ export function createBin({ store, api, session, toast, ask }) {
   /** Brings an image back to its place in the queue. @param {Pick<Image, "id" | "project_id">} image @param {boolean} [show]  opens it */
   async function restore({ id, project_id: projectId }, show = store.get().image === null) {
     try {
-      await api.post(`/images/${id}/restore`);
+      await inTurn(() => api.post(`/images/${id}/restore`));
       store.set({ bin: store.get().bin.filter((item) => item.id !== id) });
       if (store.get().projectId !== projectId) return;
       await session.reload();
@@ -60,7 +65,7 @@ export function createBin({ store, api, session, toast, ask }) {
       const image = store.get().images.find((item) => item.id === id);
       if (!image) return;
       try {
-        await api.delete(`/images/${id}`);
+        await inTurn(() => api.delete(`/images/${id}`));
       } catch (error) {
         return tell("The image could not be removed", error);
       }

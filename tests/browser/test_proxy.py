@@ -1,9 +1,10 @@
-"""Behind nginx under a sub-path, with TLS ended there and the host name changed: upload, click, keep, export."""
+"""Behind nginx with the file of deploy/, and TLS ended there: upload, click, keep, export."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -14,7 +15,7 @@ import httpx
 import pytest
 from playwright.sync_api import Response
 
-from tests.conftest import Server, free_port
+from tests.conftest import ROOT, Server, free_port
 
 CONFIGURATION = """
 {user}
@@ -29,17 +30,9 @@ http {{
   fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
-  client_max_body_size 0;
-  server {{
-    listen 127.0.0.1:{port} ssl;
-    ssl_certificate {folder}/certificate.pem;
-    ssl_certificate_key {folder}/key.pem;
-    location = /labels {{ return 301 /labels/; }}
-    location /labels/ {{
-      proxy_pass http://127.0.0.1:{upstream}/;
-      proxy_set_header X-Forwarded-Proto $scheme;
-    }}
-  }}
+  ssl_certificate {folder}/certificate.pem;
+  ssl_certificate_key {folder}/key.pem;
+  include {folder}/server.conf;
 }}
 """
 
@@ -55,7 +48,10 @@ def proxied(tmp_path: Path) -> Iterator[str]:
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *certificate], check=True)
     path = tmp_path / "nginx.conf"
     user = "user root;" if os.geteuid() == 0 else ""  # its workers read and write in the test's folder
-    path.write_text(CONFIGURATION.format(user=user, folder=tmp_path, port=port, upstream=server.port))
+    path.write_text(CONFIGURATION.format(user=user, folder=tmp_path))
+    ours = (ROOT / "deploy" / "nginx.conf").read_text()
+    ours = ours.replace("listen 8080;", f"listen 127.0.0.1:{port} ssl;")
+    (tmp_path / "server.conf").write_text(ours.replace("web:7860", f"127.0.0.1:{server.port}"))
     program = shutil.which("nginx", path="/usr/sbin:/usr/bin") or "nginx"
     nginx = subprocess.Popen([program, "-c", path, "-p", tmp_path, "-e", tmp_path / "start.log"])
     address = f"https://127.0.0.1:{port}/labels/"
@@ -92,3 +88,6 @@ def test_the_page_works_under_a_sub_path(proxied: str) -> None:
         exported = json.loads(page.export().read_text())
         assert len(exported["annotations"]) == 1
         assert not failed
+    reply = httpx.get(f"{proxied}metrics", verify=False, headers={"X-Request-ID": "of-the-client"})
+    assert reply.status_code == 403
+    assert re.fullmatch("[0-9a-f]{32}", reply.headers["X-Request-ID"]), "the proxy's"

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { createBin } from "../../static/work/bin.js";
-import { page, photo, server } from "./parts.js";
+import { deferred, page, photo, server } from "./parts.js";
 
 const BIN = "GET /projects/1/images?removed=true&limit=1000";
 
@@ -35,6 +35,23 @@ test("a removed image that cannot be restored is told", async () => {
   await bin.remove("b");
   await said.at(-1).action[1]();
   assert.match(said.at(-1).text, /could not be restored: The disk is full/);
+});
+
+test("the bin shows an image whose removal is on its way", async () => {
+  const removed = deferred();
+  let gone = false;
+  const answers = {
+    "DELETE /images/b": () => removed.promise.then(() => void (gone = true)),
+    [BIN]: () => ({ images: gone ? [photo("b")] : [], total: 0, next: null }),
+  };
+  const { store, bin } = binning(answers);
+  const both = [bin.remove("b"), bin.open()];
+  removed.resolve();
+  await Promise.all(both);
+  assert.deepEqual(
+    store.get().bin.map((image) => image.id),
+    ["b"],
+  );
 });
 
 test("the bin is emptied once its size was agreed to", async () => {
