@@ -128,7 +128,7 @@ def test_the_command_adds_lists_and_removes(
     assert users("list") == (2, f"annotator: There is no data folder {tmp_path / 'new'}.\n")
     assert users("add", "ann", typed="short\n") == (2, "annotator: A password has 8 to 1000 characters.\n")
     code, told = users("add", "Ann", typed=PASSWORD + "\n")
-    assert code == 0 and told.startswith("ann may log in, as an admin.\nA server that is running")
+    assert code == 0 and told.startswith("ann may log in, as an admin.\nIf the server is running")
     assert users("add", "bob", typed=PASSWORD) == (0, "bob may log in.\n")
     code, token = users("token", "bob", "laptop")
     assert code == 0 and re.fullmatch(r"[\w-]{43}\n", token)

@@ -48,7 +48,7 @@ def _add(options: argparse.Namespace, settings: Settings) -> None:
         account = Accounts(store).add(name, password, options.admin)
     print(f"{name} may log in{', as an admin' if account.is_admin else ''}.")
     if is_first:
-        print("A server that is running asks for logins after its next start.")
+        print("If the server is running, start it again: then it asks for logins.")
 
 
 def _list(options: argparse.Namespace, settings: Settings) -> None:
