@@ -21,6 +21,7 @@ import { createHelp } from "./panels/help.js";
 import { createLabelPanel } from "./panels/labels.js";
 import { createOffer } from "./panels/offer.js";
 import { createEmptyState, createNotices, createStatusBar } from "./panels/notices.js";
+import { createManyPanel } from "./panels/many.js";
 import { createObjectPanel } from "./panels/objects.js";
 import { createRail } from "./panels/rail.js";
 import { createReviewPanel } from "./panels/review.js";
@@ -159,6 +160,7 @@ function build(root) {
     "aside",
     { class: "side" },
     createReviewPanel({ store, review, focusCanvas }),
+    createManyPanel({ store, commands: run, focusCanvas }),
     labelPanel.element,
     createObjectPanel({ store, objects, setView, commands: run, focusCanvas }),
   );

@@ -1,6 +1,6 @@
 /** The page's state when it starts. `types.d.ts` says what each value means. */
 
-import { NO_DRAFT } from "./draft.js";
+import { NO_PROGRESS } from "./progress.js";
 
 /** @import { State, ViewSettings } from "./types.d.ts" */
 
@@ -37,7 +37,8 @@ export function initialState() {
     labelId: null,
     selection: [],
     hidden: new Set(),
-    draft: NO_DRAFT,
+    ...NO_PROGRESS,
+    many: false,
     review: null,
     hover: null,
     tool: "add",

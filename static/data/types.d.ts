@@ -152,6 +152,8 @@ export type Step = Prompts & {
 };
 /** The object in progress: the steps before, the step shown, and the steps undone. */
 export type Draft = { past: Step[]; now: Step | null; future: Step[] };
+/** The objects in progress of an image: the one in hand, and those beside it. Undone ones are among them. */
+export type Progress = { draft: Draft; others: Draft[] };
 
 // --- Automatic masks ---
 
@@ -245,6 +247,9 @@ export type State = {
   selection: string[];
   hidden: Set<string>;
   draft: Draft;
+  others: Draft[];
+  /** Whether a click beside the objects in progress begins another one. */
+  many: boolean;
   review: Review | null;
   /** The preview under the pointer. */
   hover: Mask | null;

@@ -17,6 +17,7 @@ const COMMON = {
   zoomIn: ["+", "="],
   zoomOut: ["-"],
   toggleSign: ["T"],
+  many: ["C"],
   brush: ["B"],
   eraser: ["X"],
   smaller: ["["],
@@ -24,6 +25,7 @@ const COMMON = {
   correct: ["E"],
   merge: ["M"],
   subtract: ["Shift+M"],
+  settle: ["Shift+C"],
   split: ["S"],
   clean: ["G"],
   autoMask: ["Q"],
@@ -62,12 +64,14 @@ export const KEYMAPS = {
 /** The lines of the key sheet, in groups. @type {[title: string, lines: [Command | "cursor", string][]][]} */
 export const SHEET = [
   [
-    "Object in progress",
+    "Objects in progress",
     [
       ["nextCandidate", "next candidate mask"],
       ["previousCandidate", "previous candidate"],
-      ["keep", "keep it under the chosen label"],
-      ["drop", "drop it"],
+      ["keep", "keep them under the chosen label"],
+      ["drop", "drop them"],
+      ["many", "many: each click beside them begins another object, a click on one corrects it"],
+      ["settle", "give pixels that several claim to the best-scored one"],
       ["undo", "take back a prompt, else the last change"],
       ["redo", "do it again"],
       ["toggleSign", "switch clicks between + and −"],
