@@ -16,6 +16,7 @@ UInt8Array = npt.NDArray[np.uint8]
 UInt32Array = npt.NDArray[np.uint32]
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
+AnyArray = npt.NDArray[Any]
 
 ImageStatus = Literal["new", "in_progress", "done"]
 Source = Literal["prompt", "auto", "import", "edit"]
@@ -94,7 +95,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """One automatic mask: `bbox` is x, y, w, h in pixels (tight), `point` the click that found it."""
+    """One mask that is proposed: `bbox` is x, y, w, h in pixels (tight), `point` the click that found it.
+
+    `similarity` in 0..1 says how much it is like the examples, where there are some.
+    """
 
     mask: RLE
     score: float
@@ -102,6 +106,7 @@ class Proposal:
     area: int
     bbox: tuple[int, int, int, int]
     point: tuple[float, float]
+    similarity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
     python -m benchmarks.crash --kills 50
 
 After each restart the image must hold exactly what was acknowledged, or that plus the one request that was in flight;
-no object twice, no object half changed; and undo must still work. Prints counts; exits 1 on any violation.
+no object twice, no object half changed. Then that request is sent again, and must count once; and undo must still work.
+Prints counts; exits 1 on any violation.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from annotator.settings import ASSETS_DIR
+
+API = "/api/v1"
 
 Objects = dict[str, int]
 """Annotation id -> area: all this check needs to know of a document."""
@@ -74,7 +77,7 @@ class Server:
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """One JSON request. Raises Gone if no complete answer came."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/v1{path}", data, method=method)
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{API}{path}", data, method=method)
         request.add_header("Content-Type", "application/json")
         try:
             with urllib.request.urlopen(request, timeout=60) as reply:
@@ -99,12 +102,14 @@ class Client:
     undone: list[Objects] = field(default_factory=list)
     past: list[Objects] = field(default_factory=list)
     in_flight: Objects | None = None
+    repeatable: tuple[str, str, Any] | None = None
     requests: int = 0
 
     def step(self) -> None:
         """One random change."""
         url = f"/images/{self.image_id}"
         choice = self.rng.random()
+        self.repeatable = None
         if self.past and choice < 0.2:
             self.in_flight = self.past[-1]
             self.server.call("POST", f"{url}/undo")
@@ -125,6 +130,12 @@ class Client:
             mask = self._mask()
             after = {**self.acknowledged, victim: mask["w"] * mask["h"]}
             self._change(after, "PATCH", f"{url}/annotations/{victim}", {"mask": mask, "request_id": uuid.uuid4().hex})
+        elif choice < 0.75:  # as automatic masks are kept; the server names these objects
+            masks = [self._mask() for _ in range(self.rng.randint(2, 9))]
+            objects: list[Any] = [{"label_id": self.label_id, "mask": each, "source": "auto"} for each in masks]
+            new = {f"new {number}": each["w"] * each["h"] for number, each in enumerate(masks)}
+            many = {"objects": objects, "request_id": uuid.uuid4().hex}
+            self._change({**self.acknowledged, **new}, "POST", f"{url}/annotations/many", many)
         else:
             mask, request_id = self._mask(), uuid.uuid4().hex
             new_id = uuid.uuid5(uuid.NAMESPACE_OID, f"{self.image_id}:{request_id}").hex
@@ -138,33 +149,50 @@ class Client:
         return {"x": self.rng.randint(0, 200), "y": self.rng.randint(0, 150), "w": w, "h": h, "runs": [0, w * h]}
 
     def _change(self, after: Objects, method: str, path: str, body: Any) -> None:
-        self.in_flight = after
-        self.server.call(method, path, body)
+        self.in_flight, self.repeatable = after, (method, path, body)
+        reply = self.server.call(method, path, body)
         self.past.append(self.acknowledged)
         self.undone.clear()
-        self.acknowledged = after
+        self.acknowledged = _objects(reply) if "annotations" in reply else after
 
     def check(self) -> str:
         """Compare with the restarted server: 'kept' or 'kept + in flight'. Raises AssertionError otherwise."""
-        document = self.server.call("GET", f"/images/{self.image_id}/document")
-        ids = [each["id"] for each in document["annotations"]]
-        assert len(ids) == len(set(ids)), "an object is there twice"
-        for each in document["annotations"]:
-            assert sum(each["mask"]["runs"][1::2]) == each["area"], "an object is half changed"
-        present = {each["id"]: each["area"] for each in document["annotations"]}
+        url = f"/images/{self.image_id}/document"
+        document = self.server.call("GET", url)
+        present = _objects(document)
         if present == self.acknowledged:
             outcome = "kept"
         else:
-            assert present == self.in_flight, "something acknowledged is lost, or something unknown is there"
+            assert self._is_in_flight(present), "something acknowledged is lost, or something unknown is there"
             outcome = "kept + in flight"
+        if self.in_flight is not None and self.repeatable is not None:
+            self.server.call(*self.repeatable)
+            document = self.server.call("GET", url)
+            present = _objects(document)
+            assert self._is_in_flight(present), "a request that was sent again does not count once"
         self.acknowledged, self.in_flight = present, None
         self.past, self.undone = [], []
         if document["history"]["undo"]:
             self.server.call("POST", f"/images/{self.image_id}/undo")
             redone = self.server.call("POST", f"/images/{self.image_id}/redo")
-            again = {each["id"]: each["area"] for each in redone["annotations"]}
-            assert again == present, "undo and redo do not lead back"
+            assert _objects(redone) == present, "undo and redo do not lead back"
         return outcome
+
+    def _is_in_flight(self, present: Objects) -> bool:
+        """Whether these are the objects there would be after the request in flight. New ones may have any id."""
+        wanted = self.in_flight or {}
+        known = {key: area for key, area in wanted.items() if key in present}
+        others = [[area for key, area in each.items() if key not in known] for each in (wanted, present)]
+        return known.items() <= present.items() and sorted(others[0]) == sorted(others[1])
+
+
+def _objects(document: Any) -> Objects:
+    """The objects of a reply. Raises AssertionError if one is there twice or half changed."""
+    ids = [each["id"] for each in document["annotations"]]
+    assert len(ids) == len(set(ids)), "an object is there twice"
+    for each in document["annotations"]:
+        assert sum(each["mask"]["runs"][1::2]) == each["area"], "an object is half changed"
+    return {each["id"]: each["area"] for each in document["annotations"]}
 
 
 def main() -> int:

@@ -1,9 +1,10 @@
-"""Kill the tab with SIGKILL at random moments while someone paints objects; check that nothing is lost or doubled.
+"""Kill the tab with SIGKILL at random moments while someone keeps objects; check that nothing is lost or doubled.
 
     python -m benchmarks.crash_tab --kills 50
 
-After each kill the page is opened again in the same browser. What the server had acknowledged must be there, and so
-must what was on its way: the page keeps it in the browser and sends it again. Prints counts; exits 1 on any violation.
+Objects are painted, and every other time automatic masks are kept one by one. After each kill the page is opened again
+in the same browser. What the server had acknowledged must be there, and so must what was on its way: the page keeps it
+in the browser and sends it again. Prints counts; exits 1 on any violation.
 """
 
 from __future__ import annotations
@@ -15,21 +16,24 @@ import random
 import sys
 import tempfile
 import threading
-import uuid
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Browser, Error, Page, Request, Response, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Request, Response, Route, sync_playwright
 
 from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, new_page, on_page
 from benchmarks.crash import Server
 
+Box = tuple[int, ...]
+"""x, y, w, h of a mask."""
+
 
 class Watch:
-    """What a page sent and what was acknowledged: request ids of kept objects."""
+    """What a page sent and what was acknowledged: request ids, and the boxes of their objects' masks."""
 
     def __init__(self) -> None:
-        self.sent: list[str] = []
+        self.sent: dict[str, list[Box]] = {}
         self.acknowledged: set[str] = set()
 
     def follow(self, page: Page) -> None:
@@ -37,17 +41,28 @@ class Watch:
         page.on("request", self._request)
         page.on("response", self._response)
 
+    @property
+    def boxes(self) -> Counter[Box]:
+        """Of all objects that should be there."""
+        return Counter(box for boxes in self.sent.values() for box in boxes)
+
     def _request(self, request: Request) -> None:
-        if request.method == "POST" and request.url.endswith("/annotations") and self._id(request) not in self.sent:
-            self.sent.append(self._id(request))
+        if self._keeps(request):
+            body = request.post_data_json or {}
+            self.sent[body["request_id"]] = [box_of(each["mask"]) for each in body.get("objects", [body])]
 
     def _response(self, response: Response) -> None:
-        if response.request.method == "POST" and response.url.endswith("/annotations") and response.ok:
-            self.acknowledged.add(self._id(response.request))
+        if self._keeps(response.request) and response.ok:
+            self.acknowledged.add(str((response.request.post_data_json or {})["request_id"]))
 
     @staticmethod
-    def _id(request: Request) -> str:
-        return str((request.post_data_json or {})["request_id"])
+    def _keeps(request: Request) -> bool:
+        return request.method == "POST" and request.url.endswith(("/annotations", "/annotations/many"))
+
+
+def box_of(mask: dict[str, Any]) -> Box:
+    """The box of a mask as the server and the page write it."""
+    return tuple(mask[each] for each in "xywh")
 
 
 def renderers(browser: Browser) -> set[int]:
@@ -82,6 +97,22 @@ def paint(page: Page, rng: random.Random) -> None:
     page.keyboard.press("Enter")
 
 
+def propose(page: Page) -> None:
+    """Let automatic masks be found, a few of them."""
+
+    def few(route: Route) -> None:
+        route.continue_(post_data=json.dumps({**(route.request.post_data_json or {}), "points_per_side": 8}))
+
+    page.route("**/automask", few)
+    page.keyboard.press("q")
+    page.wait_for_function(f"() => {HOOK}.state().review?.state === 'done'")
+
+
+def judge(page: Page, rng: random.Random) -> None:
+    """Keep the automatic mask at some place, if there is one."""
+    page.mouse.click(*on_page(page, rng.uniform(0, 451), rng.uniform(0, 300)))
+
+
 def main() -> int:
     """Run the experiment."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -97,15 +128,18 @@ def main() -> int:
         image = server.call("POST", f"/projects/{project}/samples", {"name": "skimage_chelsea"})["id"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         context = browser.new_context(viewport={"width": 1280, "height": 800})
-        for _ in range(options.kills):
+        for number in range(options.kills):
             page = new_page(context)
             watch.follow(page)
             open_page(page, f"http://127.0.0.1:{server.port}")
-            page.keyboard.press("b")
+            if number % 2:
+                propose(page)
+            else:
+                page.keyboard.press("b")
             threading.Timer(rng.uniform(0.1, 2.0), kill_all, [renderers(browser)]).start()
             try:
                 while True:
-                    paint(page, rng)
+                    (judge if number % 2 else paint)(page, rng)
             except Error:
                 pass  # the tab is gone
             outcomes["in flight at the kill"] += len(set(watch.sent) - watch.acknowledged)
@@ -114,14 +148,15 @@ def main() -> int:
             watch.follow(page)
             open_page(page, f"http://127.0.0.1:{server.port}")
             page.close()
-            ids = [each["id"] for each in server.call("GET", f"/images/{image}/document")["annotations"]]
-            expected = {uuid.uuid5(uuid.NAMESPACE_OID, f"{image}:{each}").hex for each in watch.sent}
-            outcomes["doubled"] += sum(count - 1 for count in Counter(ids).values())
-            outcomes["lost"] += len(expected - set(ids))
-            outcomes["unknown"] += len(set(ids) - expected)
+            annotations = server.call("GET", f"/images/{image}/document")["annotations"]
+            present = Counter(box_of(each["mask"]) for each in annotations)
+            extra = present - watch.boxes
+            outcomes["lost"] += (watch.boxes - present).total()
+            outcomes["doubled"] += sum(count for box, count in extra.items() if box in watch.boxes)
+            outcomes["unknown"] += sum(count for box, count in extra.items() if box not in watch.boxes)
         browser.close()
         server.kill()
-    print(json.dumps({**outcomes, "kept": len(watch.sent)}))
+    print(json.dumps({**outcomes, "kept": watch.boxes.total()}))
     return 1 if outcomes["lost"] or outcomes["doubled"] or outcomes["unknown"] else 0
 
 

@@ -1,4 +1,4 @@
-"""Throw damaged input at the parts that take strangers' files, and count what goes wrong.
+"""Throw damaged input at the parts that take strangers' files and requests, and count what goes wrong.
 
     python -m benchmarks.fuzz images --count 20000
 
@@ -24,7 +24,7 @@ from multiprocessing.connection import Connection
 
 import psutil
 
-from benchmarks import fuzz_coco, fuzz_images, fuzz_rle
+from benchmarks import fuzz_coco, fuzz_images, fuzz_requests, fuzz_rle
 
 HANG_S, DEAD_S, GROWTH_MB = 5.0, 120.0, 100.0
 
@@ -40,6 +40,7 @@ class Target:
 TARGETS = {
     "coco": Target(fuzz_coco.case, fuzz_coco.run),
     "images": Target(fuzz_images.case, fuzz_images.run),
+    "requests": Target(fuzz_requests.case, fuzz_requests.run),
     "rle": Target(fuzz_rle.case, fuzz_rle.run),
 }
 

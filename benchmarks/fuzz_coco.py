@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import atexit
 import io
 import json
-import math
-import multiprocessing
 import os
 import random
 import re
-import shutil
-import tempfile
 import zlib
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from annotator.errors import InvalidRequest, NotJson
 from annotator.masks import rle
+from annotator.storage.files import ImageFiles
 from annotator.storage.store import Store
 from annotator.types import ImageRecord, Project
 from annotator.workspace.exchange import Exchange
+from benchmarks import scratch
+from benchmarks.mutation import ODD, damage, mutate
 
 _SIZES = {"a.png": (40, 30), "val/b.jpg": (50, 40), "train/b.jpg": (50, 40), "dé.png": (20, 20), "turned.jpg": (30, 40)}
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """What no sentence to a user may hold, as it has more than one line or does not show."""
-_ODD: list[Any] = [
-    *(None, True, False, 0, -1, 1, 2, 3, 40, 2**31, 2**63, 2**64, -(2**64), 10**400, 1.0, 0.5, 1e308, -0.0),
-    *(math.nan, math.inf, -math.inf, "", "0", "1", " ", "a.png", "b.jpg", "x" * 300, "x\ud83d", "a\u00a0b", "\u200d"),
-    *("\n", "\0", "{which}", "..\\a.png", "P" * 50, "0" * 50, "oooooo_", [], {}, [[]], [{}], {"a": {}}, [0], [1] * 40),
+_ODD = (
+    *ODD,
     *(
         [[1, 2]],
         [[1, 2, 3, 4]],
@@ -43,7 +37,7 @@ _ODD: list[Any] = [
         [30, 40],
     ),
     *({"size": [30, 40], "counts": [1200]}, {"size": [10**5, 10**4], "counts": [0, 10**9]}, {"counts": "0"}),
-]
+)
 
 
 def _valid() -> dict[str, Any]:
@@ -83,9 +77,9 @@ def case(rng: random.Random) -> bytes:
     """One to eight changes to the values of a valid file; every fifth time some to its bytes as well."""
     document: Any = _valid()
     for _ in range(rng.choice((1, 1, 2, 3, 8))):
-        document = _mutated(document, rng)
+        mutate(document, rng, _ODD)
     data = json.dumps(document, ensure_ascii=rng.random() < 0.8).encode("utf-8", "surrogatepass")
-    return _damaged(data, rng) if rng.random() < 0.2 else data
+    return damage(data, rng) if rng.random() < 0.2 else data
 
 
 def run(data: bytes) -> str:
@@ -95,7 +89,7 @@ def run(data: bytes) -> str:
     for name, (width, height) in _SIZES.items():
         orientation = 6 if name == "turned.jpg" else 3 if name == "a.png" else 1
         store.add_image(ImageRecord(f"{project.id}/{name}", project.id, name, "", "", width, height, orientation))
-    exchange = Exchange(store)
+    exchange = Exchange(store, ImageFiles(scratch.folder() / "images"))
     try:
         added, problems = exchange.import_file(project, "coco", io.BytesIO(data))
     except (NotJson, InvalidRequest) as error:
@@ -124,89 +118,7 @@ def _refused(error: Exception, store: Store, project: Project) -> str:
     return "refused"
 
 
-@dataclass
-class _Place:
-    """Where a value stands: `holder[key]`."""
-
-    holder: Any
-    key: Any
-
-
-def _places(value: Any) -> list[_Place]:
-    found: list[_Place] = []
-    stack = [value]
-    while stack:
-        holder = stack.pop()
-        keys = list(holder) if isinstance(holder, dict) else range(len(holder)) if isinstance(holder, list) else ()
-        found += [_Place(holder, key) for key in keys]
-        stack += [holder[key] for key in keys]
-    return found
-
-
-def _mutated(document: Any, rng: random.Random) -> Any:
-    """The document after one change in place."""
-    places = _places(document)
-    if not places:
-        return _valid()
-    # As often near the root, where few values are, as in the leaves.
-    place = rng.choice(places) if rng.random() < 0.7 else rng.choice(places[: len(places) // 8 + 1])
-    holder, key = place.holder, place.key
-    kind = rng.randrange(7)
-    if kind == 0:
-        del holder[key]
-    elif kind == 1 and isinstance(holder, list):
-        holder.insert(rng.randrange(len(holder) + 1), json.loads(json.dumps(holder[key])))
-    elif kind == 2:
-        other = rng.choice(places)
-        holder[key] = json.loads(json.dumps(other.holder[other.key]))
-    elif kind == 3:
-        holder[key] = [holder[key]] if rng.random() < 0.7 else {"segmentation": holder[key], "size": holder[key]}
-    elif kind == 4 and isinstance(holder[key], str):
-        text = holder[key]
-        at = rng.randrange(len(text) + 1)
-        holder[key] = (
-            text[:at] + rng.choice(("", "\u0301", "\ud83d", "\u00a0", "/", "\\", "0", "o", "~", "P")) + text[at + 1 :]
-        )
-    elif kind == 5 and isinstance(holder[key], int | float):
-        holder[key] = rng.choice((-holder[key], holder[key] + 1, float(holder[key] % 2**64), str(holder[key] % 2**64)))
-    else:
-        holder[key] = json.loads(json.dumps(rng.choice(_ODD)))
-    return document
-
-
-def _damaged(data: bytes, rng: random.Random) -> bytes:
-    """The file after one change of its bytes."""
-    at, end = rng.randrange(len(data)), rng.randrange(len(data))
-    return rng.choice(
-        (
-            data[:at],
-            data[:at] + bytes([rng.randrange(256)]) + data[at + 1 :],
-            data[:at] + data[end:],
-            data[:at] + b"[" * rng.choice((1, 2000)) + data[at:],
-            data[:at] + b"9" * rng.choice((3, 5000)) + data[at:],
-            data[:-1] + b', "images": [], "annotations": {}}',
-            b"\xef\xbb\xbf" + data,
-            data.decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass"),
-            data.replace(b"name", b"id"),
-        )
-    )
-
-
-def _folder() -> Path:
-    """For databases, in memory where there is such a folder, for the disk is not what is tested.
-
-    It belongs to the process that started this one: that one removes it, for a worker of `fuzz` may be killed.
-    """
-    memory = Path("/dev/shm")
-    parent = multiprocessing.parent_process()
-    owner = os.getpid() if parent is None else parent.pid
-    return (memory if memory.is_dir() else Path(tempfile.gettempdir())) / f"annotator-fuzz-{owner}"
-
-
-atexit.register(shutil.rmtree, _folder(), ignore_errors=True)
-
-
 @cache
 def _store() -> Store:
     """The database of this process."""
-    return Store(f"sqlite:///{_folder() / f'{os.getpid()}.db'}")
+    return Store(f"sqlite:///{scratch.folder() / f'{os.getpid()}.db'}")

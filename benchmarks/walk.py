@@ -124,8 +124,9 @@ def walk(page: Page, url: str) -> None:
     page.keyboard.press("z")
     page.keyboard.press("f")
     page.click('#annotator .button:has-text("Done")')
+    page.click('#annotator .button:has-text("Export")')
     with page.expect_download() as download:
-        page.click('#annotator .button:has-text("Export")')
+        page.click('#annotator .export-menu button:text("Download")')
     assert download.value.suggested_filename == "annotations.json"
     settle(page)
     shoot(page, "8-export")

@@ -15,6 +15,7 @@ import { createStore } from "./data/store.js";
 import { createAsk } from "./panels/ask.js";
 import { createCandidateBar } from "./panels/candidates.js";
 import { el } from "./panels/dom.js";
+import { createExportPanel } from "./panels/export.js";
 import { createFolderPanel } from "./panels/folder.js";
 import { createHeader } from "./panels/header.js";
 import { createHelp } from "./panels/help.js";
@@ -169,12 +170,12 @@ function build(root) {
       store,
       session,
       projects,
-      exportCoco: createExport({ store, api, objects, toast, download }),
+      exportPanel: createExportPanel({ work: createExport({ store, api, objects, toast, download }), focusCanvas }),
       models,
       commands: run,
       pickFiles,
       pickFolder: pick.folder,
-      pickCoco: () => pick.files(".json"),
+      pickObjects: () => pick.files(".json,.zip"),
       viewPanel: createViewPanel({ store, setView }),
       folderPanel: createFolderPanel({ store, intake, focusCanvas }),
       focusCanvas,

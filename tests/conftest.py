@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from annotator.serving.engine import Chunks, Engine, Priority
+
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "assets" / "samples"
 for variable in [name for name in os.environ if name.startswith("ANNOTATOR_")]:
@@ -69,6 +71,16 @@ def predictor():  # type: ignore[no-untyped-def]
 def cat() -> np.ndarray:
     """The sample photo of a cat, uint8 [300, 451, 3]."""
     return np.asarray(Image.open(SAMPLES / "skimage_chelsea.jpg").convert("RGB"))
+
+
+def all_done(engine: Engine) -> None:
+    """Returns when nothing waits for the engine and nothing steps aside from it."""
+
+    def last() -> Chunks[None]:
+        while sum(engine._waiting.values()) > 1:  # this one is there itself
+            yield None
+
+    engine.submit(Priority.BACKGROUND, last()).result(60)
 
 
 def free_port() -> int:

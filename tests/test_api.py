@@ -30,6 +30,7 @@ from annotator.types import CroppedRuns
 from annotator.web.server import create_app
 from annotator.workspace.workspace import Workspace
 from benchmarks.fine_detail import band, iou
+from tests.conftest import all_done
 
 SAMPLES = Path(__file__).resolve().parent.parent / "assets" / "samples"
 
@@ -401,6 +402,15 @@ def test_a_bad_mask_is_refused_and_nothing_is_kept(
     assert not client.get(f"/api/v1/images/{image['id']}/document").json()["annotations"]
 
 
+def test_a_sentence_repeats_no_long_name(client: TestClient, project: int) -> None:
+    for method, path in (("PUT", "/api/v1/model"), ("POST", f"/api/v1/projects/{project}/samples")):
+        reply = client.request(method, path, json={"name": "x" * 5000})
+        assert reply.status_code == 422 and len(reply.text) < 300
+    gone = {"path": str(SAMPLES / ("x" * 3000))}
+    assert len(client.post(f"/api/v1/projects/{project}/folder-images", json=gone).text) < 300
+    assert len(client.get("/api/v1/folders", params=gone).text) < 300
+
+
 def test_unknown_things_are_404_in_one_sentence(client: TestClient, image: dict[str, Any], label: int) -> None:
     for method, path in [
         ("GET", "/api/v1/images/nope"),
@@ -537,7 +547,7 @@ def test_more_prompts_at_once_than_there_are_places_are_refused_before_they_cost
 ) -> None:
     url = f"/api/v1/images/{image['id']}/prompt"
     with monkeypatch.context() as full:
-        full.setattr("annotator.web.routes.prompts._PLACES", 0)
+        full.setattr("annotator.web.places.PLACES", 0)
         refused = client.post(url, json={"points": [[10, 10, 1]]})
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
     assert client.post(url, json={"points": [[10, 10, 1]]}).status_code == 200
@@ -549,8 +559,10 @@ def test_a_field_of_a_label_cannot_be_null(client: TestClient, label: int, field
 
 
 @pytest.mark.parametrize("host", ["evil.test:7860", "[::1", "", "test.evil.test"])
-def test_a_name_rebound_to_this_server_is_refused(client: TestClient, host: str) -> None:
-    assert client.get("/api/v1/status", headers={"Host": host}).status_code == 400
+def test_a_name_rebound_to_this_server_is_refused_in_a_sentence(client: TestClient, host: str) -> None:
+    refused = client.get("/api/v1/status", headers={"Host": host})
+    assert refused.status_code == 400
+    assert "ANNOTATOR_ALLOWED_HOSTS" in refused.json()["detail"]
 
 
 def test_a_deleted_image_can_be_restored_with_its_objects(
@@ -785,7 +797,7 @@ def test_skimming_through_images_leaves_only_the_last_few_to_encode(
     for each in ids:
         assert client.post(f"/api/v1/images/{each}/open").status_code == 200
     gate.set()
-    space.segmenter.engine.submit(Priority.BACKGROUND, lambda: None).result(60)
+    all_done(space.segmenter.engine)
     ready = [client.get(f"/api/v1/images/{each}").json()["embedding"] == "ready" for each in ids]
     assert ready == [False] * 4 + [True] * 4
 
@@ -851,6 +863,30 @@ def test_an_object_that_is_no_prompt_is_named(client: TestClient, image: dict[st
     reply = client.post(f"/api/v1/images/{image['id']}/prompts", json={"objects": objects})
     assert (reply.status_code, reply.json()["field"]) == (422, "objects[1].points[0]")
     assert reply.json()["detail"].startswith("Object 2: The point (200, 9000) lies outside")
+
+
+def test_an_image_with_a_mask_too_intricate_to_be_shown_opens_without_it(
+    client: TestClient, project: int, image: dict[str, Any], label: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stripes = {"x": 0, "y": 0, "w": 400, "h": 1, "runs": [0, *[1] * 399, 1]}
+    plain = {"x": 5, "y": 5, "w": 2, "h": 2, "runs": [0, 4]}
+    intricate = keep(client, image, label, stripes).json()["annotation"]
+    simple = keep(client, image, label, plain).json()["annotation"]
+    monkeypatch.setattr(rles, "MAX_ROW_RUNS", 300)  # as if an older version had kept it
+    url = f"/api/v1/images/{image['id']}"
+    shown = client.post(f"{url}/open").json()["annotations"]
+    assert shown == [{**intricate, "mask": {"x": 0, "y": 0, "w": 0, "h": 0, "runs": []}}, simple]
+    refused = client.patch(f"{url}/annotations/{intricate['id']}", json={"mask": plain})
+    assert refused.status_code == 422 and "too intricate" in refused.json()["detail"]
+    other = client.post(f"/api/v1/projects/{project}/labels", json={"name": "other"}).json()["id"]
+    moved = client.patch(f"{url}/annotations/{intricate['id']}", json={"label_id": other})
+    assert moved.status_code == 200 and moved.json()["annotation"]["area"] == intricate["area"]
+    exported = client.get(f"/api/v1/projects/{project}/export/coco", params={"image_id": image["id"]}).json()
+    (mask,) = (each["segmentation"] for each in exported["annotations"] if each["area"] == intricate["area"])
+    np.testing.assert_array_equal(coco_mask.decode(mask).astype(bool), pixels(stripes, 300, 451))
+    gone = client.post(f"{url}/annotations/delete", json={"ids": [intricate["id"]]})
+    assert gone.status_code == 200
+    assert client.post(f"{url}/undo").json()["annotations"] == [{**shown[0], "label_id": other}, simple]
 
 
 def test_an_address_that_does_not_take_a_method_says_which_ones_it_takes(client: TestClient) -> None:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from annotator.masks import rle as rles
 from annotator.sam import zoo
-from annotator.sam.candidates import find_candidates
+from annotator.sam.candidates import find_best, find_candidates
 from annotator.sam.cleaning import clean
 from annotator.sam.postprocess import fetch_from_device, fetch_masks, masks_to_rle, stability
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
@@ -48,6 +48,16 @@ def test_candidates_come_in_the_order_official_sam_recommends(
 def test_the_best_alone_is_the_first_of_all(predictor: Predictor, embedding: ImageEmbedding) -> None:
     (best,) = find_candidates(predictor, embedding, CLICK, keep=1).masks
     assert best == find_candidates(predictor, embedding, CLICK).masks[0]
+
+
+def test_many_objects_get_the_masks_that_each_alone_gets(predictor: Predictor, embedding: ImageEmbedding) -> None:
+    prompts = [CLICK, TWO, BOX] * 4  # kinds that are decoded apart, in more batches than there are cores
+    found = {place: each for some in find_best(predictor, embedding, prompts) for place, each in some.items()}
+    assert sorted(found) == list(range(12))
+    for place, prompt in enumerate(prompts):
+        (alone,) = find_candidates(predictor, embedding, prompt, keep=1).masks
+        assert rles.iou(found[place].mask, alone.mask) > 0.999
+        assert found[place].score == pytest.approx(alone.score, abs=1e-4)
 
 
 def test_stages_are_timed(predictor: Predictor, embedding: ImageEmbedding) -> None:

@@ -14,10 +14,11 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from annotator.cli import automask, embed, segment
+from annotator.cli import automask, embed, prompted
 from annotator.cli.main import main
-from annotator.cli.results import MaskedImage, PartialResults
+from annotator.cli.results import FoundMask, MaskedImage, PartialResults
 from annotator.errors import NotFound
+from annotator.formats.dataset import FileCategory
 from annotator.imaging.decode import DecodedImage, decode
 from annotator.masks import rle
 from annotator.sam.automask import AutomaskSettings, Proposal
@@ -46,7 +47,7 @@ def test_segment_writes_coco_that_pycocotools_loads(tmp_path: Path) -> None:
 @pytest.fixture
 def loaded(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> Predictor:
     """The commands take the bundled model that is loaded already."""
-    for module in (segment, automask, embed):
+    for module in (prompted, automask, embed):
         monkeypatch.setattr(module, "load_predictor", lambda settings: predictor)
     return predictor
 
@@ -55,6 +56,15 @@ def test_segment_takes_a_box(tmp_path: Path, loaded: Predictor) -> None:
     out = tmp_path / "out.json"
     assert main(["segment", CAT, "--box", "100,20,400,290", "-o", str(out)]) == 0
     assert json.loads(out.read_text())["images"][0]["width"] == 451
+
+
+def test_segment_takes_many_objects(tmp_path: Path, loaded: Predictor) -> None:
+    out = tmp_path / "out.json"
+    objects = ["--object", "200,150 10,10,0", "--object", "box:110,20,440,290", "--object", "172,103"]
+    assert main(["segment", CAT, *objects, "-o", str(out)]) == 0
+    areas = [each["area"] for each in COCO(str(out)).dataset["annotations"]]
+    assert len(areas) == 3
+    assert areas[0] > 10_000
 
 
 @pytest.fixture
@@ -126,7 +136,10 @@ def test_partial_results_are_read_back_as_they_were(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     mask = np.zeros((20, 30), np.bool_)
     mask[3:9, 4:20] = True
-    image = MaskedImage("photo ü.jpg", 20, 30, [(rle.encode(mask), 0.25), (rle.encode(~mask), 1.0)])
+    bird = FileCategory("bird", "animal", 7)
+    image = MaskedImage(
+        "photo ü.jpg", 20, 30, [FoundMask(rle.encode(mask), 0.25), FoundMask(rle.encode(~mask), 1.0, bird)]
+    )
     first = PartialResults(out, {"model": "nano"})
     first.add(image)
     first.close()
@@ -167,6 +180,14 @@ def test_an_output_that_cannot_be_written_is_one_line_before_the_work(
         (["segment", CAT], "--point"),
         (["segment", CAT, "--point", "1000,1"], "outside"),
         (["segment", CAT, "--point", "nan,1"], "number"),
+        (["segment", CAT, "--point", "1"], "Object 1: A point should be (x, y) or (x, y, label)"),
+        (["segment", CAT, "--object", "1,1", "--object", "box:1,2,3"], "Object 2: A box should be (x0, y0, x1, y1)"),
+        (["segment", CAT, "--object", "box:1,1,2,2 box:1,1,2,2"], "Object 1: It has 2 boxes"),
+        (["segment", CAT, "--object", "1,1", "--object", "9,999"], "Object 2: The point (9, 999) lies outside"),
+        (["segment", CAT, "--object", " "], "Object 1: It needs a point or a box"),
+        (["segment", CAT, "--point", "1,1", "--prompts", "x"], "Choose one way"),
+        (["segment", CAT, "--prompts", "nowhere.json"], "nowhere.json cannot be read"),
+        (["segment", str(SAMPLES), "--point", "1,1"], "The prompts are of one image, and 4 are given."),
         (["segment", CAT, "--point", "1,1", "--model", "huge"], "no model"),
         (["segment", CAT, "--point", "1,1", "--device", "cuda:99"], "no device cuda:99"),
         (["segment", CAT, "--point", "1,1", "--device", "gpu"], "--device is 'gpu'"),

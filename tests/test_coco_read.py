@@ -12,11 +12,13 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from annotator.errors import InvalidRequest, NotJson
-from annotator.formats import coco, coco_read, json_file
+from annotator.formats import coco, coco_read, deadline, json_file
 from annotator.formats.dataset import FileCategory, FileContents
 from annotator.formats.problems import Problems
+from annotator.formats.registry import detect_format
 from annotator.masks import edit, rle
 from annotator.types import Annotation, BoolArray, ImageRecord, Label
+from tests.test_archive import zipped
 
 IMAGES = [
     ImageRecord("i-b", 1, "b.jpg", "sha-b", "pix-b", width=50, height=40),
@@ -413,7 +415,7 @@ def test_ten_thousand_problems_of_a_kind_are_one_sentence() -> None:
 
 
 def test_a_file_that_takes_too_long_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coco_read, "MAX_SECONDS", -1.0)
+    monkeypatch.setattr(deadline, "MAX_SECONDS", -1.0)
     contents = parse(document(entry(1), entry(2)))
     assert contents.objects == [] and contents.categories == []
     assert contents.problems.sentences() == [
@@ -489,3 +491,11 @@ def test_a_small_file_that_would_fill_the_memory_is_refused_before_it_is_parsed(
     monkeypatch.setattr(json, "loads", None)
     with pytest.raises(InvalidRequest, match="million values: split it"):
         load(b"[" + unit * 5000 + b"1]")
+
+
+def test_a_coco_file_in_an_archive_is_read_and_several_are_not_mixed() -> None:
+    files = {"annotations/instances.json": json.dumps(document(entry(1))).encode(), "images/a.png": b"x"}
+    assert detect_format(zipped(files)).name == "coco"
+    assert len(coco_read.read(zipped(files), IMAGES).objects) == 1
+    with pytest.raises(InvalidRequest, match="2 JSON files"):
+        coco_read.read(zipped({**files, "second.json": b"{}"}), IMAGES)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Generator, Iterator
+from concurrent.futures import Future
 
 import pytest
 
 from annotator.errors import Busy, Cancelled
-from annotator.serving.engine import Engine, Priority
+from annotator.serving.engine import Chunks, Engine, Priority
 
 
 @pytest.fixture
@@ -100,6 +102,46 @@ def test_cancelled_long_work_stops_before_its_next_chunk_and_is_closed(engine: E
     go.set()
     assert closed.wait(10)
     assert len(chunks) == 1
+
+
+def test_work_that_waits_for_a_future_lets_others_pass_and_goes_on_after_it(engine: Engine) -> None:
+    pixels: Future[int] = Future()
+
+    def work() -> Chunks[int]:
+        yield pixels
+        return pixels.result() + 1
+
+    waits = engine.submit(Priority.CLICK, work())
+    assert engine.submit(Priority.BACKGROUND, lambda: "passed").result(10) == "passed"
+    assert not waits.done()
+    pixels.set_result(41)
+    assert waits.result(10) == 42
+
+
+def test_work_that_waits_for_a_future_ends_when_it_is_cancelled_superseded_or_the_engine_closes() -> None:
+    engine = Engine()
+    left: queue.Queue[str] = queue.Queue()
+
+    def work(name: str) -> Chunks[None]:
+        try:
+            yield Future()  # nobody ever sets it
+        finally:
+            left.put(name)
+
+    for priority in (Priority.CLICK, Priority.HOVER, Priority.ENCODE):
+        cancelled = engine.submit(priority, work("cancelled"))
+        engine.submit(Priority.BACKGROUND, lambda: None).result(10)
+        cancelled.cancel()
+        assert left.get(timeout=10) == "cancelled"
+    older = engine.submit(Priority.HOVER, work("older"), "hover:me")
+    engine.submit(Priority.BACKGROUND, lambda: None).result(10)
+    last = engine.submit(Priority.HOVER, work("newer"), "hover:me")
+    assert left.get(timeout=10) == "older"
+    engine.submit(Priority.BACKGROUND, lambda: None).result(10)
+    engine.close()
+    for ended in (older, last):
+        with pytest.raises(Cancelled):
+            ended.result(10)
 
 
 def test_a_full_queue_answers_busy_but_background_work_keeps_no_click_out(engine: Engine) -> None:

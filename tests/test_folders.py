@@ -82,7 +82,7 @@ def test_without_allowed_folders_there_is_nothing(allowed: Path) -> None:
 
 
 def test_what_is_missing_or_too_much_is_said(allowed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(NotFound, match="no folder"):
+    with pytest.raises(NotFound, match="no such folder"):
         folders.images_in(str(allowed / "none"), [allowed])
     with pytest.raises(NotFound, match="cannot be read"):
         folders.read_image(str(allowed / "none.jpg"), [allowed], 100)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
+import re
+import shlex
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 
 from annotator import formats
 from annotator.cli.main import main
@@ -22,6 +27,8 @@ from annotator.storage.store import Store
 from annotator.types import Annotation, Change, ImageRecord, Project
 from annotator.web.auth import LOCAL_USER
 from annotator.web.server import create_app
+from annotator.workspace.annotations import NewObject
+from annotator.workspace.exchange import Exchange
 from annotator.workspace.workspace import Workspace
 from tests.fake_segmenter import FakeSegmenter
 
@@ -92,21 +99,35 @@ def client(workspace: Workspace, settings: Settings) -> Iterator[TestClient]:
         yield running
 
 
-def test_coco_is_found_and_says_what_it_loses() -> None:
+NAMES = [
+    *("coco", "coco-polygon", "coco-uncompressed", "cutouts", "cvat", "labelme", "masks", "png"),
+    *("yolo-det", "yolo-seg"),
+]
+
+
+def test_formats_are_found_and_say_what_they_lose() -> None:
     found = all_formats()
-    assert list(found) == ["coco"]
+    assert list(found) == NAMES
     for name, kind in found.items():
         assert kind.name == name and kind.title and kind.file_name and kind.media_type and kind.losses.endswith(".")
 
 
 def test_an_unknown_format_is_named() -> None:
-    with pytest.raises(NotFound, match=r"There is no format 'pcx'; there are coco\."):
+    with pytest.raises(NotFound, match=r"There is no format 'pcx'; there are coco, "):
         find_format("pcx")
 
 
 @pytest.mark.usefixtures("boxes_module")
 def test_a_format_is_added_by_one_module(client: TestClient, workspace: Workspace, project: Project) -> None:
-    assert sorted(all_formats()) == ["boxes", "coco"]
+    assert sorted(all_formats()) == ["boxes", *NAMES]
+    assert client.get("/api/v1/formats").json()[-1] == {
+        "name": "boxes",
+        "title": "Boxes (CSV)",
+        "file_name": "boxes.csv",
+        "losses": "Masks become boxes.",
+        "has_subsets": False,
+        "reads": False,
+    }
     reply = client.get(f"/api/v1/projects/{project.id}/export/boxes")
     assert reply.status_code == 200 and reply.headers["content-type"].startswith("text/csv")
     assert reply.headers["content-disposition"] == 'attachment; filename="boxes.csv"'
@@ -158,3 +179,115 @@ def test_an_export_is_whole_or_an_error(client: TestClient, project: Project, mo
     monkeypatch.setattr(Store, "iter_annotations", lambda store, number: [*whole(store, number), broken])
     reply = client.get(f"/api/v1/projects/{project.id}/export/coco")
     assert reply.status_code == 500 and "Annotation bad of c.jpg" in reply.json()["detail"]
+
+
+def test_losses_are_told_in_numbers_before_the_download(client: TestClient, project: Project) -> None:
+    losses = client.get(f"/api/v1/projects/{project.id}/export/coco/losses").json()
+    assert losses["text"] == "All masks come back with every pixel (of 2 objects)."
+    assert (losses["objects"], losses["changed"], losses["left_out"], losses["min_iou"]) == (2, 0, 0, 1.0)
+    assert client.get(f"/api/v1/projects/{project.id}/export/pcx/losses").status_code == 404
+
+
+@pytest.fixture
+def photos(workspace: Workspace) -> Project:
+    """A project with four images that have files, and an object on each."""
+    project = workspace.store.create_project("photos", LOCAL_USER)
+    label = workspace.store.add_label(project.id, "wing")
+    for number in range(4):
+        stream = io.BytesIO()
+        Image.new("RGB", (9, 8), (number, 0, 0)).save(stream, "PNG")
+        record, _ = workspace.images.add(project, f"{number}.png", stream.getvalue())
+        mask = rle.encode_at(np.ones((2, 3), bool), 4, 5, 8, 9)
+        workspace.annotations.keep(record, NewObject(label.id, mask))
+    return project
+
+
+def test_images_for_validation_are_chosen_by_share_and_seed(client: TestClient, photos: Project) -> None:
+    def chosen(**parameters: float) -> list[str]:
+        reply = client.get(f"/api/v1/projects/{photos.id}/export/yolo-seg", params=parameters)
+        with zipfile.ZipFile(io.BytesIO(reply.content)) as archive:
+            return [name for name in archive.namelist() if name.startswith("images/val/")]
+
+    assert chosen() == [] and len(chosen(val=0.5, seed=1)) == 2
+    assert chosen(val=0.5, seed=1) == chosen(val=0.5, seed=1) != chosen(val=0.5, seed=3)
+    assert client.get(f"/api/v1/projects/{photos.id}/export/yolo-seg", params={"val": 2}).status_code == 422
+
+
+def test_a_lost_file_of_an_image_is_named(client: TestClient, project: Project) -> None:
+    reply = client.get(f"/api/v1/projects/{project.id}/export/cutouts")
+    text = "The file of a/b.jpg is no longer in the data folder."
+    assert (reply.status_code, reply.json()["detail"]) == (404, text)
+
+
+def test_an_import_tells_the_format_by_itself_and_is_undone_as_one_step(
+    client: TestClient, workspace: Workspace, photos: Project
+) -> None:
+    store = workspace.store
+    names = ["coco-polygon", "labelme", "masks", "png", "yolo-seg"]
+    exported = {name: client.get(f"/api/v1/projects/{photos.id}/export/{name}").content for name in names}
+    before = {record.id: store.annotations(record.id) for record in store.iter_images(photos.id)}
+    for image_id in before:
+        store.undo(image_id)
+    for name, data in exported.items():
+        files = {"file": ("anything", data)}
+        assert client.post(f"/api/v1/projects/{photos.id}/import", files=files).json() == {"kept": 4, "problems": []}, (
+            name
+        )
+        for image_id, (wanted,) in before.items():
+            (found,) = store.annotations(image_id)
+            assert (found.mask, found.label_id, found.source) == (wanted.mask, wanted.label_id, "import")
+            store.undo(image_id)
+            assert store.annotations(image_id) == []
+
+
+def test_the_command_line_says_what_is_lost_and_imports_what_it_exported(
+    settings: Settings, workspace: Workspace, photos: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, data = tmp_path / "out.zip", ["--data-dir", str(settings.data_dir)]
+    assert main(["export", "photos", "--format", "yolo-det", "--val", "0.5", "-o", str(out), *data]) == 0
+    said = capsys.readouterr().err
+    assert "4 objects of 4 images" in said and "All masks come back" in said and "Masks become boxes." in said
+    assert main(["export", "photos", "--format", "labelme", "-o", str(out), *data]) == 0
+    for record in workspace.store.iter_images(photos.id):
+        workspace.store.undo(record.id)
+    capsys.readouterr()
+    assert main(["import", "photos", str(out), *data]) == 0
+    assert capsys.readouterr().err == f"{out} -> photos: 4 objects\n"
+    assert len(list(workspace.store.iter_annotations(photos.id))) == 4
+    assert main(["import", "photos", str(tmp_path / "none"), *data]) == 2
+    assert "none cannot be read (No such file or directory)." in capsys.readouterr().err
+
+
+def test_an_export_that_fails_leaves_the_file_that_was_there(
+    settings: Settings, project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.zip"
+    out.write_bytes(b"before")
+    command = ["export", project.name, "--format", "cutouts", "-o", str(out), "--data-dir", str(settings.data_dir)]
+    assert main(command) == 2
+    assert "The file of a/b.jpg is no longer" in capsys.readouterr().err
+    assert out.read_bytes() == b"before" and list(tmp_path.glob("*.tmp")) == []
+    with pytest.raises(SystemExit):
+        main([*command, "--val", "7"])
+
+
+def test_the_commands_of_the_document_run_and_every_format_is_described(
+    settings: Settings, photos: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "formats.md").read_text()
+    described = re.findall(r"^\| `([\w-]+)` \| (?!\w+ \d)", text, re.MULTILINE)
+    assert sorted(described) == sorted(NAMES)
+    monkeypatch.chdir(tmp_path)
+    for line in text.split("```")[1].strip().splitlines():
+        assert main([*shlex.split(line)[1:], "--data-dir", str(settings.data_dir)]) == 0, line
+
+
+def test_an_export_on_a_full_disk_is_one_sentence(
+    client: TestClient, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Exchange, "export", fail)
+    reply = client.get(f"/api/v1/projects/{project.id}/export/masks")
+    assert (reply.status_code, reply.json()["detail"]) == (507, "The export does not fit on the server's disk.")

@@ -8,7 +8,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from annotator.errors import InvalidMask
-from annotator.masks import geometry, rle
+from annotator.masks import edit, geometry, rle
 from annotator.types import FloatArray
 
 
@@ -31,6 +31,16 @@ def test_box_iou_as_pycocotools() -> None:
         return np.concatenate((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]), axis=1).astype(np.float64)
 
     assert geometry.box_iou(a, b) == pytest.approx(coco_mask.iou(xywh(a), xywh(b), [0] * 30), abs=1e-5)
+
+
+def test_coverage_is_the_share_of_a_mask_in_each_cell() -> None:
+    pixels = np.zeros((40, 60), np.bool_)
+    pixels[5:25, 12:18] = True
+    counted = pixels.reshape(4, 10, 4, 15).sum(axis=(1, 3)) / pixels.sum()
+    assert geometry.coverage(rle.encode(pixels), 4) == pytest.approx(counted)
+    large = np.ones((2000, 1000), np.bool_)
+    assert geometry.coverage(rle.encode(large), 4) == pytest.approx(np.full((4, 4), 1 / 16), rel=0.1)
+    assert not geometry.coverage(rle.empty(40, 60), 4).any()
 
 
 def test_nms_keeps_the_best_of_each_heap() -> None:
@@ -128,3 +138,12 @@ def test_polygons_as_pycocotools() -> None:
 def test_hostile_polygons_are_refused(polygon: object) -> None:
     with pytest.raises(InvalidMask):
         geometry.fill_polygon(polygon, 10, 10)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_box_is_turned_as_the_mask_in_it(orientation: int) -> None:
+    stored = rle.encode_at(np.ones((3, 5), np.bool_), 7, 2, 20, 30)
+    upright = edit.turn_upright(stored, orientation)
+    x, y, w, h = rle.bbox(upright)
+    box = geometry.turn_box_upright((7, 2, 12, 5), orientation, upright.height, upright.width)
+    assert box == (x, y, x + w, y + h)

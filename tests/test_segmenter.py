@@ -17,12 +17,21 @@ from annotator.sam.candidates import find_candidates
 from annotator.sam.predictor import Predictor
 from annotator.serving.engine import Priority
 from annotator.serving.local import LocalSegmenter
-from annotator.serving.segmenter import AutomaskOptions, ImageSource, Refinement
+from annotator.serving.segmenter import (
+    AutomaskOptions,
+    Example,
+    ImageSource,
+    JobStatus,
+    Part,
+    Refinement,
+    SimilarOptions,
+)
 from annotator.settings import Settings
 from annotator.storage.store import Store
 from annotator.types import Point, Prompt
 from annotator.web.server import create_app
 from annotator.workspace.workspace import Workspace
+from tests.conftest import all_done
 from tests.fake_segmenter import FakeSegmenter
 
 SAMPLES = Path(__file__).resolve().parent.parent / "assets" / "samples"
@@ -109,7 +118,7 @@ def test_a_prompt_on_an_image_that_cannot_be_read_says_so_and_opening_it_is_reme
     damaged = ImageSource("damaged", 10, 10, gone)
     assert segmenter.encoding_error("damaged") is None
     segmenter.encode(damaged, [], "group")
-    segmenter.engine.submit(Priority.BACKGROUND, lambda: None).result(60)
+    all_done(segmenter.engine)
     assert "cannot be read" in (segmenter.encoding_error("damaged") or "")
     assert "could not be encoded" in caplog.text
     with pytest.raises(Exception, match="cannot be read"):
@@ -131,7 +140,7 @@ def test_opening_images_of_one_group_leaves_the_upcoming_ones_of_another(
     segmenter.encode(named("b"), [named("next of b")], "b")
     segmenter.encode(named("a2"), [named("next of a2")], "a")
     gate.set()
-    segmenter.engine.submit(Priority.BACKGROUND, lambda: None).result(60)
+    all_done(segmenter.engine)
     ready = {
         name
         for name in ("a", "b", "a2", "next of a", "next of b", "next of a2")
@@ -145,12 +154,81 @@ def test_automatic_masks_that_fail_end_as_failed_with_a_sentence(
 ) -> None:
     monkeypatch.setattr("annotator.sam.automask.AutomaskRun.proposals", lambda _: 1 / 0)
     segmenter.start_automask("broken", photo, AutomaskOptions(points_per_side=1))
-    segmenter.engine.submit(Priority.BACKGROUND, lambda: None).result(60)
-    while segmenter.poll_automask("broken").state == "running":
-        segmenter.engine.submit(Priority.BACKGROUND, lambda: None).result(60)
-    status = segmenter.poll_automask("broken")
+    status = ended(segmenter, "broken")
     assert (status.state, status.proposals) == ("failed", [])
-    assert "Automatic masks failed" in (status.error or "")
+    assert "The search for masks failed" in (status.error or "")
+
+
+def test_a_search_for_similar_objects_can_be_stopped_and_goes_on(segmenter: LocalSegmenter, photo: ImageSource) -> None:
+    eye = segmenter.prompt(photo, CLICKS[0]).result(60).candidates[0].mask
+    options = SimilarOptions([Example(photo, eye)], [Part(0, 0, photo), Part(0, 0, photo)], [], *photo.load().shape[:2])
+    gate = threading.Event()
+    segmenter.engine.submit(Priority.CLICK, lambda: gate.wait(60))
+    segmenter.start_similar("alike", options)
+    segmenter.cancel_job("alike")
+    gate.set()
+    assert ended(segmenter, "alike").state == "cancelled"
+    segmenter.resume_job("alike")
+    status = ended(segmenter, "alike")
+    assert (status.state, status.done, status.total) == ("done", 2, 2)
+    assert all(0 < (each.similarity or 0) <= 1 for each in status.proposals)
+
+
+def ended(segmenter: LocalSegmenter, job_id: str) -> JobStatus:
+    all_done(segmenter.engine)
+    return segmenter.poll_job(job_id)
+
+
+def test_objects_are_described_only_where_their_image_is_encoded(segmenter: LocalSegmenter, photo: ImageSource) -> None:
+    mask = segmenter.prompt(photo, CLICKS[0]).result(60).candidates[0].mask
+    elsewhere = ImageSource("never encoded", photo.height, photo.width, photo.load)
+    known, unknown = segmenter.describe([(photo, mask), (elsewhere, mask)]).result(60)
+    assert known is not None
+    assert np.linalg.norm(known) == pytest.approx(1)
+    assert unknown is None
+
+
+def test_a_click_does_not_wait_for_another_image_to_be_read(
+    segmenter: LocalSegmenter, photo: ImageSource, cat: np.ndarray
+) -> None:
+    segmenter.prompt(photo, CLICKS[0]).result(60)
+    begun, read = threading.Event(), threading.Event()
+
+    def load() -> np.ndarray:
+        begun.set()
+        assert read.wait(60)
+        return cat[::-1]
+
+    slow = ImageSource("slow", *cat.shape[:2], load)
+    opened = segmenter.prompt(slow, CLICKS[0])
+    assert begun.wait(60)
+    assert segmenter.prompt(photo, CLICKS[1]).result(60).timing.encode is None
+    assert not opened.done()
+    read.set()
+    assert opened.result(60).timing.encode is not None
+
+
+def test_who_clicks_while_an_image_is_opened_waits_for_the_same_encode(
+    segmenter: LocalSegmenter, photo: ImageSource
+) -> None:
+    loads: list[int] = []
+    begun, read = threading.Event(), threading.Event()
+
+    def load() -> np.ndarray:
+        loads.append(1)
+        begun.set()
+        assert read.wait(60)
+        return photo.load()
+
+    image = ImageSource(photo.key, photo.height, photo.width, load)
+    segmenter.encode(image, [], "group")
+    assert begun.wait(60)
+    click = segmenter.prompt(image, CLICKS[0])
+    job = segmenter.prompt_many(image, CLICKS)
+    read.set()
+    assert click.result(60).candidates and len(job.result(60)) == 2
+    all_done(segmenter.engine)
+    assert loads == [1]
 
 
 def test_a_newer_hover_ends_the_older_one(segmenter: LocalSegmenter, photo: ImageSource) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.cli.files import for_each_image, image_paths
+from annotator.cli.collect import collect
+from annotator.cli.files import image_paths
 from annotator.cli.models import load_predictor
 from annotator.cli.options import MODEL, add_command
-from annotator.cli.results import MaskedImage, PartialResults, check_output
-from annotator.errors import InvalidImage
+from annotator.cli.results import FoundMask, check_output
 from annotator.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,27 +38,13 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
     paths = image_paths(options.paths)
     predictor = load_predictor(settings)
     chosen = AutomaskSettings.of(zoo.spec_of(predictor.model), options.points_per_side)
-    results = PartialResults(options.output, {"model": predictor.model, "key": predictor.key, **asdict(chosen)})
 
-    def add(path: Path, image: DecodedImage) -> None:
+    def masks_of(_: Path, image: DecodedImage) -> list[FoundMask]:
         (embedding,) = predictor.encode([image.pixels])
-        masks = [(each.mask, each.score) for each in propose(predictor, embedding, chosen)]
-        results.add(MaskedImage(str(path), image.height, image.width, masks))
+        return [FoundMask(each.mask, each.score) for each in propose(predictor, embedding, chosen)]
 
-    if results.images:
-        print(f"Going on with {results.path}: {len(results.images)} images are done.", file=sys.stderr)
-    try:
-        for_each_image([path for path in paths if str(path) not in results.images], settings, add)
-        if not results.images:
-            raise InvalidImage("None of the files could be segmented.")
-        results.finish(options.output)
-    except KeyboardInterrupt:
-        print(f"Interrupted. Masks of {len(results.images)} images are kept in {results.path}.", file=sys.stderr)
-        raise
-    finally:
-        results.close()
-    count = sum(len(image.masks) for image in results.images.values())
-    print(f"{count} masks of {len(results.images)} images -> {options.output}", file=sys.stderr)
+    run = {"model": predictor.model, "key": predictor.key, **asdict(chosen)}
+    collect(paths, settings, options.output, run, masks_of)
 
 
 def _points(text: str) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from annotator.cli.models import fetch
 from annotator.cli.options import DEVICE, add_command
 from annotator.settings import Settings
 
 if TYPE_CHECKING:
+    from annotator.api.model import fetch
     from annotator.cli.options import Subparsers
 
 

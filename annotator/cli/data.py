@@ -11,6 +11,7 @@ from annotator.settings import Settings
 
 if TYPE_CHECKING:
     from annotator.storage.store import Store
+    from annotator.types import Project
 
 
 @contextmanager
@@ -25,3 +26,17 @@ def open_store(settings: Settings) -> Iterator[Store]:
         yield store
     finally:
         store.close()
+
+
+def find_project(store: Store, wanted: str) -> Project:
+    """The project of this name or, if there is none, of this id. Raises NotFound."""
+    from annotator.web.auth import LOCAL_USER
+
+    projects = store.projects(LOCAL_USER)
+    found = [each for each in projects if each.name == wanted] or [each for each in projects if str(each.id) == wanted]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(f"{each.id} ({each.name})" for each in found or projects) or "none"
+    if found:
+        raise NotFound(f"There are {len(found)} projects called {wanted!r}; choose one by its id: {known}.")
+    raise NotFound(f"There is no project {wanted!r}. The projects are: {known}.")

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.cli.data import open_store
+from annotator.cli.data import find_project, open_store
 from annotator.cli.options import add_command
 from annotator.cli.results import check_output
-from annotator.errors import AnnotatorError, NotFound
+from annotator.errors import AnnotatorError
 from annotator.settings import Settings
 
 if TYPE_CHECKING:
     from annotator.cli.options import Subparsers
-    from annotator.storage.store import Store
-    from annotator.types import Project
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -26,35 +23,37 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(subparsers, "export", run, text, ["data_dir", "database_url"])
     parser.add_argument("project", metavar="PROJECT", help="name or id")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--format", default="coco", metavar="NAME", help="Default: coco.")
+    parser.add_argument("--format", default="coco", metavar="NAME", help="Default: coco. A wrong name lists all.")
+    text = "Share of the images for validation, 0 to 1. Default: folders called train, val or test tell."
+    parser.add_argument("--val", type=_share, metavar="SHARE", help=text)
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="Which images --val chooses. Default: 0.")
 
 
 def run(options: argparse.Namespace, settings: Settings) -> None:
-    """Write the file. Raises NotFound for an unknown project or format."""
+    """Write the file, and say what it lacks. Raises NotFound for an unknown project or format."""
+    from annotator.formats.losses import measure
+    from annotator.formats.registry import find_format
+    from annotator.storage.atomic import writing_whole
+    from annotator.storage.files import ImageFiles
     from annotator.workspace.exchange import Exchange
 
     check_output(options.output)
-    content = BytesIO()
+    kind = find_format(options.format)
     with open_store(settings) as store:
-        project = _find(store, options.project)
-        dataset = Exchange(store).export(project, options.format, content)
-    try:
-        options.output.write_bytes(content.getvalue())
-    except OSError as error:
-        raise AnnotatorError(f"{options.output} cannot be written ({error.strerror}).") from None
+        project = find_project(store, options.project)
+        exchange = Exchange(store, ImageFiles(settings.data_dir / "images"))
+        try:
+            with writing_whole(options.output) as file:
+                dataset = exchange.export(project, kind.name, file, val=options.val, seed=options.seed)
+        except OSError as error:
+            raise AnnotatorError(f"{options.output} cannot be written ({error.strerror}).") from None
     counts = f"{len(dataset.annotations)} objects of {len(dataset.images)} images"
     print(f"{project.name}: {counts} -> {options.output}", file=sys.stderr)
+    print(f"{measure(kind, dataset).text} {kind.losses}", file=sys.stderr)
 
 
-def _find(store: Store, wanted: str) -> Project:
-    """The project of this name or, if there is none, of this id."""
-    from annotator.web.auth import LOCAL_USER
-
-    projects = store.projects(LOCAL_USER)
-    found = [each for each in projects if each.name == wanted] or [each for each in projects if str(each.id) == wanted]
-    if len(found) == 1:
-        return found[0]
-    known = ", ".join(f"{each.id} ({each.name})" for each in found or projects) or "none"
-    if found:
-        raise NotFound(f"There are {len(found)} projects called {wanted!r}; choose one by its id: {known}.")
-    raise NotFound(f"There is no project {wanted!r}. The projects are: {known}.")
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a share from 0 to 1")
+    return share

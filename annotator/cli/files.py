@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from annotator.errors import AnnotatorError, Busy, InvalidImage
 from annotator.settings import Settings
+from annotator.types import ImageRecord
 
 if TYPE_CHECKING:
     from annotator.imaging.decode import DecodedImage
@@ -33,11 +34,35 @@ def read_image(path: Path, settings: Settings) -> DecodedImage:
     """The upright RGB pixels of a file. Raises InvalidImage."""
     from annotator.imaging.decode import decode
 
+    return decode(_read(path), path.name, settings.max_pixels)
+
+
+def _read(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InvalidImage(f"{path} cannot be read ({error.strerror}).") from None
-    return decode(data, path.name, settings.max_pixels)
+
+
+def image_records(paths: Sequence[Path], settings: Settings) -> dict[Path, ImageRecord]:
+    """Size and orientation of each image, from its header. Each file that is no image is named.
+
+    Raises InvalidImage if there is no image among them.
+    """
+    from annotator.imaging.decode import read_size
+
+    records, reason = {}, ""
+    for path in paths:
+        try:
+            width, height, orientation = read_size(_read(path), path.name, settings.max_pixels)
+        except InvalidImage as error:
+            reason = str(error)
+            print(f"skipped: {reason}", file=sys.stderr)
+        else:
+            records[path] = ImageRecord(str(path), 0, str(path), "", "", width, height, orientation)
+    if not records:
+        raise InvalidImage(reason if len(paths) == 1 else "None of the files is an image that can be read.")
+    return records
 
 
 def for_each_image(paths: Sequence[Path], settings: Settings, work: Callable[[Path, DecodedImage], None]) -> int:

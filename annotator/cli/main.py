@@ -11,12 +11,24 @@ import sys
 from collections.abc import Callable, Sequence
 
 from annotator import __version__
-from annotator.cli import automask, compile, embed, eval_command, export, models, purge, segment, serve
+from annotator.cli import (
+    automask,
+    boxes,
+    compile,
+    embed,
+    eval_command,
+    export,
+    import_command,
+    models,
+    purge,
+    segment,
+    serve,
+)
 from annotator.cli.options import given_settings
 from annotator.errors import AnnotatorError
 from annotator.settings import Settings
 
-COMMANDS = (serve, segment, automask, export, embed, models, compile, purge, eval_command)
+COMMANDS = (serve, segment, boxes, automask, export, import_command, embed, models, compile, purge, eval_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,10 +1,9 @@
-"""`annotator models`: what models there are. Also fetches and loads one for the other commands."""
+"""`annotator models`: what models there are. Also loads one for the other commands."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator.cli.options import add_command
@@ -23,6 +22,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace, settings: Settings) -> None:
     """List the models and where they are, or fetch one and print its path."""
+    from annotator.api.model import fetch
     from annotator.sam import zoo
 
     if options.fetch:
@@ -34,24 +34,9 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
         print(f"{spec.name:10} {spec.title:16} {where}")
 
 
-def fetch(name: str, settings: Settings) -> Path:
-    """The checkpoint's path, after a download under a progress bar if it is not here. Raises ModelUnavailable."""
-    from tqdm import tqdm
-
-    from annotator.sam import zoo
-
-    spec = zoo.spec_of(name)
-    with tqdm(desc=spec.filename, unit="B", unit_scale=True, disable=zoo.is_present(spec, settings.models_dir)) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        return zoo.fetch(spec, settings.models_dir, progress)
-
-
 def load_predictor(settings: Settings, untrained: bool = False) -> Predictor:
     """The model of the settings, fetched if needed, or its untrained twin. Raises ModelUnavailable."""
+    from annotator.api.model import fetch
     from annotator.sam import zoo
     from annotator.sam.predictor import Predictor
     from annotator.serving.model_host import pick_device, pick_dtype

@@ -5,21 +5,33 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from annotator.errors import AnnotatorError, InvalidMask
+from annotator.formats.dataset import FileCategory
 from annotator.types import RLE, Annotation, ImageRecord, Label
+
+_OBJECT = FileCategory("object")
+
+
+class FoundMask(NamedTuple):
+    """A mask, its score, and the class it belongs to; None for one called object."""
+
+    mask: RLE
+    score: float
+    category: FileCategory | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MaskedImage:
-    """The masks of one image file, each with its score. `height` and `width` are those of the upright image."""
+    """The masks of one image file. `height` and `width` are those of the upright image."""
 
     file: str
     height: int
     width: int
-    masks: list[tuple[RLE, float]]
+    masks: list[FoundMask]
 
 
 def check_output(path: Path) -> None:
@@ -33,21 +45,32 @@ def check_output(path: Path) -> None:
 
 
 def write_coco(path: Path, images: Iterable[MaskedImage]) -> None:
-    """Write a COCO file with one category, 'object'. Raises AnnotatorError if the file cannot be written."""
+    """Write a COCO file; empty masks are left out. Raises AnnotatorError if the file cannot be written."""
     from annotator.formats import coco
     from annotator.masks import rle
 
     records, annotations = [], []
+    labels: dict[FileCategory, Label] = {}
     for index, image in enumerate(images):
         records.append(ImageRecord(str(index), 0, image.file, "", "", image.width, image.height))
-        for number, (mask, score) in enumerate(image.masks):
+        for number, (mask, score, category) in enumerate(image.masks):
             if area := rle.area(mask):
-                annotations.append(Annotation(f"{index}/{number}", str(index), 1, mask, area, rle.bbox(mask), score))
-    document = coco.build(records, [Label(1, 0, "object", "#000000")], annotations)
+                label = _label(category or _OBJECT, labels)
+                key = f"{index}/{number}"
+                annotations.append(Annotation(key, str(index), label.id, mask, area, rle.bbox(mask), score))
+    document = coco.build(records, list(labels.values()), annotations)
     try:
         path.write_text(json.dumps(document))
     except OSError as error:
         raise AnnotatorError(f"{path} cannot be written ({error.strerror}).") from None
+
+
+def _label(category: FileCategory, labels: dict[FileCategory, Label]) -> Label:
+    """The label that stands for a category, which is made when it is first met."""
+    if category not in labels:
+        number, parent = len(labels) + 1, category.supercategory
+        labels[category] = Label(number, 0, category.name, "#000000", parent, category_id=category.id)
+    return labels[category]
 
 
 class PartialResults:
@@ -70,7 +93,10 @@ class PartialResults:
         """Keep the masks of one image; a killed process does not lose them. Raises AnnotatorError."""
         from annotator.masks import rle
 
-        masks = [{"counts": rle.to_coco_string(mask), "score": score} for mask, score in image.masks]
+        masks = [
+            {"counts": rle.to_coco_string(mask), "score": score, "category": category and asdict(category)}
+            for mask, score, category in image.masks
+        ]
         self._write({"file": image.file, "height": image.height, "width": image.width, "masks": masks})
         self.images[image.file] = image
 
@@ -87,8 +113,6 @@ class PartialResults:
             self.path.unlink(missing_ok=True)
 
     def _read(self, run: Mapping[str, object]) -> None:
-        from annotator.masks import rle
-
         self._file.seek(0)
         lines = self._file.read().splitlines(keepends=True)
         if lines and not lines[-1].endswith(b"\n"):  # a process was killed while it wrote this line
@@ -101,9 +125,7 @@ class PartialResults:
             for line in lines[1:] if same else []:
                 entry = json.loads(line)
                 file, height, width = entry["file"], entry["height"], entry["width"]
-                masks = [
-                    (rle.from_coco_string(each["counts"], height, width), each["score"]) for each in entry["masks"]
-                ]
+                masks = [_read_mask(each, height, width) for each in entry["masks"]]
                 self.images[file] = MaskedImage(file, height, width, masks)
         except (ValueError, KeyError, TypeError, InvalidMask):
             same = False
@@ -119,3 +141,11 @@ class PartialResults:
             self._file.flush()
         except OSError as error:
             raise AnnotatorError(f"{self.path} cannot be written ({error.strerror}).") from None
+
+
+def _read_mask(entry: Mapping[str, Any], height: int, width: int) -> FoundMask:
+    from annotator.masks import rle
+
+    category = entry["category"]
+    mask = rle.from_coco_string(entry["counts"], height, width)
+    return FoundMask(mask, entry["score"], category and FileCategory(**category))

@@ -1,27 +1,39 @@
-"""COCO instance files: written so that every consumer takes them. Reading them is in `coco_read`."""
+"""COCO instance files: written so that every consumer takes them. Reading them is in `coco_read`.
+
+The other modules of COCO files differ in how they write a mask.
+"""
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
-from annotator.errors import CorruptData, InvalidMask
 from annotator.formats.coco_images import EXIF_POLICY
-from annotator.formats.coco_read import read
-from annotator.formats.dataset import Dataset
+from annotator.formats.coco_read import read, recognises
+from annotator.formats.dataset import Dataset, checked_mask, not_exported
 from annotator.formats.registry import Format
 from annotator.masks import rle
 from annotator.types import Annotation, ImageRecord, Label
 
+Segmentation = Callable[[Annotation], Any]
+"""The JSON of an annotation's mask."""
 
-def write(dataset: Dataset, stream: IO[bytes]) -> None:
+LOSSES = "Colours and keys of labels, the prompts of each object and its history are not in the file."
+
+
+def compressed(annotation: Annotation) -> dict[str, Any]:
+    """The mask as COCO's compressed run lengths."""
+    return rle.to_dict(annotation.mask)
+
+
+def write(dataset: Dataset, stream: IO[bytes], segmentation: Segmentation = compressed) -> None:
     """Write a COCO file, annotation by annotation. Raises as `build` does."""
     head = json.dumps(_head(dataset.images, dataset.labels))
     stream.write(head.removesuffix("}").encode() + b', "annotations": [')
     separator = b"\n"
-    for entry in _entries(dataset):
+    for entry in _entries(dataset, segmentation):
         stream.write(separator + json.dumps(entry).encode())
         separator = b",\n"
     stream.write(b"\n]}\n")
@@ -33,7 +45,7 @@ def build(images: Sequence[ImageRecord], labels: Sequence[Label], annotations: S
     Every mask is read back from the string that goes into the file. Raises `InvalidMask` for a mask that is malformed
     or does not fit its image, `CorruptData` for any other contradiction, both naming the annotation.
     """
-    entries = list(_entries(Dataset(images, labels, annotations)))
+    entries = list(_entries(Dataset(images, labels, annotations), compressed))
     return {**_head(images, labels), "annotations": entries}
 
 
@@ -66,43 +78,27 @@ def _head(images: Sequence[ImageRecord], labels: Sequence[Label]) -> dict[str, A
     }
 
 
-def _entries(dataset: Dataset) -> Iterator[dict[str, Any]]:
+def _entries(dataset: Dataset, segmentation: Segmentation) -> Iterator[dict[str, Any]]:
     image_ids = {image.id: number for number, image in enumerate(dataset.images, 1)}
     numbers = dict(zip((label.id for label in dataset.labels), category_ids(dataset.labels), strict=True))
     for number, annotation in enumerate(dataset.annotations, 1):
         image_id, category_id = image_ids.get(annotation.image_id), numbers.get(annotation.label_id)
         if image_id is None or category_id is None:
-            raise CorruptData(f"Annotation {annotation.id} belongs to an image or a label that is not exported.")
+            raise not_exported(annotation)
+        checked_mask(annotation, dataset.images[image_id - 1])
         ids = {"id": number, "image_id": image_id, "category_id": category_id, "iscrowd": int(annotation.crowd)}
-        yield ids | _mask_fields(annotation, dataset.images[image_id - 1])
-
-
-def _mask_fields(annotation: Annotation, image: ImageRecord) -> dict[str, Any]:
-    """The fields that follow from the mask, after reading it back."""
-    where = f"Annotation {annotation.id} of {image.name}"
-    mask = annotation.mask
-    if (mask.height, mask.width) != (image.height, image.width):
-        raise InvalidMask(
-            f"{where}: its mask is {mask.width} x {mask.height}, its image {image.width} x {image.height}."
-        )
-    segmentation = rle.to_dict(mask)
-    try:
-        written = rle.from_coco_string(segmentation["counts"], *segmentation["size"])
-    except InvalidMask as error:
-        raise InvalidMask(f"{where}: {error}") from error
-    area, bbox = rle.area(written), rle.bbox(written)
-    if (written, area, bbox) != (mask, annotation.area, annotation.bbox):
-        raise CorruptData(f"{where}: its mask, area and box do not agree.")
-    score = {} if annotation.score is None else {"score": annotation.score}
-    return {"segmentation": segmentation, "area": area, "bbox": list(bbox), **score}
+        score = {} if annotation.score is None else {"score": annotation.score}
+        mask = {"segmentation": segmentation(annotation), "area": annotation.area, "bbox": list(annotation.bbox)}
+        yield ids | mask | score
 
 
 FORMAT = Format(
     name="coco",
-    title="COCO instances (compressed RLE)",
+    title="COCO (compressed RLE)",
     media_type="application/json",
     file_name="annotations.json",
-    losses="Colours and keys of labels, the prompts of each object and its history are not in the file.",
+    losses=LOSSES,
     write=write,
     read=read,
+    recognises=recognises,
 )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from annotator.errors import InvalidMask
+from annotator.errors import InvalidMask, InvalidRequest
+from annotator.formats.archive import Archive, is_zip
 from annotator.formats.coco_images import EXIF_POLICY, Target, match_images, whole_number
 from annotator.formats.coco_masks import Unusable, read_mask
 from annotator.formats.dataset import FileCategory, FileContents, FileObject
+from annotator.formats.deadline import Deadline
 from annotator.formats.json_file import load_json
 from annotator.formats.problems import Problem, Problems
 from annotator.types import ImageRecord
@@ -17,13 +18,10 @@ from annotator.types import ImageRecord
 _Id = int | str | None
 _Value = TypeVar("_Value")
 
-MAX_SECONDS = 600.0
-"""For the annotations of a file. One of 128 MiB takes a minute or two; one that was made to harm could take days."""
-
 _MAX_CATEGORY_ID = 2**53 - 1
 """The largest whole number that every reader of JSON takes exactly."""
 
-_NOT_COCO = Problem("This is not a COCO file: it is no JSON object with images, categories and annotations.", "")
+NOT_COCO = Problem("This is not a COCO file: it is no JSON object with images, categories and annotations.", "")
 _NO_LIST = Problem("The file has no list of {which}.", "The file has no lists of {which}.")
 _NO_OBJECT = Problem(
     "An entry of {which} is no JSON object.", "{count} entries of lists in the file are no JSON objects: {which}."
@@ -32,18 +30,18 @@ _BAD_ID = Problem(
     "One of the {which} has no id, or the id of another.",
     "{count} entries have no id, or the id of another: {which}.",
 )
-_LEFT_OUT = Problem(
+LEFT_OUT = Problem(
     "One annotation was left out with its image.", "{count} annotations were left out with their images."
 )
-_NO_IMAGE = Problem(
+NO_IMAGE = Problem(
     "Annotation {which} belongs to no image of the file.",
     "{count} annotations belong to no image of the file: {which}.",
 )
-_NO_CATEGORY = Problem(
+NO_CATEGORY = Problem(
     "Annotation {which} belongs to no category of the file.",
     "{count} annotations belong to no category of the file: {which}.",
 )
-_NAMELESS = Problem(
+NAMELESS = Problem(
     "Annotation {which}: its category has no name.", "{count} annotations have a category without a name: {which}."
 )
 _TURNED = Problem(
@@ -64,9 +62,26 @@ _BAD_MASK = Problem("The mask of annotation {which} cannot be used.", "{count} m
 
 
 def read(data: bytes, images: Sequence[ImageRecord]) -> FileContents:
-    """What can be used of a file. Raises `NotJson`, and `InvalidRequest` if the file has too many values."""
+    """What can be used of a file, or of the only JSON file of an archive.
+
+    Raises `NotJson`, and `InvalidRequest` if the file has too many values or the archive other files.
+    """
+    if is_zip(data):
+        archive = Archive(data)
+        names = archive.names(".json")
+        if len(names) != 1:
+            raise InvalidRequest(f"The archive holds {len(names)} JSON files: import them one by one.")
+        data = archive.read(names[0])
     problems = Problems()
     return parse(load_json(data, problems), images, problems)
+
+
+def recognises(data: bytes) -> bool:
+    """Whether this is an archive of COCO files, as other tools export them."""
+    if not is_zip(data):
+        return False
+    archive = Archive(data)
+    return any(b'"annotations"' in archive.read(name) for name in archive.names(".json")[:1])
 
 
 def parse(document: object, images: Sequence[ImageRecord], problems: Problems) -> FileContents:
@@ -76,26 +91,26 @@ def parse(document: object, images: Sequence[ImageRecord], problems: Problems) -
     that pycocotools makes of them, turned upright where the file means the stored pixels of a turned photo.
     """
     if not isinstance(document, dict):
-        problems.add(_NOT_COCO)
+        problems.add(NOT_COCO)
         return FileContents([], [], problems)
-    entries = dict(_identified(document, "images", problems))
-    targets = match_images(entries, images, _is_ours(document), problems)
-    categories = {key: _category(key, entry) for key, entry in _identified(document, "categories", problems)}
-    annotations = list(_objects(document, "annotations", problems))
+    entries = dict(identified(document, "images", problems))
+    targets = match_images(entries, images, is_ours(document), problems)
+    categories = {key: category_of(key, entry) for key, entry in identified(document, "categories", problems)}
+    annotations = list(list_entries(document, "annotations", problems))
     objects: list[FileObject] = []
-    deadline = time.monotonic() + MAX_SECONDS
+    deadline = Deadline()
     for number, (place, entry) in enumerate(annotations):
-        if time.monotonic() > deadline:
+        if deadline.passed:
             problems.add_many(_TOO_LONG, len(annotations) - number)
             break
-        image_key, category_key = _id(entry, "image_id"), _id(entry, "category_id")
+        image_key, category_key = id_of(entry, "image_id"), id_of(entry, "category_id")
         if image_key in entries and image_key not in targets:
-            problems.add(_LEFT_OUT)
+            problems.add(LEFT_OUT)
             continue
-        name = f"number {place}" if (own := _id(entry, "id")) is None else own
+        name = f"number {place}" if (own := id_of(entry, "id")) is None else own
         try:
-            target = _required(targets.get(image_key), _NO_IMAGE)
-            category = _required(categories.get(category_key), _NO_CATEGORY)
+            target = _required(targets.get(image_key), NO_IMAGE)
+            category = _required(categories.get(category_key), NO_CATEGORY)
             objects.append(_object(entry, target, category, name, problems))
         except Unusable as error:
             problems.add(error.problem, name)
@@ -104,7 +119,7 @@ def parse(document: object, images: Sequence[ImageRecord], problems: Problems) -
     _report_turns(targets.values(), objects, problems)
     wanted = {each.category for each in objects}
     if objects or not annotations:
-        used = {_id(entry, "category_id") for _, entry in annotations}
+        used = {id_of(entry, "category_id") for _, entry in annotations}
         wanted |= {each for key, each in categories.items() if key not in used}
     return FileContents(objects, [each for each in categories.values() if each in wanted], problems)
 
@@ -117,14 +132,14 @@ def _report_turns(targets: Iterable[Target], objects: Sequence[FileObject], prob
             problems.add(_TURNED if target.turned else _TURN_UNKNOWN, target.image.name)
 
 
-def _is_ours(document: Mapping[str, Any]) -> bool:
+def is_ours(document: Mapping[str, Any]) -> bool:
     """Whether this program wrote the file, so that its masks are known to be upright."""
     info = document.get("info")
     description = info.get("description") if isinstance(info, dict) else None
     return isinstance(description, str) and EXIF_POLICY in description
 
 
-def _objects(document: Mapping[str, Any], kind: str, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
+def list_entries(document: Mapping[str, Any], kind: str, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
     """The entries of one list of the document that are JSON objects, each with its place from 1 on."""
     values = document.get(kind)
     if not isinstance(values, list):
@@ -137,11 +152,11 @@ def _objects(document: Mapping[str, Any], kind: str, problems: Problems) -> Iter
             problems.add(_NO_OBJECT, kind)
 
 
-def _identified(document: Mapping[str, Any], kind: str, problems: Problems) -> Iterator[tuple[_Id, dict[str, Any]]]:
+def identified(document: Mapping[str, Any], kind: str, problems: Problems) -> Iterator[tuple[_Id, dict[str, Any]]]:
     """The entries of one list with their ids, each id once."""
     seen: set[_Id] = {None}
-    for _, entry in _objects(document, kind, problems):
-        key = _id(entry, "id")
+    for _, entry in list_entries(document, kind, problems):
+        key = id_of(entry, "id")
         if key in seen:
             problems.add(_BAD_ID, kind)
         else:
@@ -149,7 +164,7 @@ def _identified(document: Mapping[str, Any], kind: str, problems: Problems) -> I
             yield key, entry
 
 
-def _id(entry: Mapping[str, Any], field: str) -> _Id:
+def id_of(entry: Mapping[str, Any], field: str) -> _Id:
     """The id in a field: 7, 7.0 and "7" are one id. None if there is none."""
     value = entry.get(field)
     number = whole_number(value)
@@ -158,7 +173,8 @@ def _id(entry: Mapping[str, Any], field: str) -> _Id:
     return number
 
 
-def _category(key: _Id, entry: Mapping[str, Any]) -> FileCategory:
+def category_of(key: _Id, entry: Mapping[str, Any]) -> FileCategory:
+    """The category of an entry with this id; its name may be empty."""
     name, parent = entry.get("name"), entry.get("supercategory")
     return FileCategory(
         name=name if isinstance(name, str) else "",
@@ -178,7 +194,7 @@ def _object(
 ) -> FileObject:
     """One annotation of the file. Raises `Unusable` or `InvalidMask`."""
     if not category.name.strip():
-        raise Unusable(_NAMELESS)
+        raise Unusable(NAMELESS)
     mask, part_left_out = read_mask(entry, target)
     if part_left_out:
         problems.add(part_left_out, name)

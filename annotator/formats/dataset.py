@@ -2,20 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from annotator.errors import CorruptData, InvalidMask, NotFound
 from annotator.formats.problems import Problems
+from annotator.masks import rle
 from annotator.types import RLE, Annotation, ImageRecord, Label
+
+
+def _no_file(image: ImageRecord) -> bytes:
+    raise NotFound(f"The file of {image.name} is not here.")
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What an export holds: images, all labels of the project, and annotations of these images with these labels."""
+    """What an export holds: images, all labels of the project, and annotations of these images with these labels.
+
+    `read_image` gives the bytes of an image's file; only formats that need them call it. `subsets` says by image id
+    whether an image is for `train`, `val` or `test`.
+    """
 
     images: Sequence[ImageRecord]
     labels: Sequence[Label]
     annotations: Sequence[Annotation]
+    read_image: Callable[[ImageRecord], bytes] = _no_file
+    subsets: Mapping[str, str] = field(default_factory=dict)
+
+    def by_image(self) -> Iterator[tuple[ImageRecord, list[tuple[Annotation, Label]]]]:
+        """Every image with its objects, images in the order of their names. Raises as `checked_mask` does."""
+        labels = {label.id: label for label in self.labels}
+        images = {image.id: image for image in self.images}
+        objects: dict[str, list[tuple[Annotation, Label]]] = {image.id: [] for image in self.images}
+        for annotation in self.annotations:
+            image, label = images.get(annotation.image_id), labels.get(annotation.label_id)
+            if image is None or label is None:
+                raise not_exported(annotation)
+            objects[image.id].append((annotation, label))
+        for image in sorted(self.images, key=lambda each: each.name):
+            for annotation, _ in objects[image.id]:
+                checked_mask(annotation, image)
+            yield image, objects[image.id]
+
+
+def not_exported(annotation: Annotation) -> CorruptData:
+    """The error of an annotation without its image or its label."""
+    return CorruptData(f"Annotation {annotation.id} belongs to an image or a label that is not exported.")
+
+
+def checked_mask(annotation: Annotation, image: ImageRecord) -> RLE:
+    """The mask, written as COCO does and read back.
+
+    Raises `InvalidMask` if it is malformed or does not fit its image, `CorruptData` if it contradicts its area or its
+    box. Both name the annotation.
+    """
+    where, mask = f"Annotation {annotation.id} of {image.name}", annotation.mask
+    if (mask.height, mask.width) != (image.height, image.width):
+        raise InvalidMask(
+            f"{where}: its mask is {mask.width} x {mask.height}, its image {image.width} x {image.height}."
+        )
+    try:
+        written = rle.from_coco_string(rle.to_coco_string(mask), mask.height, mask.width)
+    except InvalidMask as error:
+        raise InvalidMask(f"{where}: {error}") from error
+    if (written, rle.area(written), rle.bbox(written)) != (mask, annotation.area, annotation.bbox):
+        raise CorruptData(f"{where}: its mask, area and box do not agree.")
+    return written
 
 
 @dataclass(frozen=True, slots=True)

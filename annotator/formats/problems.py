@@ -20,9 +20,10 @@ class Problem(NamedTuple):
 
 
 class Problems:
-    """Counts problems of each kind and names the first few entries that have them."""
+    """Counts problems of each kind and names the first few entries that have them, or as many as `named` says."""
 
-    def __init__(self) -> None:
+    def __init__(self, named: int = _MAX_NAMED) -> None:
+        self._named = named
         self._counts: Counter[Problem] = Counter()
         self._entries: dict[Problem, list[str]] = {}
         self._details: dict[Problem, str] = {}
@@ -31,7 +32,7 @@ class Problems:
         """Count an entry. `detail` is a sentence about it; the first one of each kind is kept."""
         self._counts[problem] += 1
         entries = self._entries.setdefault(problem, [])
-        if len(entries) < _MAX_NAMED and (name := printable(entry)) not in entries:
+        if len(entries) < self._named and (name := printable(entry)) not in entries:
             entries.append(name)
         if detail:
             self._details.setdefault(problem, printable(detail, _MAX_DETAIL))
@@ -45,6 +46,14 @@ class Problems:
     def sentences(self) -> list[str]:
         """One text a kind, in the order in which the kinds were met. Every one can be written as UTF-8."""
         return [self._sentence(problem, count) for problem, count in self._counts.items()]
+
+    def lines(self) -> list[str]:
+        """A sentence for each entry that is named, and one for each kind whose entries are not."""
+        found = []
+        for problem, count in self._counts.items():
+            named = [problem.one.format(which=name) for name in self._entries[problem] if name]
+            found += named or [self._sentence(problem, count)]
+        return found
 
     def _sentence(self, problem: Problem, count: int) -> str:
         entries, detail = self._entries[problem], self._details.get(problem, "")

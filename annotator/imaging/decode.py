@@ -68,7 +68,7 @@ def decode(data: bytes, name: str, max_pixels: int) -> DecodedImage:
 
     Raises InvalidImage with one sentence for the user, or Busy where too much is being decoded already.
     """
-    with _one_sentence(name):
+    with one_sentence(name):
         source = open_source(data, name, max_pixels)
         with _budget(source):
             pixels, stretched = _pixels(source)
@@ -80,14 +80,23 @@ def decode(data: bytes, name: str, max_pixels: int) -> DecodedImage:
 
 def decode_pixels(data: bytes, name: str, max_pixels: int) -> UInt8Array:
     """Only the pixels of `decode`: this saves encoding them again where a browser needs other bytes."""
-    with _one_sentence(name):
+    with one_sentence(name):
         source = open_source(data, name, max_pixels)
         with _budget(source):
             return _pixels(source)[0]
 
 
+def read_size(data: bytes, name: str, max_pixels: int) -> tuple[int, int, int]:
+    """Width and height of the upright image and its EXIF orientation (1..8), without decoding. Raises InvalidImage."""
+    with one_sentence(name):
+        source = open_source(data, name, max_pixels)
+        turned = source.orientation >= 5
+        size = (source.height, source.width) if turned else (source.width, source.height)
+        return *size, source.orientation
+
+
 @contextmanager
-def _one_sentence(name: str) -> Iterator[None]:
+def one_sentence(name: str) -> Iterator[None]:
     """Turn whatever decoding raises into an error for the user."""
     try:
         yield

@@ -176,7 +176,7 @@ def _load_tiff_jpeg(directory: tiff.Directory, max_pixels: int) -> Iterator[Rgb]
 
 
 def _image_rows(image: Image.Image, y0: int, y1: int) -> UInt8Array:
-    return np.asarray(_to_rgb(image.crop((0, y0, image.width, y1))))
+    return np.asarray(to_rgb(image.crop((0, y0, image.width, y1))))
 
 
 @contextmanager
@@ -223,7 +223,7 @@ def _is_dark(image: Image.Image) -> bool:
     return bool(np.percentile(np.asarray(small), 99.5) < _DARK)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
     """Any 8-bit Pillow mode to RGB; what is transparent lies on white."""
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
         rgba = image.convert("RGBA")

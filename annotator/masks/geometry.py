@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from annotator.errors import InvalidMask
 from annotator.masks import rle
-from annotator.types import RLE, BoolArray, FloatArray
+from annotator.types import RLE, BoolArray, Box, FloatArray
 
 MAX_OUTLINE = 2**22
 """Most steps of a fifth of a pixel in the outline of one polygon."""
 
 _MAX_FRAMES, _MAX_OUTSIDE = 4, 1000
 """Points lie within so many sides of the image, plus so many pixels; else a tiny file would cost minutes."""
+
+_SAMPLED = 1 << 14
+"""Pixels of a mask whose places on a coarse grid say enough."""
 
 _SCALE = 5
 """Steps per pixel with which pycocotools walks along a polygon."""
@@ -47,11 +52,36 @@ def nms(boxes: FloatArray, scores: FloatArray, threshold: float) -> npt.NDArray[
     return np.array(kept, dtype=np.int64)
 
 
+def turn_box_upright(box: Box, orientation: int, height: int, width: int) -> Box:
+    """A box of stored pixels in the upright image of `height` x `width` pixels, by its EXIF orientation (1..8)."""
+    x0, y0, x1, y1 = box
+    if orientation in (5, 6, 7, 8):
+        x0, y0, x1, y1 = y0, x0, y1, x1
+    if orientation in (2, 3, 6, 7):
+        x0, x1 = width - x1, width - x0
+    if orientation in (3, 4, 7, 8):
+        y0, y1 = height - y1, height - y0
+    return x0, y0, x1, y1
+
+
 def contains(mask: RLE, x: float, y: float) -> bool:
     """Whether the point (x, y), in pixels, lies in the mask; False outside the image."""
     if not (0 <= x < mask.width and 0 <= y < mask.height):
         return False
     return bool(np.searchsorted(rle.bounds(mask), int(x) * mask.height + int(y), side="right") % 2)
+
+
+def coverage(mask: RLE, side: int) -> FloatArray:
+    """How a mask's pixels are spread over a grid of `side` x `side` cells: float32 [side, side] that sums to 1.
+
+    Of a large mask only some rows and columns are looked at, _SAMPLED pixels or so. An empty mask gives zeros.
+    """
+    step = max(1, math.isqrt(rle.area(mask) // _SAMPLED))
+    pixels, x, y = rle.decode_crop(mask)
+    rows, columns = np.nonzero(pixels[::step, ::step])
+    cells = (y + step * rows) * side // mask.height * side + (x + step * columns) * side // mask.width
+    counts = np.bincount(cells, minlength=side * side).reshape(side, side)
+    return (counts / max(1, len(cells))).astype(np.float32)
 
 
 def farthest_point(region: BoolArray) -> tuple[int, int] | None:

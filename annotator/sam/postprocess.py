@@ -20,8 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from annotator.masks import rle as rles
-from annotator.sam.transfer import AnyArray, to_host
-from annotator.types import RLE, BoolArray, FloatArray
+from annotator.sam.transfer import to_host
+from annotator.types import RLE, AnyArray, BoolArray, FloatArray
 
 STABILITY_OFFSET = 1.0
 """Official default: stability compares the mask at logits > 1 with the mask at logits > -1."""

@@ -4,14 +4,12 @@ copies are faster, and the host need not wait for those to the device."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-AnyArray = npt.NDArray[Any]
+from annotator.types import AnyArray
 
 _LARGE = 1 << 16
 """Bytes. CUDA stages smaller arrays by itself without waiting, which is quicker than finding page-locked memory."""

@@ -1,7 +1,7 @@
 """One scheduler per device: clicks first, long work in chunks, bounded, cancellable.
 
 A single worker thread owns the device. Work is either a function, run in one turn, or a generator, run one chunk per
-turn, so that a click waits for one chunk at most.
+turn, so that a click waits for one chunk at most. A generator that yields a future steps aside until that is done.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from typing import Any, Generic, TypeVar
 from annotator.errors import Busy, Cancelled
 
 T = TypeVar("T")
+Chunks = Generator[Future[Any] | None, None, T]
+"""Work in chunks. It may yield a future: it goes on when that is done."""
 
 _MAX_WAIT_SECONDS = 3.0
 """Prompts are refused at once if the queue before them would take longer than this."""
@@ -38,16 +40,17 @@ class Priority(IntEnum):
 class _Task(Generic[T]):
     """Work in the queue. Its future belongs to the caller, who may cancel it at any time."""
 
-    def __init__(self, priority: Priority, work: Callable[[], T] | Generator[Any, None, T]) -> None:
+    def __init__(self, priority: Priority, work: Callable[[], T] | Chunks[T]) -> None:
         self.priority = priority
         self.future: Future[T] = Future()
+        self.awaited: Future[Any] | None = None
         self._work = work
 
     def run(self) -> bool:
-        """Run the function, or the generator's next chunk. True if there is more to do."""
+        """Run the function, or the generator's next chunk. True if there is more to do, once `awaited` is done."""
         try:
             if isinstance(self._work, Generator):
-                next(self._work)
+                self.awaited = next(self._work)
                 return True
             self.finish(result=self._work())
         except StopIteration as stop:
@@ -73,24 +76,26 @@ class _Task(Generic[T]):
 
 
 class Engine:
-    """The queue and the thread of one device."""
+    """The queue and the thread of one device. With more threads, that many tasks run at once."""
 
-    def __init__(self, max_queue: int = 256) -> None:
+    def __init__(self, max_queue: int = 256, threads: int = 1) -> None:
         self._max_queue = max_queue
         self._heap: list[tuple[int, int, _Task[Any]]] = []
         self._order = itertools.count()
+        self._aside: set[_Task[Any]] = set()  # tasks that wait for a future
         self._latest: dict[str, _Task[Any]] = {}
         self._waiting = dict.fromkeys(Priority, 0)  # tasks whose future is pending
         self._prompt_seconds = 0.0  # a moving average of what one prompt takes
         self._wake = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._run, name="engine", daemon=True) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
 
     def submit(
         self,
         priority: Priority,
-        work: Callable[[], T] | Generator[Any, None, T],
+        work: Callable[[], T] | Chunks[T],
         supersedes: str | None = None,
     ) -> Future[T]:
         """Queue `work`. Cancelling the future drops work that has not begun, and ends a generator at its next chunk.
@@ -106,22 +111,22 @@ class Engine:
             if supersedes is not None:
                 self._latest[supersedes] = task
             self._waiting[priority] += 1
-            heapq.heappush(self._heap, (priority, next(self._order), task))
-            self._wake.notify()
+            self._push(task)
         task.future.add_done_callback(lambda _: self._forget(task, supersedes))
         if older is not None:
             older.finish(error=Cancelled("A newer request took the place of this one."))
         return task.future
 
     def close(self) -> None:
-        """Cancel what waits and stop the thread after the current chunk."""
+        """Cancel what waits and stop the threads after their current chunks."""
         with self._wake:
             self._closed = True
-            waiting = [task for _, _, task in self._heap]
-            self._wake.notify()
+            waiting = [*self._aside, *(task for _, _, task in self._heap)]
+            self._wake.notify_all()
         for task in waiting:
             task.finish(error=Cancelled("The server is shutting down."))
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def _admit(self, priority: Priority) -> None:
         """Raises Busy if as much work of this kind waits as may, or if a prompt would wait too long.
@@ -149,9 +154,30 @@ class Engine:
             if task.priority <= Priority.HOVER:
                 took = time.perf_counter() - started
                 self._prompt_seconds += (took - self._prompt_seconds) / 8 if self._prompt_seconds else took
-            if more:
+            if more and task.awaited is not None:
+                self._step_aside(task, task.awaited)
+            elif more:
                 with self._wake:
-                    heapq.heappush(self._heap, (task.priority, next(self._order), task))
+                    self._push(task)
+
+    def _push(self, task: _Task[Any]) -> None:
+        """Put the task in the queue, behind those of its priority. Call it with the lock held."""
+        heapq.heappush(self._heap, (task.priority, next(self._order), task))
+        self._wake.notify()
+
+    def _step_aside(self, task: _Task[Any], awaited: Future[Any]) -> None:
+        """Let the task wait outside the queue for the future, or for its own end."""
+
+        def back(_: Future[Any]) -> None:
+            with self._wake:
+                if task in self._aside:
+                    self._aside.remove(task)
+                    self._push(task)
+
+        with self._wake:
+            self._aside.add(task)
+        awaited.add_done_callback(back)
+        task.future.add_done_callback(back)
 
     def _next(self) -> _Task[Any] | None:
         """The next task that nobody has cancelled; None when the engine is closed."""

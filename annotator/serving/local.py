@@ -7,11 +7,10 @@ import threading
 import time
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 
-import numpy as np
 import torch
 from cachetools import LRUCache
 from torch import Tensor
@@ -20,22 +19,25 @@ from annotator.errors import AnnotatorError, Busy
 from annotator.sam.candidates import find_best, find_candidates
 from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.sam.preprocess import mask_to_logits
+from annotator.sam.similar import describe
 from annotator.serving.answers import AnswerMemory
-from annotator.serving.automask_jobs import AutomaskJob, AutomaskJobs
 from annotator.serving.embeddings import DiskTier, EmbeddingCache, MemoryTier, embedding_key
-from annotator.serving.engine import Engine, Priority
+from annotator.serving.engine import Chunks, Engine, Priority
+from annotator.serving.jobs import AutomaskJob, Job, Jobs, SimilarJob
 from annotator.serving.model_host import ModelHost
+from annotator.serving.pixels import PixelReader
 from annotator.serving.segmenter import (
     Answer,
     AutomaskOptions,
-    AutomaskStatus,
     ImageSource,
+    JobStatus,
     ModelInfo,
     Refinement,
+    SimilarOptions,
     Timing,
 )
 from annotator.settings import Settings
-from annotator.types import BoolArray, Candidate, FloatArray, Prompt
+from annotator.types import RLE, BoolArray, Candidate, FloatArray, Prompt
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +51,14 @@ class LocalSegmenter:
     def __init__(self, settings: Settings) -> None:
         self.models = ModelHost(settings)
         self.engine = Engine(settings.max_queue)
+        self._reader = PixelReader(settings.max_queue)
         memory = [MemoryTier(settings.embedding_host_bytes, torch.device("cpu"))]
         if self.models.device.type != "cpu":
             memory.insert(0, MemoryTier(settings.embedding_device_bytes, self.models.device))
         disk = DiskTier(settings.embedding_disk_bytes, settings.data_dir / "embeddings")
         self.cache = EmbeddingCache(memory, disk)
         self._answers = AnswerMemory()
-        self._jobs = AutomaskJobs()
+        self._jobs = Jobs()
         self._lock = threading.Lock()
         self._opened: defaultdict[str, deque[Future[None]]] = defaultdict(lambda: deque(maxlen=_OPENED))
         self._upcoming: defaultdict[str, list[Future[None]]] = defaultdict(list)
@@ -65,6 +68,7 @@ class LocalSegmenter:
         """Cancel what waits and release the device."""
         self.models.close()
         self.engine.close()
+        self._reader.close()
         self.cache.close()
 
     def info(self) -> ModelInfo:
@@ -99,28 +103,34 @@ class LocalSegmenter:
             prefetched.extend(self._encode_later(Priority.BACKGROUND, each) for each in upcoming)
 
     def _encode_later(self, priority: Priority, image: ImageSource) -> Future[None]:
-        def work() -> None:
+        def work() -> Chunks[None]:
             try:
-                self._embedding(self.models.predictor, image)
+                yield from self._embedding(self.models.predictor, image, priority)
             except Exception as error:
                 log.exception("An image could not be encoded.")
                 with self._lock:
                     self._failures[image.key] = str(error) if isinstance(error, AnnotatorError) else "It failed."
 
-        return self.engine.submit(priority, work, f"encode:{image.key}" if priority == Priority.ENCODE else None)
+        return self.engine.submit(priority, work(), f"encode:{image.key}" if priority == Priority.ENCODE else None)
 
-    def _embedding(self, predictor: Predictor, image: ImageSource) -> tuple[ImageEmbedding, float | None]:
-        """The embedding and the milliseconds it took to encode, None from the cache. Runs in the engine's thread."""
+    def _embedding(
+        self, predictor: Predictor, image: ImageSource, priority: Priority
+    ) -> Chunks[tuple[ImageEmbedding, float | None]]:
+        """The embedding and the milliseconds it took to read and encode the image, None from the cache.
+
+        Runs in the engine's thread, which does other work while the pixels are read.
+        """
         key = embedding_key(image.key, predictor.key, predictor.dtype)
         cached = self.cache.get(key)
         if cached is not None:
             return cached, None
         started = time.perf_counter()
-        try:
-            pixels = image.load()
-        except OSError as error:
-            raise AnnotatorError(f"The stored image cannot be read ({error.strerror}).") from None
-        (embedding,) = predictor.encode([np.ascontiguousarray(pixels)])
+        with self._reader.read(image, priority) as pixels:
+            yield pixels
+            cached = self.cache.get(key)
+            if cached is not None:  # for somebody else meanwhile
+                return cached, None
+            (embedding,) = predictor.encode([pixels.result()])
         self.cache.put(key, embedding)
         with self._lock:
             self._failures.pop(image.key, None)
@@ -138,11 +148,12 @@ class LocalSegmenter:
     ) -> Future[Answer]:
         """Answer the prompts of one object; see `Segmenter.prompt`."""
         queued = time.perf_counter()
+        priority = Priority.CLICK if hover is None else Priority.HOVER
 
-        def work() -> Answer:
+        def work() -> Chunks[Answer]:
             predictor = self.models.predictor
             started = time.perf_counter()
-            embedding, encode_ms = self._embedding(predictor, image)
+            embedding, encode_ms = yield from self._embedding(predictor, image, priority)
             mask_input = self._mask_input(predictor, image, refine, start)
             found = find_candidates(predictor, embedding, prompt, mask_input)
             token = uuid.uuid4().hex
@@ -152,8 +163,7 @@ class LocalSegmenter:
             timing = Timing((started - queued) * 1e3, encode_ms, found.decode_ms, found.postprocess_ms, total)
             return Answer(token, found.masks, timing, refined=mask_input is not None)
 
-        priority = Priority.CLICK if hover is None else Priority.HOVER
-        return self.engine.submit(priority, work, f"hover:{hover}" if hover else None)
+        return self.engine.submit(priority, work(), f"hover:{hover}" if hover else None)
 
     def _mask_input(
         self, predictor: Predictor, image: ImageSource, refine: Refinement | None, start: BoolArray | None
@@ -168,9 +178,9 @@ class LocalSegmenter:
     def _capture_later(self, predictor: Predictor) -> None:
         """One capture a turn, so that a click waits for one at most."""
 
-        def work() -> Generator[None, None, None]:
+        def work() -> Chunks[None]:
             while predictor.capture_pending():
-                yield
+                yield None
 
         if predictor.has_pending_captures:
             with suppress(Busy):  # some other time
@@ -179,22 +189,28 @@ class LocalSegmenter:
     def prompt_many(self, image: ImageSource, prompts: Sequence[Prompt]) -> Future[list[Candidate]]:
         """The best candidate for each of many objects; see `Segmenter.prompt_many`."""
 
-        def work() -> Generator[None, None, list[Candidate]]:
+        def work() -> Chunks[list[Candidate]]:
             predictor = self.models.predictor
-            embedding, _ = self._embedding(predictor, image)
+            embedding, _ = yield from self._embedding(predictor, image, Priority.CLICK)
             found: dict[int, Candidate] = {}
             for answered in find_best(predictor, embedding, prompts):
                 found.update(answered)
-                yield
+                yield None
             return [found[index] for index in range(len(prompts))]
 
         return self.engine.submit(Priority.CLICK, work())
 
-    # --- automatic masks ---
+    # --- runs ---
 
     def start_automask(self, job_id: str, image: ImageSource, options: AutomaskOptions) -> None:
         """Propose masks in the background."""
-        job = AutomaskJob(image, options)
+        self._start(job_id, AutomaskJob(image, options))
+
+    def start_similar(self, job_id: str, options: SimilarOptions) -> None:
+        """Propose masks of what looks like the examples, in the background."""
+        self._start(job_id, SimilarJob(options))
+
+    def _start(self, job_id: str, job: Job) -> None:
         self._jobs.add(job_id, job)
         try:
             self._submit(job)
@@ -202,7 +218,7 @@ class LocalSegmenter:
             self._jobs.remove(job_id)
             raise
 
-    def resume_automask(self, job_id: str) -> None:
+    def resume_job(self, job_id: str) -> None:
         """Go on with a run that was cancelled or failed; one that runs or is done stays as it is."""
         job = self._jobs.get(job_id)
         if job.state in ("cancelled", "failed"):
@@ -213,13 +229,33 @@ class LocalSegmenter:
                 job.state = "cancelled"
                 raise
 
-    def _submit(self, job: AutomaskJob) -> None:
-        self.engine.submit(Priority.BACKGROUND, job.work(lambda: self.models.predictor, self._embedding))
+    def _submit(self, job: Job) -> None:
+        def embed(predictor: Predictor, image: ImageSource) -> Chunks[ImageEmbedding]:
+            embedding, _ = yield from self._embedding(predictor, image, Priority.BACKGROUND)
+            return embedding
 
-    def poll_automask(self, job_id: str) -> AutomaskStatus:
+        self.engine.submit(Priority.BACKGROUND, job.work(lambda: self.models.predictor, embed))
+
+    def poll_job(self, job_id: str) -> JobStatus:
         """How far a run is."""
         return self._jobs.get(job_id).status()
 
-    def cancel_automask(self, job_id: str) -> None:
+    def cancel_job(self, job_id: str) -> None:
         """Stop a run after the current chunk."""
         self._jobs.get(job_id).cancel()
+
+    # --- appearance ---
+
+    def describe(self, objects: Sequence[tuple[ImageSource, RLE]]) -> Future[list[FloatArray | None]]:
+        """What objects look like, one in a turn of the engine; see `Segmenter.describe`."""
+
+        def work() -> Chunks[list[FloatArray | None]]:
+            predictor = self.models.predictor
+            vectors: list[FloatArray | None] = []
+            for image, mask in objects:
+                embedding = self.cache.get(embedding_key(image.key, predictor.key, predictor.dtype))
+                vectors.append(None if embedding is None else describe(embedding, mask))
+                yield None
+            return vectors
+
+        return self.engine.submit(Priority.ENCODE, work())

@@ -43,6 +43,17 @@ def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:
     return known[wanted]
 
 
+def build(spec: zoo.ModelSpec, path: Path, device: torch.device, settings: Settings) -> Predictor:
+    """From packages if they match exactly, else eager: the same answers, a little slower."""
+    key = zoo.checkpoint_key(spec, path)
+    dtype = pick_dtype(settings.dtype, device)
+    try:
+        return load_packages(settings.packages_dir, spec.name, key, device, dtype)
+    except ModelUnavailable as difference:
+        log.info("%s Running eager.", difference)
+        return Predictor.eager(spec.name, path, device, dtype)
+
+
 class ModelHost:
     """Holds the predictor in service. Constructing it returns at once; the first model loads in the background."""
 
@@ -88,7 +99,7 @@ class ModelHost:
             self._loading = Loading(spec.name, 0.0)  # a switch before this one has cleared it
             try:
                 path = zoo.fetch(spec, self._settings.models_dir, progress)
-                self.current = self._build(spec, path)
+                self.current = build(spec, path, self.device, self._settings)
                 self._reason, self._error = reason, None
                 log.info("Serving %s on %s (%s): %s.", spec.title, self.device, self.current.backend, reason)
             except ModelUnavailable as error:
@@ -104,16 +115,6 @@ class ModelHost:
             if self._settings.compile and self._compiler is None:
                 self._compiler = threading.Thread(target=self._compile_eager, name="compile", daemon=True)
                 self._compiler.start()
-
-    def _build(self, spec: zoo.ModelSpec, path: Path) -> Predictor:
-        """From packages if they match exactly, else eager: the same answers, a little slower."""
-        key = zoo.checkpoint_key(spec, path)
-        dtype = pick_dtype(self._settings.dtype, self.device)
-        try:
-            return load_packages(self._settings.packages_dir, spec.name, key, self.device, dtype)
-        except ModelUnavailable as difference:
-            log.info("%s Running eager.", difference)
-            return Predictor.eager(spec.name, path, self.device, dtype)
 
     def _compile_eager(self) -> None:
         """Compile the model that serves, and the next one if it was switched meanwhile; serve from the packages."""

@@ -11,9 +11,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from annotator.types import BoolArray, Box, Candidate, Prompt, Proposal, UInt8Array
+from annotator.types import RLE, BoolArray, Box, Candidate, FloatArray, Prompt, Proposal, UInt8Array
 
-AutomaskState = Literal["running", "done", "cancelled", "failed"]
+JobState = Literal["running", "done", "cancelled", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,41 @@ class AutomaskOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class AutomaskStatus:
-    """How far a run is: `done` of `total` clicks. `proposals` are there once it is no longer running."""
+class Part:
+    """A part of an image, its top left corner at (x, y)."""
 
-    state: AutomaskState
+    x: int
+    y: int
+    source: ImageSource
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An object that shows what to look for: its mask in `source`, with at least one pixel."""
+
+    source: ImageSource
+    mask: RLE
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarOptions:
+    """Look for what is like the `examples` in the `parts` of an image of `height` x `width` pixels.
+
+    The examples' sources show objects as large as the parts do. What covers one of the masks `kept` is left out.
+    """
+
+    examples: Sequence[Example]
+    parts: Sequence[Part]
+    kept: Sequence[RLE]
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """How far a run is: `done` of `total` steps. `proposals` are there once it is no longer running."""
+
+    state: JobState
     done: int
     total: int
     error: str | None = None
@@ -169,17 +200,27 @@ class Segmenter(Protocol):
     def start_automask(self, job_id: str, image: ImageSource, options: AutomaskOptions) -> None:
         """Propose masks in the background, under a new id of the caller's. Raises Busy."""
 
-    def resume_automask(self, job_id: str) -> None:
+    def start_similar(self, job_id: str, options: SimilarOptions) -> None:
+        """Propose masks of what looks like the examples, in the background, as `start_automask` does. Raises Busy."""
+
+    def resume_job(self, job_id: str) -> None:
         """Go on with a run that was cancelled or failed. After a switch of the model it starts anew.
 
         Raises Busy, NotFound if the run is not known (any more).
         """
 
-    def poll_automask(self, job_id: str) -> AutomaskStatus:
+    def poll_job(self, job_id: str) -> JobStatus:
         """How far a run is. Raises NotFound if it is not known (any more)."""
 
-    def cancel_automask(self, job_id: str) -> None:
+    def cancel_job(self, job_id: str) -> None:
         """Stop a run after the current chunk. What it found can be polled. Raises NotFound."""
+
+    def describe(self, objects: Sequence[tuple[ImageSource, RLE]]) -> Future[list[FloatArray | None]]:
+        """What objects look like: a vector float32 [C] of length 1 for each mask of an image.
+
+        The cosine of two vectors says how alike the objects are. An object whose image is not encoded gets None:
+        nothing is encoded for this. Vectors of one model say nothing about those of another. Raises Busy.
+        """
 
     def switch(self, name: str) -> None:
         """Fetch if needed, load, then serve the model `name`; `info` tells the progress. Raises NotFound.

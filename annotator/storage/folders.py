@@ -18,7 +18,7 @@ def images_in(folder: str, roots: Sequence[Path]) -> list[str]:
     """Paths of the image files in a folder and those below it. Raises NotFound, InvalidImage if there are too many."""
     inside = _allowed(folder, roots)
     if not os.path.isdir(inside):
-        raise NotFound(f"There is no folder {folder}.")
+        raise NotFound("There is no such folder on the server.")
     found = list(islice(find_images(inside), MAX_LISTED + 1))
     if len(found) > MAX_LISTED:
         raise InvalidImage(f"There are more than {MAX_LISTED} images in {folder}; add its folders one by one.")
@@ -56,7 +56,7 @@ def read_image(path: str, roots: Sequence[Path], max_bytes: int) -> bytes:
         with inside.open("rb") as file:
             return file.read(max_bytes + 1)
     except OSError as error:
-        raise NotFound(f"{path} cannot be read ({error.strerror}).") from None
+        raise NotFound(f"The file cannot be read ({error.strerror}).") from None
 
 
 def _is_image(path: str) -> bool:

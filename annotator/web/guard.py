@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -49,6 +51,31 @@ def error_response(
 
 def _title(status: int) -> str:
     return HTTPStatus(status).phrase
+
+
+class KnownHosts:
+    """ASGI middleware that keeps out pages that rebind their own name to this machine."""
+
+    def __init__(self, app: ASGIApp, names: Sequence[str]) -> None:
+        self._app, self._names = app, list(names)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the application answer a request to a known name. Starlette decides; the refusal says what to do."""
+        is_known = False
+
+        async def answer(_scope: Scope, _receive: Receive, _send: Send) -> None:
+            nonlocal is_known
+            is_known = True
+
+        async def drop(_: Message) -> None:
+            pass
+
+        await TrustedHostMiddleware(answer, self._names, www_redirect=False)(scope, receive, drop)
+        if is_known:
+            await self._app(scope, receive, send)
+        else:
+            text = "The server does not answer to the name in this address; ANNOTATOR_ALLOWED_HOSTS can add names."
+            await error_response(400, text)(scope, receive, send)
 
 
 class Guard:

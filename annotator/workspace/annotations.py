@@ -68,13 +68,15 @@ class Annotations:
     ) -> tuple[Annotation, Annotation | None, History]:
         """Set `label_id`, `mask`, `prompts` or `score` of an object.
 
-        Also gives what it was before, None if the request was seen before.
+        Also gives what it was before, None if the request was seen before. Raises TooIntricate rather than replace a
+        mask that nobody could see.
         """
         if self._store.has_request(record.id, request_id):
             return self._store.annotation(record.id, annotation_id), None, self._store.history(record.id)
         before = self._store.annotation(record.id, annotation_id)
         fields = {name: getattr(before, name) for name in ("label_id", "mask", "score", "source", "prompts", "crowd")}
         if "mask" in changes:
+            rles.check_intricacy(before.mask)
             fields["score"] = None  # it was the old mask's
         after = new_annotation(record.id, NewObject(**{**fields, **changes}), annotation_id)
         kind = "correct object" if "mask" in changes else "relabel object"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 
 from annotator.errors import InvalidPrompt
-from annotator.serving.segmenter import AutomaskOptions, AutomaskStatus, Segmenter
+from annotator.serving.segmenter import AutomaskOptions, JobStatus, Segmenter
 from annotator.types import Box, ImageRecord, Prompt
 from annotator.workspace.images import Images
-from annotator.workspace.prompting import check_prompt
+from annotator.workspace.prompt_checks import check_prompt
 
 MAX_POINTS_PER_SIDE = 64
 """Of the grid of clicks."""
@@ -41,14 +41,14 @@ class Automask:
         """The image that a run is about."""
         return job_id.partition("-")[0]
 
-    def status(self, job_id: str) -> AutomaskStatus:
+    def status(self, job_id: str) -> JobStatus:
         """How far a run is. Raises NotFound."""
-        return self._segmenter.poll_automask(job_id)
+        return self._segmenter.poll_job(job_id)
 
     def cancel(self, job_id: str) -> None:
         """Stop a run; what it found so far can be reviewed. Raises NotFound."""
-        self._segmenter.cancel_automask(job_id)
+        self._segmenter.cancel_job(job_id)
 
     def resume(self, job_id: str) -> None:
         """Go on with a run that was cancelled or failed. Raises NotFound, Busy."""
-        self._segmenter.resume_automask(job_id)
+        self._segmenter.resume_job(job_id)

@@ -6,14 +6,18 @@ import os
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import IO
 
 from annotator.errors import DatabaseUnavailable, InvalidRequest, NotFound, StorageFull
+from annotator.formats import subsets
 from annotator.formats.dataset import Dataset, FileCategory, FileContents, FileObject
+from annotator.formats.losses import Losses, measure
 from annotator.formats.problems import Problem, Problems
-from annotator.formats.registry import find_format
+from annotator.formats.registry import detect_format, find_format
 from annotator.imaging.budget import MemoryBudget
 from annotator.storage.display_names import clean_name
+from annotator.storage.files import ImageFiles
 from annotator.storage.store import Store
 from annotator.types import Annotation, ImageRecord, Project
 from annotator.workspace.annotations import NewObject, new_annotation
@@ -44,24 +48,27 @@ file's size."""
 class Exchange:
     """Files in and out, in every format of `formats`."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, files: ImageFiles) -> None:
+        self._store, self._files = store, files
         self._budget = MemoryBudget(_PARSED_BYTES)
 
-    def import_file(self, project: Project, format_name: str, file: IO[bytes]) -> tuple[int, list[str]]:
+    def import_file(self, project: Project, format_name: str | None, file: IO[bytes]) -> tuple[int, list[str]]:
         """Add a file's objects, one journal step per image; returns how many, and sentences on what was not used.
+
+        Without a name of a format, the file's bytes tell which it is.
 
         Objects that are there already are not added again, so an import that was interrupted can be repeated. Nothing
         is added before the whole file was read. Raises `NotFound` for an unknown format, `InvalidRequest` for one that
         cannot be read, `Busy` while other large files are read, and what the format's `read` raises.
         """
-        kind = find_format(format_name)
-        if kind.read is None:
-            raise InvalidRequest(f"{kind.title} can be written and not read.")
         records = list(self._store.iter_images(project.id))
         with self._budget.hold(_PARSED_PER_BYTE * file.seek(0, os.SEEK_END)):
             file.seek(0)
-            contents = kind.read(file.read(), records)
+            data = file.read()
+            kind = detect_format(data) if format_name is None else find_format(format_name)
+            if kind.read is None:
+                raise InvalidRequest(f"{kind.title} can be written and not read.")
+            contents = kind.read(data, records)
         labels = self._add_labels(project, contents)
         objects: dict[str, list[Annotation]] = defaultdict(list)
         for each in contents.objects:
@@ -113,12 +120,34 @@ class Exchange:
         problems.add_many(_PRESENT, len(objects) - added)
         return added
 
-    def export(self, project: Project, format_name: str, stream: IO[bytes], image_id: str | None = None) -> Dataset:
+    def export(
+        self,
+        project: Project,
+        format_name: str,
+        stream: IO[bytes],
+        image_id: str | None = None,
+        val: float | None = None,
+        seed: int = 0,
+    ) -> Dataset:
         """Write the objects of the project, or of one image, into a stream; returns what was written.
 
-        Raises `NotFound` for an unknown format or image, and what the format's `write` raises.
+        With `val`, this share of the images, 0 to 1, is for validation, chosen by chance that follows from `seed`.
+        Without it, the images' folders tell. Raises `NotFound` for an unknown format or image, and what the format's
+        `write` raises.
         """
         kind = find_format(format_name)
+        dataset = self._dataset(project, image_id)
+        images = dataset.images
+        chosen = subsets.by_folder(images) if val is None else subsets.by_chance(images, val, seed)
+        dataset = replace(dataset, subsets=chosen)
+        kind.write(dataset, stream)
+        return dataset
+
+    def losses(self, project: Project, format_name: str, image_id: str | None = None) -> Losses:
+        """What `export` would lose of the masks. Raises as `export` does."""
+        return measure(find_format(format_name), self._dataset(project, image_id))
+
+    def _dataset(self, project: Project, image_id: str | None) -> Dataset:
         # Objects first. Images and labels added afterwards then do no harm: no object here belongs to them.
         if image_id is None:
             annotations = list(self._store.iter_annotations(project.id))
@@ -128,9 +157,13 @@ class Exchange:
             records = [self._store.image(image_id)]
             if records[0].project_id != project.id:
                 raise NotFound("There is no such image in this project.")
-        dataset = Dataset(records, self._store.labels(project.id), annotations)
-        kind.write(dataset, stream)
-        return dataset
+        return Dataset(records, self._store.labels(project.id), annotations, self._read_image)
+
+    def _read_image(self, image: ImageRecord) -> bytes:
+        try:
+            return self._files.original(image.content_key)
+        except NotFound:
+            raise NotFound(f"The file of {image.name} is no longer in the data folder.") from None
 
 
 def _annotation(found: FileObject, label_id: int) -> Annotation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -10,8 +9,9 @@ from dataclasses import dataclass, replace
 from annotator.errors import Busy, InvalidPrompt
 from annotator.masks import rle as rles
 from annotator.serving.segmenter import Answer, Refinement, Segmenter
-from annotator.types import MAX_OBJECTS, MAX_POINTS, RLE, BoolArray, Candidate, ImageRecord, Prompt
+from annotator.types import MAX_OBJECTS, RLE, BoolArray, Candidate, ImageRecord, Prompt
 from annotator.workspace.images import Images
+from annotator.workspace.prompt_checks import check_prompt, check_prompts
 from annotator.workspace.views import View, check_inside, check_view, crop
 
 
@@ -65,11 +65,7 @@ class Prompting:
         """
         if not 0 < len(prompts) <= MAX_OBJECTS:
             raise InvalidPrompt(f"A request should have 1 to {MAX_OBJECTS} objects.", "objects")
-        for index, prompt in enumerate(prompts):
-            try:
-                check_prompt(prompt, record.height, record.width)
-            except InvalidPrompt as error:
-                raise InvalidPrompt(f"Object {index + 1}: {error}", f"objects[{index}].{error.field}") from None
+        check_prompts(prompts, record.height, record.width)
         return self._segmenter.prompt_many(self._images.source(record), prompts)
 
     def _widened(self, view: View, record: ImageRecord) -> View | None:
@@ -99,28 +95,3 @@ class Prompting:
             return replace(answer, candidates=masks)
 
         return PendingAnswer(future, finish)
-
-
-def check_prompt(prompt: Prompt, height: int, width: int) -> None:
-    """Check against an image of `height` x `width` pixels. Raises InvalidPrompt naming the offending field."""
-    if not prompt.points and prompt.box is None:
-        raise InvalidPrompt("A prompt needs a point or a box.", "points")
-    if len(prompt.points) + 2 * (prompt.box is not None) > MAX_POINTS:
-        raise InvalidPrompt(f"A prompt can have at most {MAX_POINTS} points (a box counts as two).", "points")
-    for index, (x, y, label) in enumerate(prompt.points):
-        field = f"points[{index}]"
-        if not (math.isfinite(x) and math.isfinite(y)):
-            raise InvalidPrompt("A point's coordinates should be numbers.", field)
-        if not (0 <= x <= width and 0 <= y <= height):
-            raise InvalidPrompt(f"The point ({x:g}, {y:g}) lies outside the image of {width} x {height} pixels.", field)
-        if label not in (0, 1):
-            raise InvalidPrompt("A point's label should be 1 (object) or 0 (background).", field)
-    if prompt.box is None:
-        return
-    if not all(math.isfinite(each) for each in prompt.box):
-        raise InvalidPrompt("The box's coordinates should be numbers.", "box")
-    x0, y0, x1, y1 = prompt.box
-    if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
-        raise InvalidPrompt(
-            f"The box should lie inside the image of {width} x {height} pixels and have an area.", "box"
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -76,6 +77,18 @@ def _grow(start: int, length: int, least: int, whole: int) -> tuple[int, int]:
     """Start and length of an interval of at least `least`, inside 0..`whole`, around the given one."""
     grown = min(max(length, least), whole)
     return min(max(0, start - (grown - length) // 2), whole - grown), grown
+
+
+def split(pieces: int, overlap: int, height: int, width: int) -> list[View]:
+    """An image of `height` x `width` pixels as `pieces` x `pieces` views that share `overlap` pixels at least."""
+    across, down = (_intervals(pieces, overlap, length) for length in (width, height))
+    return [View(x, y, w, h) for y, h in down for x, w in across]
+
+
+def _intervals(pieces: int, overlap: int, whole: int) -> list[tuple[int, int]]:
+    """Start and length of `pieces` equal intervals that cover 0..`whole` and overlap."""
+    length = min(whole, math.ceil((whole + (pieces - 1) * overlap) / pieces))
+    return [(index * (whole - length) // max(1, pieces - 1), length) for index in range(pieces)]
 
 
 def crop(pixels: Array, view: View) -> Array:

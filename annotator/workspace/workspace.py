@@ -16,9 +16,12 @@ from annotator.storage.store import Store
 from annotator.types import Document, ImageRecord, Project
 from annotator.workspace.annotations import Annotations
 from annotator.workspace.automask import Automask
+from annotator.workspace.boxes import Boxes
 from annotator.workspace.exchange import Exchange
 from annotator.workspace.images import Images
 from annotator.workspace.prompting import Prompting
+from annotator.workspace.similar import Similar
+from annotator.workspace.suggestions import Suggestions
 
 _MAX_UPCOMING = 4
 
@@ -32,7 +35,10 @@ class Workspace:
         self.annotations = Annotations(store)
         self.prompting = Prompting(segmenter, self.images)
         self.automask = Automask(segmenter, self.images)
-        self.exchange = Exchange(store)
+        self.similar = Similar(segmenter, store, self.images)
+        self.suggestions = Suggestions(segmenter, store, self.images)
+        self.exchange = Exchange(store, self.images.files)
+        self.boxes = Boxes(store)
         self._lock = threading.Lock()
 
     def home(self, owner: str) -> Project:

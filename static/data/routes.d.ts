@@ -2,6 +2,7 @@
 
 import type {
   Box,
+  FileFormat,
   History,
   Image,
   ImageDocument,
@@ -31,6 +32,8 @@ export type RequestOptions = {
 export interface Api {
   get(path: "/status", options?: RequestOptions): Promise<ServerStatus>;
   get(path: "/projects" | "/projects?removed=true", options?: RequestOptions): Promise<Project[]>;
+  get(path: "/formats", options?: RequestOptions): Promise<FileFormat[]>;
+  get(path: `/projects/${number}/export/${string}/losses`, options?: RequestOptions): Promise<{ text: string }>;
   get(path: "/samples", options?: RequestOptions): Promise<Sample[]>;
   get(path: `/projects/${number}/labels`, options?: RequestOptions): Promise<Label[]>;
   get(path: `/projects/${number}/images?${string}`, options?: RequestOptions): Promise<ImagePage>;
@@ -49,7 +52,7 @@ export interface Api {
   post(path: `/projects/${number}/folder-images`, body: { path: string }): Promise<Image>;
   post(path: `/projects/${number}/samples`, body: { name: string }): Promise<Image>;
   post(
-    path: `/projects/${number}/import/coco`,
+    path: `/projects/${number}/import`,
     body: FormData,
     options?: RequestOptions,
   ): Promise<{ kept: number; problems: string[] }>;

@@ -60,6 +60,7 @@ export type Annotation = {
   id: string;
   image_id: string;
   label_id: number;
+  /** Empty if it is too intricate to be shown. */
   mask: Mask;
   area: number;
   bbox: BoundingBox;
@@ -154,6 +155,18 @@ export type Step = Prompts & {
 export type Draft = { past: Step[]; now: Step | null; future: Step[] };
 /** The objects in progress of an image: the one in hand, and those beside it. Undone ones are among them. */
 export type Progress = { draft: Draft; others: Draft[] };
+
+// --- Files of other tools ---
+
+export type FileFormat = {
+  name: string;
+  title: string;
+  file_name: string;
+  /** What a project has and the file does not. */
+  losses: string;
+  /** Whether the file tells images for training and validation apart. */
+  has_subsets: boolean;
+};
 
 // --- Automatic masks ---
 

@@ -11,11 +11,12 @@ import { createProjectMenu } from "./projects.js";
 /** @import { Session } from "../work/session.js" */
 
 /**
- * @param {{store: Store, session: Session, projects: Projects, exportCoco: () => Promise<void>, models: Models, commands: Commands,
- *   pickFiles: () => void, pickFolder: () => void, pickCoco: () => void, viewPanel: HTMLElement, folderPanel: HTMLElement, focusCanvas: () => void}} context
+ * @param {{store: Store, session: Session, projects: Projects, exportPanel: {element: HTMLElement, opened: () => void}, models: Models,
+ *   commands: Commands, pickFiles: () => void, pickFolder: () => void, pickObjects: () => void, viewPanel: HTMLElement, folderPanel: HTMLElement,
+ *   focusCanvas: () => void}} context
  */
 export function createHeader(context) {
-  const { store, session, projects, exportCoco, models, commands, pickFiles, pickFolder, pickCoco } = context;
+  const { store, session, projects, exportPanel, models, commands, pickFiles, pickFolder, pickObjects } = context;
   const { viewPanel, folderPanel, focusCanvas } = context;
   const upload = iconButton("upload", "Upload images (or drop, or paste them)", pickFiles, { words: "Upload" });
   const uploadFolder = iconButton("folderUp", "Add folder: upload the images in it (or drop it)", pickFolder, {
@@ -30,10 +31,16 @@ export function createHeader(context) {
     },
     { words: "Auto-mask" },
   );
-  const bring = iconButton("import", "Import objects from a COCO file, for images that are here", pickCoco, { words: "Import" });
+  const bring = iconButton(
+    "import",
+    "Import objects for images that are here: COCO, YOLO, labelme, PNG masks or maps",
+    pickObjects,
+    { words: "Import" },
+  );
   const folder = popover("folder", "Add a folder of the server", folderPanel);
-  const download = iconButton("export", "Download all objects as COCO RLE", () => void exportCoco().then(focusCanvas), {
+  const download = popover("export", "Export: download all objects", exportPanel.element, {
     words: "Export",
+    opened: exportPanel.opened,
   });
   const finished = el(
     "button",
@@ -55,7 +62,8 @@ export function createHeader(context) {
     title.textContent = image ? image.name : "";
     title.title = image ? `${image.name}, ${image.width} × ${image.height}` : "";
     auto.disabled = !photoReady || review?.state === "running";
-    upload.disabled = uploadFolder.disabled = bring.disabled = download.disabled = !booted;
+    upload.disabled = uploadFolder.disabled = bring.disabled = !booted;
+    download.hidden = !booted;
     finished.disabled = !image;
     finished.classList.toggle("chosen", image?.status === "done");
     finished.title = image?.status === "done" ? "This image is done; click to reopen it" : "Mark this image as done";

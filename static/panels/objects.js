@@ -17,6 +17,7 @@ export function createObjectPanel({ store, objects, setView, commands, focusCanv
   const count = el("span", { class: "count" });
   const list = el("ul", { class: "object-list", "aria-label": "Objects" });
   const hint = el("p", { class: "hint" }, "Click the image to mark an object, then press Enter to keep it.");
+  const omitted = el("p", { class: "hint" }, "An object's mask is too intricate to be shown here; exports have it.");
   const act = (/** @type {IconName} */ name, /** @type {string} */ title, /** @type {Command} */ command) =>
     iconButton(
       name,
@@ -109,6 +110,7 @@ export function createObjectPanel({ store, objects, setView, commands, focusCanv
         },
         el("span", { class: "clip" }, name),
         el("span", { class: "number" }, `#${index + 1}`),
+        ...(item.mask.w ? [] : [el("span", { class: "number" }, "not shown")]),
       ),
       el("span", { class: "area", title: `${item.area} pixels` }, `${compact(item.area)} px`),
       eye(item.id, hidden),
@@ -161,6 +163,7 @@ export function createObjectPanel({ store, objects, setView, commands, focusCanv
     );
     count.textContent = String(annotations.length);
     hint.hidden = annotations.length > 0;
+    omitted.hidden = annotations.every((item) => item.mask.w > 0);
     for (const button of single) button.disabled = selection.length !== 1;
     merge.disabled = selection.length < 2;
     remove.disabled = selection.length === 0;
@@ -180,6 +183,7 @@ export function createObjectPanel({ store, objects, setView, commands, focusCanv
     el("h2", {}, "Objects", count, el("span", { class: "space" }), everything),
     bar,
     hint,
+    omitted,
     list,
   );
 }

@@ -7,25 +7,28 @@ import { el, iconButton } from "./dom.js";
 /**
  * A button that opens a panel under itself.
  * @param {IconName} name @param {string} title @param {HTMLElement} panel
+ * @param {{words?: string, class?: string, opened?: () => void}} [options]  `opened` is called when the panel is shown
  */
-export function popover(name, title, panel) {
-  const button = iconButton(name, title, () => {}, { class: "plain" });
-  anchor(button, panel);
+export function popover(name, title, panel, options = { class: "plain" }) {
+  const button = iconButton(name, title, () => {}, options);
+  anchor(button, panel, options.opened);
   return el("span", { class: "anchor" }, button, panel);
 }
 
 /**
  * @param {HTMLElement} button
  * @param {HTMLElement} panel
+ * @param {() => void} [opened]  called when the panel is shown
  * @returns {(open: boolean) => void} shows the panel under the button, or hides it
  */
-export function anchor(button, panel) {
+export function anchor(button, panel, opened = () => {}) {
   panel.hidden = true;
   panel.classList.add("popover");
   button.setAttribute("aria-expanded", "false");
   const show = (/** @type {boolean} */ open) => {
     panel.hidden = !open;
     button.setAttribute("aria-expanded", String(open));
+    if (open) opened();
   };
   button.addEventListener("click", () => show(panel.hidden === true));
   document.addEventListener("pointerdown", (event) => {

@@ -21,7 +21,7 @@ export function listenToFiles(root, use) {
     use.folder(inOrder([...(folderInput.files ?? [])]));
     folderInput.value = "";
   });
-  const veil = el("div", { class: "drop", hidden: true }, el("p", {}, "Drop images, folders, or a COCO file, to add them"));
+  const veil = el("div", { class: "drop", hidden: true }, el("p", {}, "Drop images, folders, or files with objects, to add them"));
   root.append(input, folderInput, veil);
 
   const carriesFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") ?? false;
@@ -56,7 +56,7 @@ export function listenToFiles(root, use) {
     use.files(files);
   });
   return {
-    files(accept = "image/*,.json") {
+    files(accept = "image/*,.json,.zip") {
       input.accept = accept;
       input.click();
     },

@@ -1,4 +1,4 @@
-/** How images and objects get in: files, folders, folders of the server, samples, COCO files. */
+/** How images and objects get in: files, folders, folders of the server, samples, files of other tools. */
 
 import { isImage } from "./folders.js";
 
@@ -78,11 +78,11 @@ export function createIntake({ store, api, labels, objects, session, toast }) {
   }
 
   /** @param {File} file @param {ProjectPath} into */
-  async function importCoco(file, into) {
+  async function importObjects(file, into) {
     const form = new FormData();
     form.append("file", file, file.name);
     try {
-      const { kept, problems } = await api.post(`${into}/import/coco`, form, { retry: "never" });
+      const { kept, problems } = await api.post(`${into}/import`, form, { retry: "never" });
       toast(kept === 1 ? "1 object imported." : `${kept} objects imported.`);
       if (problems.length) toast(`${problems.slice(0, 3).join(" ")}${more(problems.length - 3)}`, { kind: "error" });
       await showImported();
@@ -103,13 +103,13 @@ export function createIntake({ store, api, labels, objects, session, toast }) {
   }
 
   return {
-    /** Images, or COCO files with objects for images that are here. @param {File[]} files */
+    /** Images, or files of other tools with objects for images that are here. @param {File[]} files */
     async take(files) {
-      const isCoco = (/** @type {File} */ file) => file.name.toLowerCase().endsWith(".json");
+      const hasObjects = (/** @type {File} */ file) => /\.(json|zip)$/i.test(file.name);
       const into = project();
-      const images = files.filter((file) => !isCoco(file)).map((file) => ({ file, path: file.name }));
+      const images = files.filter((file) => !hasObjects(file)).map((file) => ({ file, path: file.name }));
       await each(images, "Uploading", uploadOne);
-      for (const file of files.filter(isCoco)) await importCoco(file, into);
+      for (const file of files.filter(hasObjects)) await importObjects(file, into);
     },
     /** The images among the files of folders. @param {Found[]} files */
     async takeFolder(files) {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ STATE = "document.querySelector('#annotator').annotator.state()"
 NEXT_TASK = "() => new Promise((done) => setTimeout(done))"
 # render.js draws a moving view from its last drawing, and afresh once it has stood still for this long.
 STANDS_STILL = "() => new Promise((done) => setTimeout(done, 120))"
+UNTIL_INTERCEPTED = "async () => { while ((await fetch('page/intercepted')).status !== 204); }"
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
 
 
@@ -76,6 +77,13 @@ class Annotator:
     def until(self, condition: str, timeout: int = PATIENCE_MS) -> None:
         """Waits for a condition on the page's state, such as `review === null`."""
         self.page.wait_for_function(f"() => {STATE}.{condition}", timeout=timeout)
+
+    def export(self) -> Path:
+        """The file that the page downloads without any further choice."""
+        self.page.click('#annotator .bar .button:has-text("Export")')
+        with self.page.expect_download() as download:
+            self.page.click('#annotator .export-menu button:text("Download")')
+        return Path(download.value.path())
 
     def upload(self, *files: tuple[str, bytes], wait: bool = True) -> None:
         # Bytes after the picture's end: no two uploads are the same file, which would not be added again.
@@ -180,6 +188,16 @@ def browser_page(url: str, width: int = 1280, height: int = 800, **options: Any)
             context.close()
 
 
+def intercept(page: Annotator, path: str, handler: Callable[[Route], None]) -> None:
+    """From now on, `handler` decides about requests to this path.
+
+    After `route` alone, requests of the next moments may still pass: Chromium tells the page a little later.
+    """
+    page.page.route(f"**/{path}", handler)
+    page.page.route("**/intercepted", lambda route: route.fulfill(status=204))
+    page.page.evaluate(UNTIL_INTERCEPTED)
+
+
 @contextmanager
 def held(page: Annotator, path: str) -> Iterator[list[Route]]:
     """Requests to this path wait; in the end they go their way."""
@@ -192,7 +210,7 @@ def held(page: Annotator, path: str) -> Iterator[list[Route]]:
         else:
             waiting.append(route)
 
-    page.page.route(f"**/{path}", on_request)
+    intercept(page, path, on_request)
     try:
         yield waiting
     finally:

@@ -109,6 +109,33 @@ def test_the_queue_shows_one_status_and_moves_within_it(cat: Annotator) -> None:
     np.testing.assert_equal(cat.state("queueStatus"), "")
 
 
+def test_objects_come_back_from_another_format_that_the_export_panel_offers(cat: Annotator, tmp_path: Path) -> None:
+    cat.click(200, 150)
+    cat.page.keyboard.press("Enter")
+    cat.until("annotations.length === 1")
+    cat.settled()
+    cat.page.click('#annotator .bar .button:has-text("Export")')
+    panel = cat.page.locator("#annotator .export-menu")
+    panel.get_by_label("Format").select_option("yolo-det")
+    panel.get_by_text("Masks become boxes.").wait_for()
+    panel.get_by_text("Masks that change").wait_for()
+    panel.get_by_label("Validation, in percent of the images").fill("50")
+    panel.get_by_label("Format").select_option("labelme")
+    panel.get_by_text("All masks come back with every pixel").wait_for()
+    assert not panel.get_by_label("Validation, in percent of the images").is_visible()
+    with cat.page.expect_download() as download:
+        panel.get_by_role("button", name="Download").click()
+    assert not panel.is_visible()
+    path = tmp_path / "labelme.zip"
+    path.write_bytes(Path(download.value.path()).read_bytes())
+    cat.page.keyboard.press("Control+z")
+    cat.until("annotations.length === 0")
+    with cat.page.expect_file_chooser() as chooser:
+        cat.page.click('#annotator .button:has-text("Import")')
+    chooser.value.set_files(path)
+    cat.until("annotations.length === 1")
+
+
 def test_removed_images_wait_in_the_bin(page: Annotator) -> None:
     new_project(page)
     for _ in range(3):

@@ -89,8 +89,6 @@ def test_the_page_works_under_a_sub_path(proxied: str) -> None:
         page.page.keyboard.press("Enter")
         page.until("annotations.length === 1")
         page.settled()
-        with page.page.expect_download() as download:
-            page.page.click('#annotator .bar .button:has-text("Export")')
-        exported = json.loads(Path(download.value.path()).read_text())
+        exported = json.loads(page.export().read_text())
         assert len(exported["annotations"]) == 1
         assert not failed

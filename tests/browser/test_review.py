@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from driver import COFFEE, EXECUTABLE, Annotator, with_photo
+from driver import COFFEE, EXECUTABLE, Annotator, intercept, with_photo
 from numpy.typing import NDArray
 from playwright.sync_api import Route
 
@@ -125,7 +125,7 @@ def of_points(page: Annotator, per_side: int) -> None:
     def change(route: Route) -> None:
         route.continue_(post_data=json.dumps({**route.request.post_data_json, "points_per_side": per_side}))
 
-    page.page.route("**/automask", change)
+    intercept(page, "automask", change)
 
 
 def test_a_stopped_run_shows_what_it_found_and_goes_on(cat: Annotator) -> None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from driver import EXECUTABLE, Annotator, arrived, held, with_photo
+from driver import EXECUTABLE, Annotator, arrived, held, intercept, with_photo
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Route
+
     from tests.conftest import Server
 
 pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's chromium")
@@ -87,6 +89,7 @@ def test_an_export_waits_for_what_is_on_its_way(cat: Annotator) -> None:
     with cat.page.expect_download() as download, held(cat, "annotations") as waiting:
         cat.page.keyboard.press("Enter")
         cat.page.click('#annotator .bar .button:has-text("Export")')
+        cat.page.click('#annotator .export-menu button:text("Download")')
         arrived(cat, waiting)
         cat.page.wait_for_timeout(300)
     coco = json.loads(Path(download.value.path()).read_text())
@@ -97,7 +100,7 @@ def test_an_export_waits_for_what_is_on_its_way(cat: Annotator) -> None:
 def test_an_export_without_a_connection_says_so(cat: Annotator) -> None:
     cat.page.context.set_offline(True)
     cat.page.click('#annotator .bar .button:has-text("Export")')
-    cat.page.wait_for_selector('#annotator .toast:has-text("Nothing was exported")')
+    cat.page.wait_for_selector('#annotator .export-menu:has-text("The server cannot be reached.")')
     cat.page.context.set_offline(False)
     cat.page.wait_for_selector("#annotator .banner[hidden]", state="attached")
 
@@ -139,3 +142,22 @@ def leaving_is_asked(page: Annotator) -> bool:
       return !window.dispatchEvent(event);
     }"""
     return bool(page.page.evaluate(script))
+
+
+def test_an_object_too_intricate_to_be_shown_is_said_and_the_rest_is_there(cat: Annotator) -> None:
+    for x, y in ((200, 150), (60, 80)):
+        cat.click(x, y)
+        cat.press("Enter", "Escape")
+    mask = cat.mask(cat.state("annotations[1].id"))
+
+    def without_mask(route: Route) -> None:
+        reply = route.fetch()
+        document = reply.json()
+        document["annotations"][0]["mask"] = {"x": 0, "y": 0, "w": 0, "h": 0, "runs": []}  # as the server says it
+        route.fulfill(response=reply, json=document)
+
+    intercept(cat, "open", without_mask)
+    cat.reload()
+    assert "too intricate to be shown" in cat.page.inner_text("#annotator .panel.objects")
+    assert cat.page.locator("#annotator .object").all_inner_texts()[0].split("\n")[:3] == ["object", "#1", "not shown"]
+    np.testing.assert_array_equal(cat.mask(cat.state("annotations[1].id")), mask)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -17,9 +16,7 @@ pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's 
 
 
 def exported(page: Annotator) -> dict[str, Any]:
-    with page.page.expect_download() as download:
-        page.page.click('#annotator .bar .button:has-text("Export")')
-    loaded: dict[str, Any] = json.loads(Path(download.value.path()).read_text())
+    loaded: dict[str, Any] = json.loads(page.export().read_text())
     return loaded
 
 

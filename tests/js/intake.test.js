@@ -109,3 +109,18 @@ test("images that are there already are said, and the first is opened when nothi
   assert.equal(said.at(-1).text, "old.jpg was here already.");
   assert.deepEqual(opened, ["old", "new"]);
 });
+
+test("JSON files and archives are imported, whatever their format, and everything else is uploaded", async () => {
+  const { store, said, toast } = page({ projectId: 1, image: null });
+  const session = { adopt: () => [], open: async () => {} };
+  const { api, calls } = server({
+    "POST /projects/1/images": () => ({ images: [], known: [], errors: [] }),
+    "POST /projects/1/import": () => ({ kept: 2, problems: [] }),
+    "GET /projects/1/images?limit=2": () => ({ images: [] }),
+  });
+  const intake = createIntake({ store, api, labels: { load: async () => {} }, objects: {}, session, toast });
+  await intake.take(["a.jpg", "yolo.ZIP", "coco.json"].map((name) => new File(["x"], name)));
+  const posted = calls.filter(({ method }) => method === "POST").map(({ path }) => path);
+  assert.deepEqual(posted, ["/projects/1/images", "/projects/1/import", "/projects/1/import"]);
+  assert.equal(said.at(-1).text, "2 objects imported.");
+});

@@ -45,7 +45,7 @@ def update(annotation_id: str, change: AnnotationChange, record: OwnImage, space
     """Relabel or correct an object."""
     fields = change.fields(record.height, record.width)
     kept, before, journal = space.annotations.update(record, annotation_id, fields, change.request_id)
-    replaced = Mask.of(before.mask) if before and "mask" in fields else None
+    replaced = Mask.shown(before.mask) if before and "mask" in fields else None
     return CorrectionReply(
         annotation=Annotation.model_validate(kept), history=History.model_validate(journal), replaced=replaced
     )

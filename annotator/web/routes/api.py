@@ -5,7 +5,18 @@ from http import HTTPStatus
 from fastapi import APIRouter, HTTPException, Request
 from starlette.routing import BaseRoute, Match
 
-from annotator.web.routes import annotations, automask, exchange, images, labels, projects, prompts, server
+from annotator.web.routes import (
+    annotations,
+    automask,
+    boxes,
+    exchange,
+    images,
+    labels,
+    projects,
+    prompts,
+    server,
+    similar,
+)
 from annotator.web.schemas.base import Problem
 
 _PROBLEM = {"application/problem+json": {"schema": Problem.model_json_schema()}}
@@ -16,7 +27,7 @@ router = APIRouter(
     prefix="/api/v1",
     responses={code: {"description": HTTPStatus(code).phrase, "content": _PROBLEM} for code in _FAILURES},
 )
-for routes in (server, projects, labels, images, prompts, annotations, automask, exchange):
+for routes in (server, projects, labels, images, prompts, annotations, automask, similar, exchange, boxes):
     router.include_router(routes.router)
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from tempfile import SpooledTemporaryFile
 from typing import Annotated
 
-from fastapi import APIRouter, File, UploadFile
+from fastapi import APIRouter, File, Query, UploadFile
 from fastapi.responses import StreamingResponse
 
-from annotator.errors import InvalidRequest
-from annotator.formats.registry import find_format
+from annotator.errors import InvalidRequest, StorageFull
+from annotator.formats.registry import all_formats, find_format
 from annotator.settings import MIB
+from annotator.types import Project
 from annotator.web.deps import OwnProject, Space
-from annotator.web.schemas.projects import Imported
+from annotator.web.schemas.exchange import Format, Imported, Losses
+from annotator.workspace.workspace import Workspace
 
 router = APIRouter(tags=["import and export"])
 
@@ -23,32 +26,67 @@ _IN_MEMORY = 16 * MIB
 _CHUNK = MIB
 
 
+@router.get("/formats")
+def list_formats() -> list[Format]:
+    """The formats in which objects can be exported, and whether they can be imported too."""
+    return [Format.model_validate(each) for each in all_formats().values()]
+
+
+@router.post("/projects/{project_id}/import")
+def import_any_file(file: Annotated[UploadFile, File()], project: OwnProject, space: Space) -> Imported:
+    """As the next one does, for a file whose bytes tell its format."""
+    return _import(space, project, None, file)
+
+
 @router.post("/projects/{project_id}/import/{format_name}")
 def import_file(format_name: str, file: Annotated[UploadFile, File()], project: OwnProject, space: Space) -> Imported:
     """Add the objects of a file to the images of the same names; what cannot be used is reported, the rest kept."""
-    limit = space.settings.max_upload_bytes
-    if (file.size or 0) > limit:
-        raise InvalidRequest(f"The file is larger than {limit // MIB} MiB: split it, or raise max_upload_bytes.")
-    kept, problems = space.exchange.import_file(project, format_name, file.file)
-    return Imported(kept=kept, problems=problems)
+    return _import(space, project, format_name, file)
 
 
 @router.get("/projects/{project_id}/export/{format_name}")
-def export_file(format_name: str, project: OwnProject, space: Space, image_id: str | None = None) -> StreamingResponse:
-    """All kept objects of the project, or of one image, as a file to download."""
+def export_file(
+    format_name: str,
+    project: OwnProject,
+    space: Space,
+    image_id: str | None = None,
+    val: Annotated[float | None, Query(ge=0, le=1)] = None,
+    seed: int = 0,
+) -> StreamingResponse:
+    """All kept objects of the project, or of one image, as a file to download.
+
+    Formats that tell training and validation apart take `val`, the share of the images for validation, and a `seed` for
+    the choice. Without `val`, folders of the images called `train`, `val` or `test` tell.
+    """
     kind = find_format(format_name)
     # Written as a whole first, so that a contradiction in the data is an error and not half a file.
     stream = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when all of it was sent
     try:
-        space.exchange.export(project, format_name, stream, image_id)
-    except BaseException:
+        space.exchange.export(project, format_name, stream, image_id, val, seed)
+    except BaseException as error:
         stream.close()
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise StorageFull("The export does not fit on the server's disk.") from error
         raise
     headers = {
         "Content-Disposition": f'attachment; filename="{kind.file_name}"',
         "Content-Length": str(stream.tell()),
     }
     return StreamingResponse(_chunks(stream), media_type=kind.media_type, headers=headers)
+
+
+@router.get("/projects/{project_id}/export/{format_name}/losses")
+def export_losses(format_name: str, project: OwnProject, space: Space, image_id: str | None = None) -> Losses:
+    """What an export would lose of the masks, in numbers. It takes about as long as the export."""
+    return Losses.model_validate(space.exchange.losses(project, format_name, image_id))
+
+
+def _import(space: Workspace, project: Project, format_name: str | None, file: UploadFile) -> Imported:
+    limit = space.settings.max_upload_bytes
+    if (file.size or 0) > limit:
+        raise InvalidRequest(f"The file is larger than {limit // MIB} MiB: split it, or raise max_upload_bytes.")
+    kept, problems = space.exchange.import_file(project, format_name, file.file)
+    return Imported(kept=kept, problems=problems)
 
 
 def _chunks(stream: SpooledTemporaryFile[bytes]) -> Iterator[bytes]:

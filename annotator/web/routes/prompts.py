@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from concurrent.futures import Future
 
-from fastapi import APIRouter, Depends, Request, Response
-from fastapi.concurrency import run_in_threadpool
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Request, Response
 
-from annotator.errors import Busy
 from annotator.serving.segmenter import Refinement
-from annotator.types import ImageRecord
+from annotator.types import Candidate
 from annotator.web.auth import User
-from annotator.web.deps import OwnImage, Space
+from annotator.web.deps import Space, image_of
 from annotator.web.schemas.prompts import PromptAnswer, PromptRequest, PromptsAnswer, PromptsRequest
 from annotator.web.waiting import result_of
 from annotator.workspace.prompting import PendingAnswer
@@ -20,41 +20,33 @@ from annotator.workspace.workspace import Workspace
 
 router = APIRouter(tags=["prompts"])
 
-_PLACES = 48
-"""Requests for masks at a time. nano answers as many in less than two seconds on two cores."""
+_THREADS = CapacityLimiter(4)
+"""Threads that prepare prompts and write answers. Python runs one at a time anyway, and other routes have the rest."""
 
 
-async def take_a_place(request: Request) -> AsyncIterator[None]:
-    """One of the places of requests for masks; those beyond them are refused before they cost anything. Raises Busy."""
-    state = request.app.state
-    waiting = getattr(state, "waiting_prompts", 0)
-    if waiting >= _PLACES:
-        raise Busy("Too many clicks are waiting for the model; try again in a moment.", retry_after=2)
-    state.waiting_prompts = waiting + 1
-    try:
-        yield
-    finally:
-        state.waiting_prompts -= 1
-
-
-@router.post("/images/{image_id}/prompt", response_model=PromptAnswer, dependencies=[Depends(take_a_place)])
-async def prompt(body: PromptRequest, request: Request, record: OwnImage, user: User, space: Space) -> Response:
+@router.post("/images/{image_id}/prompt", response_model=PromptAnswer)
+async def prompt(body: PromptRequest, request: Request, image_id: str, user: User, space: Space) -> Response:
     """Masks for the points and box of one object."""
-    pending = await run_in_threadpool(_ask, body, record, user, space)
+    pending = await run_sync(_ask, body, image_id, user, space, limiter=_THREADS)
     answer = await result_of(request, pending.future)
-    return await run_in_threadpool(lambda: _reply(PromptAnswer.of(pending.finish(answer))))
+    return await run_sync(lambda: _reply(PromptAnswer.of(pending.finish(answer))), limiter=_THREADS)
 
 
-@router.post("/images/{image_id}/prompts", response_model=PromptsAnswer, dependencies=[Depends(take_a_place)])
-async def prompt_many(body: PromptsRequest, request: Request, record: OwnImage, space: Space) -> Response:
+@router.post("/images/{image_id}/prompts", response_model=PromptsAnswer)
+async def prompt_many(body: PromptsRequest, request: Request, image_id: str, user: User, space: Space) -> Response:
     """One mask for each of many objects, decoded in one batch."""
     prompts = [each.prompt() for each in body.objects]
-    candidates = await result_of(request, await run_in_threadpool(space.prompting.prompt_many, record, prompts))
-    reply = await run_in_threadpool(lambda: PromptsAnswer.of(candidates).model_dump_json())
+
+    def ask() -> Future[list[Candidate]]:
+        return space.prompting.prompt_many(image_of(image_id, user, space), prompts)
+
+    candidates = await result_of(request, await run_sync(ask, limiter=_THREADS))
+    reply = await run_sync(lambda: PromptsAnswer.of(candidates).model_dump_json(), limiter=_THREADS)
     return Response(reply, media_type="application/json")
 
 
-def _ask(body: PromptRequest, record: ImageRecord, user: str, space: Workspace) -> PendingAnswer:
+def _ask(body: PromptRequest, image_id: str, user: str, space: Workspace) -> PendingAnswer:
+    record = image_of(image_id, user, space)
     refine = Refinement(body.refine.token, body.refine.index) if body.refine else None
     start = body.mask.rle(record.height, record.width) if body.mask else None
     hover = f"{user}:{body.client}:{record.id}" if body.kind == "hover" else None

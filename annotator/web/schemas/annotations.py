@@ -15,7 +15,7 @@ from annotator.workspace.annotations import NewObject
 
 
 class Annotation(Reply):
-    """A kept object."""
+    """A kept object. `mask` is empty if the mask is too intricate to be shown; `area`, `bbox` and exports are not."""
 
     id: str
     image_id: str

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from annotator import types
-from annotator.serving.segmenter import AutomaskState, AutomaskStatus
+from annotator.serving.segmenter import JobState, JobStatus
 from annotator.types import Box
 from annotator.web.schemas.masks import Mask
 from annotator.workspace.automask import MAX_POINTS_PER_SIDE
@@ -27,7 +27,7 @@ class JobStarted(BaseModel):
 
 
 class AutomaskProposal(BaseModel):
-    """One automatic mask; `point` is the click that found it."""
+    """One proposed mask; `point` is the click that found it, `similarity` (0..1) how much it is like the examples."""
 
     index: int
     mask: Mask
@@ -36,6 +36,7 @@ class AutomaskProposal(BaseModel):
     area: int
     bbox: tuple[int, int, int, int]
     point: tuple[float, float]
+    similarity: float | None
 
     @classmethod
     def of(cls, index: int, proposal: types.Proposal) -> AutomaskProposal:
@@ -48,20 +49,21 @@ class AutomaskProposal(BaseModel):
             area=proposal.area,
             bbox=proposal.bbox,
             point=proposal.point,
+            similarity=proposal.similarity,
         )
 
 
 class Job(BaseModel):
     """How far a run is; proposals come when it has ended."""
 
-    state: AutomaskState
+    state: JobState
     done: int
     total: int
     error: str | None
     proposals: list[AutomaskProposal]
 
     @classmethod
-    def of(cls, status: AutomaskStatus) -> Job:
+    def of(cls, status: JobStatus) -> Job:
         """From the segmenter's status."""
         return cls(
             state=status.state,

@@ -85,7 +85,7 @@ class Sample(BaseModel):
 class SampleChoice(BaseModel):
     """A shipped photo to add to a project."""
 
-    name: str
+    name: Annotated[str, Field(max_length=types.MAX_NAME)]
 
 
 class ServerFolder(BaseModel):

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from annotator import types
+from annotator.errors import TooIntricate
 from annotator.masks import rle as rles
 from annotator.types import MAX_POINTS, RLE, Box, CroppedRuns
 
@@ -29,17 +30,26 @@ class Mask(BaseModel):
         """From full-frame run lengths."""
         return cls.model_construct(**rles.to_cropped(rle)._asdict())
 
+    @classmethod
+    def shown(cls, rle: RLE) -> Mask:
+        """As `of`, or an empty mask for one that older versions kept and that is too intricate for a browser."""
+        try:
+            rles.check_intricacy(rle)
+        except TooIntricate:
+            return cls.of(rles.empty(rle.height, rle.width))
+        return cls.of(rle)
+
     def rle(self, height: int, width: int) -> RLE:
         """To full-frame run lengths. Raises InvalidMask if it does not fit."""
         return rles.from_cropped(CroppedRuns(self.x, self.y, self.w, self.h, self.runs), height, width)
 
 
 def _shown(value: object) -> object:
-    return Mask.of(value) if isinstance(value, RLE) else value
+    return Mask.shown(value) if isinstance(value, RLE) else value
 
 
 ShownMask = Annotated[Mask, BeforeValidator(_shown)]
-"""A mask of a reply, which may be given as full-frame run lengths."""
+"""A stored mask in a reply, which may be given as full-frame run lengths."""
 
 
 class Prompts(BaseModel):

@@ -72,10 +72,3 @@ class MergeRequest(BaseModel):
     """The label that takes over the objects."""
 
     into: int
-
-
-class Imported(BaseModel):
-    """What an import brought: objects kept, and one sentence for each kind of entry that was not used as it is."""
-
-    kept: int
-    problems: list[str]

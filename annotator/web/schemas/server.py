@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, computed_field
+from typing import Annotated
 
+from pydantic import BaseModel, Field, computed_field
+
+from annotator.types import MAX_NAME
 from annotator.web.schemas.base import Reply
 
 
@@ -57,4 +60,4 @@ class Status(BaseModel):
 class SwitchModel(BaseModel):
     """A model to switch to."""
 
-    name: str
+    name: Annotated[str, Field(max_length=MAX_NAME)]

@@ -1,0 +1,1 @@
+"""The Python API: the model at work without a server. `import annotator` shows it."""

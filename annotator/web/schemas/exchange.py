@@ -1,0 +1,43 @@
+"""Imports and exports as JSON."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from annotator.web.schemas.base import Reply
+
+
+class Format(Reply):
+    """A kind of file. `losses` says what a project has and the file does not; `reads`, whether it can be imported.
+
+    `has_subsets` says that the file tells images for training and validation apart.
+    """
+
+    name: str
+    title: str
+    file_name: str
+    losses: str
+    has_subsets: bool
+    reads: bool
+
+
+class Losses(Reply):
+    """How masks come back from a file: of `compared` objects, some `changed` and some `left_out`; `text` is for people.
+
+    `mean_iou` and `min_iou` are those of the changed ones; 1 if there are none.
+    """
+
+    objects: int
+    compared: int
+    changed: int
+    left_out: int
+    mean_iou: float
+    min_iou: float
+    text: str
+
+
+class Imported(BaseModel):
+    """What an import brought: objects kept, and one sentence for each kind of entry that was not used as it is."""
+
+    kept: int
+    problems: list[str]

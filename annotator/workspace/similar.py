@@ -1,0 +1,84 @@
+"""More objects like those that are kept: starting a search of an image. It is followed as a run of automatic masks."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Sequence
+
+from annotator.errors import Busy, InvalidRequest
+from annotator.masks import rle as rles
+from annotator.serving.segmenter import Example, Part, Segmenter, SimilarOptions
+from annotator.storage.store import Store
+from annotator.types import Annotation, ImageRecord
+from annotator.workspace.images import Images
+from annotator.workspace.views import View, crop, split
+
+MAX_EXAMPLES = 16
+
+_WANTED_SIZE = 48
+"""Pixels of the model's input that an object should take each way, so that its mask is good.
+
+On nuclei of 12 pixels in photos of 256, nano finds 71 % at IoU 0.5 in the whole image, 92 % in parts of this scale.
+"""
+
+_MAX_PIECES = 4
+"""Parts along each side of an image."""
+
+_MIN_PART = 32
+"""Pixels of a part along each side."""
+
+_OVERLAP = 1.5
+"""Sizes of an object that neighbouring parts share, so that one of them shows all of it."""
+
+
+class Similar:
+    """Runs are named and followed as those of `Automask`."""
+
+    def __init__(self, segmenter: Segmenter, store: Store, images: Images) -> None:
+        self._segmenter, self._store, self._images = segmenter, store, images
+
+    def start(self, record: ImageRecord, examples_in: ImageRecord, annotation_ids: Sequence[str]) -> str:
+        """Look in an image for all that is like some kept objects of the same image or of another one.
+
+        What is kept in the image already is left out. Returns the run's id. Raises InvalidRequest, NotFound, Busy.
+        """
+        ids = list(dict.fromkeys(annotation_ids))
+        if not 1 <= len(ids) <= MAX_EXAMPLES:
+            raise InvalidRequest(f"Select 1 to {MAX_EXAMPLES} objects as examples.")
+        side = self._segmenter.info().image_size
+        if not side:
+            raise Busy("The model is still loading; try again in a moment.", retry_after=2)
+        chosen = [self._store.annotation(examples_in.id, each) for each in ids]
+        size = math.exp(sum(math.log(each.area) for each in chosen) / len(chosen) / 2)
+        views = views_of(record.height, record.width, size, side)
+        shown = views if examples_in == record else views_of(examples_in.height, examples_in.width, size, side)
+        options = SimilarOptions(
+            examples=[self._example(examples_in, shown, each) for each in chosen],
+            parts=[Part(each.x, each.y, self._images.source(record, _whole_or(each, record))) for each in views],
+            kept=[each.mask for each in self._store.annotations(record.id)],
+            height=record.height,
+            width=record.width,
+        )
+        job_id = f"{record.id}-{uuid.uuid4().hex}"
+        self._segmenter.start_similar(job_id, options)
+        return job_id
+
+    def _example(self, record: ImageRecord, views: Sequence[View], annotation: Annotation) -> Example:
+        """The object in the view that shows most of it."""
+        mask = rles.decode(annotation.mask)
+        view = max(views, key=lambda each: int(crop(mask, each).sum()))
+        return Example(self._images.source(record, _whole_or(view, record)), rles.encode(crop(mask, view)))
+
+
+def views_of(height: int, width: int, size: float, side: int) -> list[View]:
+    """Parts of an image that show objects of `size` pixels large enough to a model whose input has `side` pixels."""
+    pieces = math.ceil(_WANTED_SIZE * max(height, width) / (size * side) - 0.25)
+    pieces = max(1, min(pieces, _MAX_PIECES, min(height, width) // _MIN_PART))
+    overlap = min(_OVERLAP * size, min(height, width) / 2 / pieces)
+    return split(pieces, round(overlap), height, width)
+
+
+def _whole_or(view: View, record: ImageRecord) -> View | None:
+    """The view; None if it is the whole image, whose embedding clicks use too."""
+    return None if (view.width, view.height) == (record.width, record.height) else view
