@@ -34,6 +34,7 @@ import { createBin } from "./work/bin.js";
 import { createCommands } from "./work/commands.js";
 import { createDetail } from "./work/detail.js";
 import { createExport } from "./work/export.js";
+import { createImporting } from "./work/importing.js";
 import { createIntake } from "./work/intake.js";
 import { listenToKeys } from "./work/keys.js";
 import { createLabels } from "./work/labels.js";
@@ -44,6 +45,7 @@ import { createProjects } from "./work/projects.js";
 import { createPrompting } from "./work/prompting.js";
 import { createReview } from "./work/review.js";
 import { createSession } from "./work/session.js";
+import { createSimilar } from "./work/similar.js";
 import { createTools } from "./work/tools.js";
 
 /** @import { State, Store, ViewSettings } from "./data/types.d.ts" */
@@ -106,7 +108,7 @@ function build(root) {
   const labels = createLabels({ store, api, toast });
   const prompting = createPrompting({ store, api, parking, toast });
   const objects = createObjects({ store, api, outbox, labels, toast, prompting });
-  const review = createReview({ store, api, outbox, parking, objects, toast, chooseLabel: labels.chosen });
+  const review = createReview({ store, api, outbox, parking, objects, toast, labels });
   const session = createSession({ store, api, outbox, labels, parking, objects, photo, toast, storage });
   const projects = createProjects({ store, api, session, objects, toast });
   const bin = createBin({ store, api, session, toast, ask });
@@ -115,7 +117,8 @@ function build(root) {
   const tools = createTools({ box, viewport, store, prompting, objects, review, toast });
   const detail = createDetail({ store, viewport, toast });
   const models = createModels({ store, api, toast, prepareAgain: session.prepareAgain });
-  const intake = createIntake({ store, api, labels, objects, session, toast });
+  const importing = createImporting({ store, api, labels, objects, review, session, toast });
+  const intake = createIntake({ store, api, importing, session, toast });
   const download = (/** @type {string} */ path, /** @type {string} */ name) =>
     el("a", { href: API + path, download: name }).click();
 
@@ -132,6 +135,7 @@ function build(root) {
     prompting,
     objects,
     review,
+    similar: createSimilar({ store, review, session, toast }),
     session,
     labels,
     tools,
@@ -160,7 +164,7 @@ function build(root) {
   const side = el(
     "aside",
     { class: "side" },
-    createReviewPanel({ store, review, focusCanvas }),
+    createReviewPanel({ store, review, commands: run, focusCanvas }),
     createManyPanel({ store, commands: run, focusCanvas }),
     labelPanel.element,
     createObjectPanel({ store, objects, setView, commands: run, focusCanvas }),
@@ -175,7 +179,7 @@ function build(root) {
       commands: run,
       pickFiles,
       pickFolder: pick.folder,
-      pickObjects: () => pick.files(".json,.zip"),
+      pickObjects: () => pick.files(".json,.zip,.csv"),
       viewPanel: createViewPanel({ store, setView }),
       folderPanel: createFolderPanel({ store, intake, focusCanvas }),
       focusCanvas,

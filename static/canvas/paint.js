@@ -138,6 +138,20 @@ export function drawBox(context, box, toScreen) {
 
 /**
  * @param {CanvasRenderingContext2D} context in screen space
+ * @param {string} text
+ * @param {Position} at  the upper left corner, in screen coordinates
+ */
+export function drawTag(context, text, [x, y]) {
+  context.font = "600 11px system-ui, sans-serif";
+  context.textBaseline = "middle";
+  context.fillStyle = SHADOW;
+  context.fillRect(x, y, context.measureText(text).width + 8, 16);
+  context.fillStyle = "#fff";
+  context.fillText(text, x + 4, y + 8);
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context in screen space
  * @param {Position[]} line  in image coordinates
  * @param {ToScreen} toScreen
  */

@@ -7,7 +7,7 @@ import { distinct, objectColor } from "./colors.js";
 import { createMaskLayer } from "./layer.js";
 import { area } from "./rle.js";
 import { overlapsOf } from "./overlaps.js";
-import { drawBox, drawBrush, drawCross, drawHatch, drawLasso, drawMask, drawPrompts, useImageSpace } from "./paint.js";
+import { drawBox, drawBrush, drawCross, drawHatch, drawLasso, drawMask, drawPrompts, drawTag, useImageSpace } from "./paint.js";
 
 /** @import { Draft, Review, Size, State, Store } from "../data/types.d.ts" */
 /** @import { Frame, Shape } from "./layer.js" */
@@ -206,8 +206,9 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
   }
 
   /** @param {State} state @param {string} color */
-  function drawGestures({ draft, others, scratch, view, tool, brush, detail }, color) {
+  function drawGestures({ draft, others, review, scratch, view, tool, brush, detail }, color) {
     const { toScreen } = viewport;
+    for (const { category, bbox } of visibleProposals(review)) if (category) drawTag(above, category, toScreen(bbox[0], bbox[1]));
     if (detail) drawBox(above, [detail.x, detail.y, detail.x + detail.width, detail.y + detail.height], toScreen);
     for (const { now } of others) if (now && !now.answered) drawPrompts(above, now, toScreen);
     if (draft.now) drawPrompts(above, draft.now, toScreen);

@@ -56,7 +56,7 @@ export function listenToFiles(root, use) {
     use.files(files);
   });
   return {
-    files(accept = "image/*,.json,.zip") {
+    files(accept = "image/*,.json,.zip,.csv") {
       input.accept = accept;
       input.click();
     },

@@ -11,6 +11,7 @@ import { canRedo } from "../data/progress.js";
 /** @import { Prompting } from "./prompting.js" */
 /** @import { Reviewing } from "./review.js" */
 /** @import { Session } from "./session.js" */
+/** @import { Similar } from "./similar.js" */
 /** @import { Tools } from "./tools.js" */
 
 /** @typedef {Record<Command, (event?: Event) => unknown>} Commands */
@@ -18,7 +19,7 @@ import { canRedo } from "../data/progress.js";
 const ZOOM_STEP = 1.4;
 
 /**
- * @param {{store: Store, viewport: Viewport, prompting: Prompting, objects: Objects, review: Reviewing, session: Session,
+ * @param {{store: Store, viewport: Viewport, prompting: Prompting, objects: Objects, review: Reviewing, similar: Similar, session: Session,
  *   labels: Labels, tools: Tools, detail: Detail, openHelp: () => void, focusNewLabel: () => void}} parts
  */
 export function createCommands({
@@ -27,6 +28,7 @@ export function createCommands({
   prompting,
   objects,
   review,
+  similar,
   session,
   labels,
   tools,
@@ -108,6 +110,8 @@ export function createCommands({
     settle: () => prompting.settle(),
     clean: () => objects.clean(state().view.specks),
     autoMask,
+    similar: () => similar.here(),
+    similarNext: () => similar.next(),
     detail: () => detail.toggle(),
     onlyThis: () => store.set({ view: { ...state().view, only: !state().view.only } }),
     hideAll: () => {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from driver import EXECUTABLE, Annotator, next_name, tints
+from driver import EXECUTABLE, Annotator, browser_page, next_name, tints
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
@@ -42,15 +43,22 @@ def iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     return float((a & b).sum() / (a | b).sum())
 
 
+@pytest.fixture(scope="module")
+def opened(server_url: str) -> Iterator[Annotator]:
+    """One page for all tests; each has a photo of its own."""
+    with browser_page(server_url) as page:
+        yield page
+
+
 @pytest.fixture
-def photo(page: Annotator) -> Annotator:
-    page.upload((f"{next_name('coins')}.jpg", coins()))
-    return page
+def photo(opened: Annotator) -> Annotator:
+    opened.upload((f"{next_name('coins')}.jpg", coins()))
+    return opened
 
 
-def kept_coins(page: Annotator) -> list[int]:
-    """The coins of the kept objects, by what is drawn."""
-    page.until("annotations.every((item) => !item.pending)")
+def kept_coins(page: Annotator, count: int) -> list[int]:
+    """The coins of so many kept objects, by what is drawn."""
+    page.until(f"annotations.filter((item) => !item.pending).length === {count}")
     masks = [page.mask(each) for each in page.state("annotations.map((item) => item.id)")]
     return [next((at for at, spot in enumerate(COINS) if iou(mask, disc(*spot)) > 0.8), -1) for mask in masks]
 
@@ -71,8 +79,46 @@ def test_each_click_is_an_object_and_all_are_kept_and_undone_together(photo: Ann
     assert photo.state("draft.now") is None
     photo.press("Control+z")
     photo.press("Enter")
-    assert sorted(kept_coins(photo)) == [0, 1, 2, 3]
+    assert sorted(kept_coins(photo, 4)) == [0, 1, 2, 3]
     photo.press("Control+z")
     photo.until("annotations.length === 0")
     photo.press("Control+Shift+z")
     photo.until("annotations.length === 4")
+    photo.press("Escape")
+    assert not photo.state("many")
+
+
+def test_boxes_of_a_file_become_masks_under_the_labels_of_their_classes(photo: Annotator) -> None:
+    lines = ["image,x0,y0,x1,y1,class"]
+    for at, (x, y) in enumerate(COINS[:4]):
+        lines.append(f"{photo.state('image.name')},{x - 32},{y - 32},{x + 32},{y + 32},{'dime' if at else 'penny'}")
+    upload = {"name": "boxes.csv", "mimeType": "text/csv", "buffer": "\n".join(lines).encode()}
+    photo.page.set_input_files('#annotator input[aria-label="Image files"]', upload)  # type: ignore[arg-type]
+    photo.until("review?.state === 'done'")
+    assert photo.state("review.proposals.map((item) => item.category)") == ["penny", "dime", "dime", "dime"]
+    photo.page.mouse.move(*photo.at(*COINS[3]))
+    photo.press("x", "Enter")
+    assert kept_coins(photo, 3) == [0, 1, 2]
+    labels = {each["id"]: each["name"] for each in photo.state("labels")}
+    assert [labels[each] for each in photo.state("annotations.map((item) => item.label_id)")] == [
+        "penny",
+        "dime",
+        "dime",
+    ]
+
+
+def test_all_that_is_like_a_kept_object_is_found_here_and_in_the_next_image(photo: Annotator) -> None:
+    photo.upload((f"{next_name('coins')}.jpg", coins()))
+    photo.press("a")
+    photo.click(*COINS[0])
+    photo.press("Enter")
+    kept_coins(photo, 1)
+    photo.press(".", "k")
+    photo.until("review?.state === 'done'")
+    assert photo.page.get_by_label("Similar ≥").input_value() == "0.5"
+    photo.press("Enter")
+    assert sorted(kept_coins(photo, len(COINS))) == list(range(len(COINS)))
+    photo.press("Shift+K")
+    photo.until("review?.state === 'done'")
+    photo.press("Enter")
+    assert sorted(kept_coins(photo, len(COINS))) == list(range(len(COINS)))
