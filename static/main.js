@@ -46,6 +46,7 @@ import { createPrompting } from "./work/prompting.js";
 import { createReview } from "./work/review.js";
 import { createSession } from "./work/session.js";
 import { createSimilar } from "./work/similar.js";
+import { createSuggestion } from "./work/suggestion.js";
 import { createTools } from "./work/tools.js";
 
 /** @import { State, Store, ViewSettings } from "./data/types.d.ts" */
@@ -138,6 +139,7 @@ function build(root) {
     similar: createSimilar({ store, review, session, toast }),
     session,
     labels,
+    suggestion: createSuggestion({ store, api }),
     tools,
     detail,
     openHelp,

@@ -35,6 +35,7 @@ export function initialState() {
     history: { revision: 0, undo: null, redo: null },
     labels: [],
     labelId: null,
+    suggestion: null,
     selection: [],
     hidden: new Set(),
     ...NO_PROGRESS,

@@ -266,6 +266,8 @@ export type State = {
   history: History;
   labels: Label[];
   labelId: number | null;
+  /** The label suggested for the object in hand. */
+  suggestion: number | null;
   selection: string[];
   hidden: Set<string>;
   draft: Draft;

@@ -31,6 +31,13 @@ export function createCandidateBar({ store, prompting, commands, focusCanvas }) 
     after(() => commands.drop()),
     { words: "Drop", class: "plain" },
   );
+  const name = el("span", { class: "clip" });
+  const suggested = el(
+    "button",
+    { type: "button", class: "suggestion", title: "Take the suggested label (Y)", onclick: after(() => commands.takeLabel()) },
+    name,
+    el("kbd", {}, "Y"),
+  );
   const bar = el(
     "div",
     { class: "candidate-bar", hidden: true, role: "toolbar", "aria-label": "Object in progress" },
@@ -38,8 +45,14 @@ export function createCandidateBar({ store, prompting, commands, focusCanvas }) 
     chips.element,
     keep,
     drop,
+    suggested,
   );
 
+  store.watch(["suggestion", "labels", "labelId"], ({ suggestion, labels, labelId }) => {
+    const label = labels.find((one) => one.id === suggestion && one.id !== labelId);
+    suggested.hidden = !label;
+    name.textContent = label ? `${label.name}?` : "";
+  });
   store.watch(["draft", "others"], (state) => {
     const step = state.draft.now;
     const count = draftsOf(state).length;

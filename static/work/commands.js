@@ -12,6 +12,7 @@ import { canRedo } from "../data/progress.js";
 /** @import { Reviewing } from "./review.js" */
 /** @import { Session } from "./session.js" */
 /** @import { Similar } from "./similar.js" */
+/** @import { Suggestion } from "./suggestion.js" */
 /** @import { Tools } from "./tools.js" */
 
 /** @typedef {Record<Command, (event?: Event) => unknown>} Commands */
@@ -20,7 +21,7 @@ const ZOOM_STEP = 1.4;
 
 /**
  * @param {{store: Store, viewport: Viewport, prompting: Prompting, objects: Objects, review: Reviewing, similar: Similar, session: Session,
- *   labels: Labels, tools: Tools, detail: Detail, openHelp: () => void, focusNewLabel: () => void}} parts
+ *   labels: Labels, suggestion: Suggestion, tools: Tools, detail: Detail, openHelp: () => void, focusNewLabel: () => void}} parts
  */
 export function createCommands({
   store,
@@ -31,6 +32,7 @@ export function createCommands({
   similar,
   session,
   labels,
+  suggestion,
   tools,
   detail,
   openHelp,
@@ -124,6 +126,7 @@ export function createCommands({
     negativeHere: (event) => tools.pointAtCursor(0, timeOf(event)),
     cornerHere: (event) => tools.cornerAtCursor(timeOf(event)),
     newLabel: focusNewLabel,
+    takeLabel: () => suggestion.take(),
     help: openHelp,
   };
 

@@ -40,6 +40,7 @@ const COMMON = {
   negativeHere: ["Shift+P"],
   cornerHere: ["R"],
   newLabel: ["L"],
+  takeLabel: ["Y"],
   help: ["?"],
 };
 
@@ -111,6 +112,7 @@ export const SHEET = [
       ["onlyThis", "show only the selected"],
       ["hideAll", "hide or show all objects"],
       ["newLabel", "new label"],
+      ["takeLabel", "take the suggested label"],
     ],
   ],
   [

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's 
 
 COINS = [(60, 70), (160, 60), (265, 75), (370, 65), (90, 200), (210, 210), (340, 205)]
 RADIUS = 30
+TILES = [(150, 135), (290, 140)]
 DRAWN_AT = """(spots) => {
   const canvas = document.querySelector('#annotator canvas.overlay');
   const { left, top } = canvas.getBoundingClientRect();
@@ -24,11 +25,13 @@ DRAWN_AT = """(spots) => {
 
 
 def coins() -> bytes:
-    """A photo of bright discs on a dark table."""
+    """A photo of bright coins and two blue tiles on a dark table."""
     image = Image.new("RGB", (440, 290), (40, 44, next(tints) % 60))
     draw = ImageDraw.Draw(image)
     for x, y in COINS:
         draw.ellipse((x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS), (214, 176, 92), outline=(120, 90, 40), width=3)
+    for x, y in TILES:
+        draw.rectangle((x - 22, y - 16, x + 22, y + 16), (60, 120, 230), outline=(20, 40, 120), width=3)
     out = io.BytesIO()
     image.save(out, "JPEG", quality=95)
     return out.getvalue()
@@ -122,3 +125,20 @@ def test_all_that_is_like_a_kept_object_is_found_here_and_in_the_next_image(phot
     photo.until("review?.state === 'done'")
     photo.press("Enter")
     assert sorted(kept_coins(photo, len(COINS))) == list(range(len(COINS)))
+
+
+def test_a_label_is_suggested_by_kept_objects_and_taken_with_a_key(photo: Annotator) -> None:
+    for name, spot in ((next_name("coin"), COINS[0]), (next_name("tile"), TILES[0])):
+        photo.page.fill('#annotator [aria-label="New label"]', name)
+        photo.page.keyboard.press("Enter")
+        photo.click(*spot)
+        photo.press("Enter")
+    coin, tile = photo.state("labels.slice(-2).map((label) => label.id)")
+    photo.click(*COINS[1])
+    photo.page.wait_for_selector('#annotator .suggestion:has-text("coin")')
+    assert photo.state("labelId") == tile
+    photo.press("y")
+    assert photo.page.locator("#annotator .suggestion").is_hidden()
+    photo.press("Enter")
+    kept_coins(photo, 3)
+    assert photo.state("annotations.map((item) => item.label_id)") == [coin, tile, coin]

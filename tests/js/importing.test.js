@@ -38,7 +38,7 @@ test("boxes without masks wait for review, and the first of their images is open
     { addBoxes: (id, boxes) => given.push([id, boxes.length]) > 0 },
   );
   assert.deepEqual(given, [["b", 2], ["a", 1]]);
-  assert.deepEqual(said, ["3 boxes on 2 images: their masks wait for review when an image is opened."]);
+  assert.deepEqual(said, ["3 boxes on 2 images to review. Masks come when an image is opened."]);
   assert.deepEqual(opened, ["b"]);
 });
 
