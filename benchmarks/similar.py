@@ -28,8 +28,7 @@ from annotator.sam.predictor import Predictor
 from annotator.sam.similar import SimilarRun, learn
 from annotator.settings import Settings
 from annotator.types import RLE, Proposal
-from annotator.workspace.similar import views_of
-from annotator.workspace.views import crop
+from annotator.workspace.views import crop, views_of
 from benchmarks import machine
 from benchmarks.kinds import kinds_of
 

@@ -1,175 +1,65 @@
-/** Puts the page together: builds the elements, makes the parts, and introduces them to each other. */
+/** Puts the page together: the canvas with its panels, and around them the projects, the queue of images and the files. */
 
-import { createPhoto } from "./canvas/photo.js";
-import { onNewPixelRatio } from "./canvas/pixelratio.js";
-import { createRenderer } from "./canvas/render.js";
-import { createViewport } from "./canvas/viewport.js";
-import { createApi } from "./data/api.js";
-import { createDrafts } from "./data/drafts.js";
-import { createOutbox } from "./data/outbox.js";
-import { createParking } from "./data/parking.js";
-import { createReviews } from "./data/reviews.js";
-import { VIEW, initialState } from "./data/state.js";
-import { openStorage, recall, remember } from "./data/storage.js";
-import { createStore } from "./data/store.js";
-import { createAsk } from "./panels/ask.js";
-import { createCandidateBar } from "./panels/candidates.js";
+import { openStorage } from "./data/storage.js";
 import { el } from "./panels/dom.js";
 import { createExportPanel } from "./panels/export.js";
 import { createFolderPanel } from "./panels/folder.js";
 import { createHeader } from "./panels/header.js";
-import { createHelp } from "./panels/help.js";
-import { createLabelPanel } from "./panels/labels.js";
+import { createEmptyState } from "./panels/notices.js";
 import { createOffer } from "./panels/offer.js";
-import { createEmptyState, createNotices, createStatusBar } from "./panels/notices.js";
-import { createManyPanel } from "./panels/many.js";
-import { createObjectPanel } from "./panels/objects.js";
-import { createRail } from "./panels/rail.js";
-import { createReviewPanel } from "./panels/review.js";
 import { createStrip } from "./panels/strip.js";
-import { createToasts } from "./panels/toasts.js";
 import { listenToFiles } from "./panels/uploads.js";
+import { createUses } from "./panels/uses.js";
 import { createViewPanel } from "./panels/view.js";
 import { createBin } from "./work/bin.js";
-import { createCommands } from "./work/commands.js";
-import { createDetail } from "./work/detail.js";
 import { createExport } from "./work/export.js";
-import { createImporting } from "./work/importing.js";
-import { createIntake } from "./work/intake.js";
-import { listenToKeys } from "./work/keys.js";
-import { createLabels } from "./work/labels.js";
-import { createMerging } from "./work/merging.js";
 import { createModels } from "./work/models.js";
-import { createObjects } from "./work/objects.js";
 import { createProjects } from "./work/projects.js";
-import { createPrompting } from "./work/prompting.js";
-import { createReview } from "./work/review.js";
-import { createSession } from "./work/session.js";
-import { createSimilar } from "./work/similar.js";
-import { createSuggestion } from "./work/suggestion.js";
-import { createTools } from "./work/tools.js";
+import { createWorkbench } from "./workbench.js";
 
-/** @import { State, Store, ViewSettings } from "./data/types.d.ts" */
-/** @import { Viewport } from "./canvas/viewport.js" */
-
-/** The parts that belong to a mounted page. @typedef {{store: Store, viewport: Viewport, box: HTMLElement}} Page */
+/** @import { Workbench } from "./workbench.js" */
 
 const API = new URL("../api/v1", import.meta.url).pathname;
-const PREFERENCES = "annotator.view";
-const NARROW = 720;
-/** Where there is room, a fitted image stays clear of the tool rail and the candidate bar. */
-const WIDE_INSETS = { left: 64, top: 14, right: 14, bottom: 66 };
-const NARROW_INSETS = { left: 6, top: 62, right: 6, bottom: 60 };
 
-/** @type {WeakMap<HTMLElement, Page>} */
+/** @type {WeakMap<HTMLElement, Workbench>} */
 const mounted = new WeakMap();
 
 /**
  * Turns an empty element into the annotator. A second call for the same element changes nothing.
  * @param {HTMLElement} root
- * @returns {Page}
+ * @returns {Workbench}
  */
 export function mount(root) {
-  const page = mounted.get(root) ?? build(root);
-  mounted.set(root, page);
-  return page;
+  const workbench = mounted.get(root) ?? build(root);
+  mounted.set(root, workbench);
+  return workbench;
 }
 
-/** @param {HTMLElement} root @returns {Page} */
+/** @param {HTMLElement} root @returns {Workbench} */
 function build(root) {
   const storage = openStorage("localStorage");
-  const store = createStore({ ...initialState(), view: { ...VIEW, ...recall(storage, PREFERENCES, {}) } });
-
-  const photoCanvas = el("canvas", { class: "photo" });
-  const overlayCanvas = el("canvas", { class: "overlay" });
-  const toastPlace = el("div", { class: "toasts" });
-  const box = el(
-    "div",
-    { class: "canvas-box", tabindex: "0", role: "application", "aria-label": "Image canvas. Press ? for the keys." },
-    photoCanvas,
-    overlayCanvas,
-  );
-  const focusCanvas = () => box.focus({ preventScroll: true });
-  const setView = (/** @type {Partial<ViewSettings>} */ fields) => store.set({ view: { ...store.get().view, ...fields } });
-
-  // What a person does, on top of the canvas and the data
-  const toast = createToasts(toastPlace, focusCanvas);
-  const ask = createAsk(root);
-  const viewport = createViewport(() => {
-    renderer.invalidate();
-    detail.moved();
-    statusBar.setZoom(viewport.transform.scale);
+  const workbench = createWorkbench(root, {
+    fetch: fetch.bind(window),
+    base: API,
+    storage,
+    tabStorage: openStorage("sessionStorage"),
+    keysOf: document,
+    belowKeys: [createUses()],
   });
-  const statusBar = createStatusBar({ store });
-  const photo = createPhoto(() => renderer.invalidate());
-  const api = createApi({ fetch: fetch.bind(window), base: API, onConnection: (online) => session.connection(online) });
-  const outbox = createOutbox({ send: api.send, storage, onCount: (unsent) => store.set({ unsent }) });
-  const tabStorage = openStorage("sessionStorage");
-  const parking = createParking({ store, drafts: createDrafts(tabStorage), reviews: createReviews(tabStorage) });
-  const labels = createLabels({ store, api, toast });
-  const prompting = createPrompting({ store, api, parking, toast });
-  const objects = createObjects({ store, api, outbox, labels, toast, prompting });
-  const review = createReview({ store, api, outbox, parking, objects, toast, labels });
-  const session = createSession({ store, api, outbox, labels, parking, objects, photo, toast, storage });
+  const { store, api, toast, ask, objects, session, intake, commands, setView, focusCanvas, stage, side, status } = workbench;
   const projects = createProjects({ store, api, session, objects, toast });
   const bin = createBin({ store, api, session, toast, ask });
-  const merging = createMerging({ store, api, labels, objects, toast, ask });
-  const renderer = createRenderer({ photoCanvas, overlayCanvas, photo, viewport, store, onPainted: prompting.painted });
-  const tools = createTools({ box, viewport, store, prompting, objects, review, toast });
-  const detail = createDetail({ store, viewport, toast });
   const models = createModels({ store, api, toast, prepareAgain: session.prepareAgain });
-  const importing = createImporting({ store, api, labels, objects, review, session, toast });
-  const intake = createIntake({ store, api, importing, session, toast });
   const download = (/** @type {string} */ path, /** @type {string} */ name) =>
     el("a", { href: API + path, download: name }).click();
-
-  // What is around the canvas
-  const openHelp = createHelp(root, { store, setView, closed: focusCanvas });
-  const pick = listenToFiles(root, {
+  const pick = listenToFiles(root, document, {
     files: (files) => void intake.take(files).then(focusCanvas),
     folder: (files) => void intake.takeFolder(files).then(focusCanvas),
   });
   const pickFiles = () => pick.files();
-  const commands = createCommands({
-    store,
-    viewport,
-    prompting,
-    objects,
-    review,
-    similar: createSimilar({ store, review, session, toast }),
-    session,
-    labels,
-    suggestion: createSuggestion({ store, api }),
-    tools,
-    detail,
-    openHelp,
-    focusNewLabel: () => labelPanel.focus(),
-  });
-  const { run } = commands;
-  const choose = (/** @type {number} */ id) => {
-    store.set({ labelId: id });
-    if (!store.get().draft.now) void objects.relabel(id);
-    focusCanvas();
-  };
-  const labelPanel = createLabelPanel({ store, labels, merging, choose, focusCanvas });
-  const stage = el(
-    "div",
-    { class: "stage" },
-    box,
-    createRail({ store, commands: run, focusCanvas }),
-    createCandidateBar({ store, prompting, commands: run, focusCanvas }),
+  stage.append(
     createEmptyState({ store, intake, pickFiles, focusCanvas }),
-    ...createNotices({ store }),
     createOffer({ store, models, storage, focusCanvas }),
-    toastPlace,
-  );
-  const side = el(
-    "aside",
-    { class: "side" },
-    createReviewPanel({ store, review, commands: run, focusCanvas }),
-    createManyPanel({ store, commands: run, focusCanvas }),
-    labelPanel.element,
-    createObjectPanel({ store, objects, setView, commands: run, focusCanvas }),
   );
   root.prepend(
     createHeader({
@@ -178,7 +68,7 @@ function build(root) {
       projects,
       exportPanel: createExportPanel({ work: createExport({ store, api, objects, toast, download }), focusCanvas }),
       models,
-      commands: run,
+      commands,
       pickFiles,
       pickFolder: pick.folder,
       pickObjects: () => pick.files(".json,.zip,.csv"),
@@ -189,49 +79,8 @@ function build(root) {
     stage,
     side,
     createStrip({ store, session, intake, bin, pickFiles, focusCanvas }),
-    statusBar.element,
+    status,
   );
-
-  listenToKeys(box, {
-    keymap: () => store.get().view.keymap,
-    run: commands.key,
-    label: commands.labelKey,
-    arrow: tools.moveCursor,
-  });
-  const resize = () => {
-    const size = { width: box.clientWidth, height: box.clientHeight };
-    viewport.setScreen(size, size.width < NARROW ? NARROW_INSETS : WIDE_INSETS);
-    renderer.resize(size);
-  };
-  new ResizeObserver(resize).observe(box);
-  onNewPixelRatio(resize);
-  fitEachImage(store, viewport);
-  store.watch(["view"], ({ view }) => {
-    root.dataset.theme = view.theme;
-    remember(storage, PREFERENCES, JSON.stringify(view));
-  });
-  store.watch(["tool", "review", "image"], ({ tool, review: reviewing, image }) => {
-    box.dataset.tool = reviewing ? "review" : image ? tool : "none";
-  });
-  // After the mouse, Enter and the arrows are for the canvas again, not for the button that was clicked.
-  root.addEventListener("click", (event) => {
-    const button = /** @type {Element} */ (event.target).closest("button");
-    const stays = button?.closest(".popover, dialog, [aria-expanded]");
-    if (event.detail > 0 && button && button === document.activeElement && !stays) focusCanvas();
-  });
-  window.addEventListener("pagehide", parking.save);
-  window.addEventListener("beforeunload", (event) => outbox.atRisk() && event.preventDefault());
   void session.boot().then(focusCanvas);
-  return { store, viewport, box };
-}
-
-/** Fits an image to the screen when it is opened, and not again while its facts change. @param {Store} store @param {Viewport} viewport */
-function fitEachImage(store, viewport) {
-  /** @type {string | null} */
-  let fitted = null;
-  store.watch(["image"], ({ image }) => {
-    if (!image || image.id === fitted) return;
-    fitted = image.id;
-    viewport.setImage(image);
-  });
+  return workbench;
 }

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 
 from annotator.masks import rle as rles
 from annotator.sam import zoo
-from annotator.sam.candidates import find_best, find_candidates
+from annotator.sam.candidates import Question, choose_candidates, decode_together, find_best, find_candidates
 from annotator.sam.cleaning import clean
 from annotator.sam.postprocess import fetch_from_device, fetch_masks, masks_to_rle, stability
-from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
+from annotator.sam.predictor import MAX_IMAGES, ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.threads import one_thread
 from annotator.types import Point, Prompt
 
@@ -87,3 +87,24 @@ def test_the_one_copy_from_a_device_brings_the_same_masks(capacity: int) -> None
 def test_an_empty_and_a_full_mask_survive_the_copy(level: float) -> None:
     masks, _ = fetch_from_device(torch.full((2, 8, 8), level), 20, 30, (), 50)
     assert [mask.counts.tolist() for mask in masks] == [[600] if level < 0 else [0, 600]] * 2
+
+
+def test_questions_on_several_images_decoded_together_are_answered_as_each_alone(
+    predictor: Predictor, embedding: ImageEmbedding, cat: np.ndarray
+) -> None:
+    (turned,) = predictor.encode([np.ascontiguousarray(cat.transpose(1, 0, 2))])
+    before = find_candidates(predictor, embedding, CLICK).logits[0]
+    questions = [
+        *(Question(each, CLICK) for each in (embedding, turned)),
+        *(Question(embedding, prompt) for prompt in (TWO, BOX)),
+        Question(turned, TWO),
+        Question(embedding, TWO, before),
+        Question(embedding, BOX, before.numpy()),
+        *[Question(turned, CLICK)] * MAX_IMAGES,
+    ]
+    for question, decoded in zip(questions, decode_together(predictor, questions), strict=True):
+        together = choose_candidates(predictor, question, decoded).masks
+        alone = find_candidates(predictor, question.embedding, question.prompt, question.mask_input).masks
+        for a, b in zip(together, alone, strict=True):
+            assert rles.iou(a.mask, b.mask) > 0.999
+            assert a.score == pytest.approx(b.score, abs=1e-4)

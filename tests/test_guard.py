@@ -37,9 +37,10 @@ def client(app: Any) -> Iterator[TestClient]:
 
 GRADIO_ROUTES = [
     ("POST", "/gradio_api/upload"),
-    ("POST", "/gradio_api/queue/join"),
+    ("POST", "/gradio_api/component_server"),
+    ("POST", "/gradio_api/stream/1"),
     ("POST", "/gradio_api/run/predict"),
-    ("POST", "/gradio_api/call/predict"),
+    ("POST", "/gradio_api/reset"),
     ("POST", "/process_recording"),
     ("GET", "/gradio_api/file=/etc/passwd"),
     ("GET", "/gradio_api/file=http://127.0.0.1/"),
@@ -79,6 +80,8 @@ def test_the_description_of_the_routes_loads_nothing_from_elsewhere(client: Test
 )
 def test_only_our_own_page_may_change_anything(client: TestClient, origin: str, status: int) -> None:
     assert client.post("/api/v1/projects", json={"name": "mine"}, headers={"Origin": origin}).status_code == status
+    refused = client.post("/gradio_api/queue/join", json={}, headers={"Origin": origin}).status_code == 403
+    assert refused == (status == 403)
 
 
 def chunks(count: int) -> AsyncIterator[bytes]:

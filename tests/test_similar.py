@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+import annotator
+from annotator.errors import InvalidMask, InvalidPrompt
 from annotator.masks import rle as rles
 from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.sam.similar import SimilarRun, describe, learn
@@ -87,3 +89,14 @@ def test_alike_objects_have_alike_descriptions(embedding: ImageEmbedding) -> Non
     red, other_red, blue = (describe(embedding, disc(*each)) for each in (COINS[0], COINS[6], (130, 130)))
     assert np.linalg.norm(red) == pytest.approx(1)
     assert 1 - red @ other_red < 0.5 * (1 - red @ blue)
+
+
+def test_programs_ask_an_image_for_all_that_is_like_a_mask(predictor: Predictor, table: np.ndarray) -> None:
+    image = annotator.Model(predictor, max_pixels=10**6).encode(table)
+    found = image.similar(rles.decode(disc(*COINS[0])))
+    sure = [each for each in found if (each.similarity or 0) >= 0.5]
+    assert len(sure) == len(COINS) - 1
+    with pytest.raises(InvalidPrompt, match="at least one mask"):
+        image.similar()
+    with pytest.raises(InvalidMask, match="no pixel"):
+        image.similar(np.zeros((HEIGHT, WIDTH), np.bool_))

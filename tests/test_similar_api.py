@@ -14,9 +14,9 @@ from PIL import Image
 from annotator.settings import Settings
 from annotator.storage.store import Store
 from annotator.web.server import create_app
-from annotator.workspace.similar import MAX_EXAMPLES, views_of
+from annotator.workspace.similar import MAX_EXAMPLES
 from annotator.workspace.suggestions import choose
-from annotator.workspace.views import View, split
+from annotator.workspace.views import View, split, views_of
 from annotator.workspace.workspace import Workspace
 from tests.fake_segmenter import FakeSegmenter
 

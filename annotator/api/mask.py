@@ -21,7 +21,8 @@ class Mask:
     """The mask of one object. It keeps the pixels of its image alive, for the picture.
 
     `runs` are its run lengths as the program keeps them, `score` is the model's own estimate of its IoU with the
-    object, 0 to 1. `stability` is 0 to 1: how little the mask changes with the threshold.
+    object, 0 to 1. `stability` is 0 to 1: how little the mask changes with the threshold. `similarity` is 0 to 1,
+    and None unless `Image.similar` found the mask.
 
     >>> import annotator
     >>> image = annotator.load("nano").encode("assets/samples/skimage_coffee.jpg")
@@ -36,6 +37,7 @@ class Mask:
     score: float
     stability: float
     pixels: UInt8Array
+    similarity: float | None = None
 
     @property
     def array(self) -> BoolArray:

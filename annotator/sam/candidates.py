@@ -12,7 +12,7 @@ from torch import Tensor
 from annotator.sam import zoo
 from annotator.sam.cleaning import clean
 from annotator.sam.postprocess import fetch_masks, stability
-from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
+from annotator.sam.predictor import MAX_IMAGES, ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.stopwatch import Stopwatch
 from annotator.sam.threads import one_thread
 from annotator.types import Candidate, FloatArray, Prompt
@@ -37,7 +37,24 @@ class Candidates:
     postprocess_ms: float
 
 
-@one_thread()
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A prompt on an encoded image; `mask_input` [4s, 4s] are the logits of an answer to refine."""
+
+    embedding: ImageEmbedding
+    prompt: Prompt
+    mask_input: FloatArray | Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The decoder's four answers to a question, on the device: logits [4, 4s, 4s], scores [4]; and the time so far."""
+
+    logits: Tensor
+    scores: Tensor
+    watch: Stopwatch
+
+
 def find_candidates(
     predictor: Predictor,
     embedding: ImageEmbedding,
@@ -45,19 +62,64 @@ def find_candidates(
     mask_input: FloatArray | Tensor | None = None,
     keep: int = 3,
 ) -> Candidates:
-    """The best `keep` answers to a prompt, at most 3; `mask_input` [4s, 4s] are the logits of an answer to refine.
+    """The best `keep` answers to a prompt, at most 3; `mask_input` [4s, 4s] are the logits of an answer to refine."""
+    question = Question(embedding, prompt, mask_input)
+    (decoded,) = decode_together(predictor, [question])
+    return choose_candidates(predictor, question, decoded, keep)
+
+
+def decode_together(predictor: Predictor, questions: Sequence[Question]) -> list[Decoded]:
+    """Decode questions on any images, as many as possible at once: those of equally many points.
+
+    Alone, a question is decoded on one thread. Together they use all of them.
+    """
+    if len(questions) == 1:
+        with one_thread():
+            return _decode(predictor, questions)
+    groups: defaultdict[int, list[int]] = defaultdict(list)
+    for index, question in enumerate(questions):
+        groups[_tokens(question.prompt)].append(index)
+    found: dict[int, Decoded] = {}
+    for indices in groups.values():
+        for first in range(0, len(indices), MAX_IMAGES):
+            batch = indices[first : first + MAX_IMAGES]
+            found.update(zip(batch, _decode(predictor, [questions[each] for each in batch]), strict=True))
+    return [found[index] for index in range(len(questions))]
+
+
+def _decode(predictor: Predictor, questions: Sequence[Question]) -> list[Decoded]:
+    """Answer at most MAX_IMAGES questions of equally many points in one call of the decoder."""
+    watches = [Stopwatch(predictor.device) for _ in questions]
+    if len(questions) == 1:
+        (only,) = questions
+        embeddings, prompts = [only.embedding], PromptBatch.single(only.prompt, only.mask_input)
+    else:
+        embeddings = list({id(each.embedding): each.embedding for each in questions}.values())
+        places = {id(each): place for place, each in enumerate(embeddings)}
+        prompts = PromptBatch.stack(
+            [each.prompt for each in questions],
+            [places[id(each.embedding)] for each in questions],
+            [each.mask_input for each in questions],
+        )
+    answer = predictor.decode(embeddings, prompts)
+    for watch in watches:
+        watch.lap()
+    return [Decoded(*each) for each in zip(answer.logits, answer.scores, watches, strict=True)]
+
+
+@one_thread()
+def choose_candidates(predictor: Predictor, question: Question, decoded: Decoded, keep: int = 3) -> Candidates:
+    """The best `keep` of the decoder's answers, at most 3, as full-resolution masks.
 
     A single click is ambiguous, it may mean a part, an object or a group: the three multi-mask answers, best score
     first. With more said, the single-mask answer leads, as official SAM 2 recommends, and the best multi-mask answers
     are the alternatives. Masks are cleaned as the model's `speck_share` says; the logits are as the decoder gave them.
     """
-    watch = Stopwatch(predictor.device)
-    answer = predictor.decode([embedding], PromptBatch.single(prompt, mask_input))
-    ambiguous = _is_ambiguous(prompt) and mask_input is None
-    order = _recommended(answer.scores[0], ambiguous)[:keep]
-    logits = answer.logits[0].index_select(0, order)
-    numbers = torch.stack((answer.scores[0].index_select(0, order).clamp(0, 1), stability(logits)))
-    watch.lap()
+    prompt, embedding, watch = question.prompt, question.embedding, decoded.watch
+    ambiguous = _is_ambiguous(prompt) and question.mask_input is None
+    order = _recommended(decoded.scores, ambiguous)[:keep]
+    logits = decoded.logits.index_select(0, order)
+    numbers = torch.stack((decoded.scores.index_select(0, order).clamp(0, 1), stability(logits)))
     shown = _cleaned(logits, predictor, embedding, [prompt] * len(logits))
     masks, (scores,) = fetch_masks(shown, embedding.height, embedding.width, numbers)
     watch.lap()
@@ -74,7 +136,7 @@ def find_best(
     """
     groups: defaultdict[int, list[int]] = defaultdict(list)
     for index, prompt in enumerate(prompts):
-        groups[len(prompt.points) + 2 * (prompt.box is not None)].append(index)
+        groups[_tokens(prompt)].append(index)
     size = CPU_CHUNK if predictor.device.type == "cpu" else OFFICIAL_CHUNK
     for indices in groups.values():
         for first in range(0, len(indices), size):
@@ -97,6 +159,11 @@ def _cleaned(logits: Tensor, predictor: Predictor, embedding: ImageEmbedding, pr
     """Logits [K, s, s] of the answers to K prompts without specks, for models that need it."""
     share = zoo.spec_of(predictor.model).speck_share
     return clean(logits, share, prompts, embedding.height, embedding.width) if share else logits
+
+
+def _tokens(prompt: Prompt) -> int:
+    """The points of a prompt as the decoder sees it: a box counts as two."""
+    return len(prompt.points) + 2 * (prompt.box is not None)
 
 
 def _is_ambiguous(prompt: Prompt) -> bool:

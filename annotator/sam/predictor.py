@@ -80,14 +80,29 @@ class PromptBatch:
         return replace(cls.stack([prompt]), mask_input=mask_input[None, None], has_mask=np.ones(1, np.bool_))
 
     @classmethod
-    def stack(cls, prompts: Sequence[Prompt]) -> PromptBatch:
-        """Prompts of equally many points on the first image; a box counts as two points."""
+    def stack(
+        cls,
+        prompts: Sequence[Prompt],
+        images: Sequence[int] | None = None,
+        mask_inputs: Sequence[FloatArray | Tensor | None] = (),
+    ) -> PromptBatch:
+        """Prompts of equally many points; a box counts as two.
+
+        `images` says which image each one is on, by default the first. `mask_inputs` are logits [4s, 4s] to refine.
+        """
         table = np.array([_tokens(prompt) for prompt in prompts], dtype=np.float32)
-        return cls(
+        batch = cls(
             coords=np.ascontiguousarray(table[..., :2]),
             labels=table[..., 2].astype(np.int64),
-            image_index=np.zeros(len(prompts), np.int64),
+            image_index=np.zeros(len(prompts), np.int64) if images is None else np.array(images, np.int64),
         )
+        given = [torch.as_tensor(each) for each in mask_inputs if each is not None]
+        if not given:
+            return batch
+        tensors = iter(given)
+        has_mask = np.array([each is not None for each in mask_inputs])
+        masks = torch.stack([next(tensors) if has else torch.zeros_like(given[0]) for has in has_mask])
+        return replace(batch, mask_input=masks[:, None], has_mask=has_mask)
 
     @classmethod
     def points(cls, xy: FloatArray) -> PromptBatch:

@@ -86,6 +86,7 @@ class Engine:
         self._latest: dict[str, _Task[Any]] = {}
         self._waiting = dict.fromkeys(Priority, 0)  # tasks whose future is pending
         self._prompt_seconds = 0.0  # a moving average of what one prompt takes
+        self._unaccounted = 0.0  # seconds spent on prompts since the last one ended
         self._wake = threading.Condition()
         self._closed = False
         self._threads = [threading.Thread(target=self._run, name="engine", daemon=True) for _ in range(threads)]
@@ -152,13 +153,19 @@ class Engine:
             started = time.perf_counter()
             more = task.run()
             if task.priority <= Priority.HOVER:
-                took = time.perf_counter() - started
-                self._prompt_seconds += (took - self._prompt_seconds) / 8 if self._prompt_seconds else took
+                self._account(time.perf_counter() - started, ended=not more)
             if more and task.awaited is not None:
                 self._step_aside(task, task.awaited)
             elif more:
                 with self._wake:
                     self._push(task)
+
+    def _account(self, seconds: float, ended: bool) -> None:
+        """Prompts are worked on in turns, some of them together: what counts is the time from end to end."""
+        self._unaccounted += seconds
+        if ended:
+            took, self._unaccounted = self._unaccounted, 0.0
+            self._prompt_seconds += (took - self._prompt_seconds) / 32 if self._prompt_seconds else took
 
     def _push(self, task: _Task[Any]) -> None:
         """Put the task in the queue, behind those of its priority. Call it with the lock held."""

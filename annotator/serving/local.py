@@ -16,7 +16,7 @@ from cachetools import LRUCache
 from torch import Tensor
 
 from annotator.errors import AnnotatorError, Busy
-from annotator.sam.candidates import find_best, find_candidates
+from annotator.sam.candidates import Question, choose_candidates, find_best
 from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.sam.preprocess import mask_to_logits
 from annotator.sam.similar import describe
@@ -36,6 +36,7 @@ from annotator.serving.segmenter import (
     SimilarOptions,
     Timing,
 )
+from annotator.serving.together import Together
 from annotator.settings import Settings
 from annotator.types import RLE, BoolArray, Candidate, FloatArray, Prompt
 
@@ -51,6 +52,7 @@ class LocalSegmenter:
     def __init__(self, settings: Settings) -> None:
         self.models = ModelHost(settings)
         self.engine = Engine(settings.max_queue)
+        self._together = Together(self.engine)
         self._reader = PixelReader(settings.max_queue)
         memory = [MemoryTier(settings.embedding_host_bytes, torch.device("cpu"))]
         if self.models.device.type != "cpu":
@@ -149,21 +151,27 @@ class LocalSegmenter:
         """Answer the prompts of one object; see `Segmenter.prompt`."""
         queued = time.perf_counter()
         priority = Priority.CLICK if hover is None else Priority.HOVER
+        asked: list[Future[Answer]] = []
 
         def work() -> Chunks[Answer]:
             predictor = self.models.predictor
-            started = time.perf_counter()
             embedding, encode_ms = yield from self._embedding(predictor, image, priority)
             mask_input = self._mask_input(predictor, image, refine, start)
-            found = find_candidates(predictor, embedding, prompt, mask_input)
+            question = Question(embedding, prompt, mask_input)
+            answer = self._together.ask(priority, predictor, question, lambda: not any(each.done() for each in asked))
+            yield answer
+            began, decoded = answer.result()
+            found = choose_candidates(predictor, question, decoded)
             token = uuid.uuid4().hex
             self._answers.remember(token, image.key, found.logits, hover)
             self._capture_later(predictor)
             total = (time.perf_counter() - queued) * 1e3
-            timing = Timing((started - queued) * 1e3, encode_ms, found.decode_ms, found.postprocess_ms, total)
+            waited = (began - queued) * 1e3 - (encode_ms or 0)
+            timing = Timing(waited, encode_ms, found.decode_ms, found.postprocess_ms, total)
             return Answer(token, found.masks, timing, refined=mask_input is not None)
 
-        return self.engine.submit(priority, work(), f"hover:{hover}" if hover else None)
+        asked.append(self.engine.submit(priority, work(), f"hover:{hover}" if hover else None))
+        return asked[0]
 
     def _mask_input(
         self, predictor: Predictor, image: ImageSource, refine: Refinement | None, start: BoolArray | None

@@ -26,6 +26,8 @@ _MAX_JSON_BYTES = 64 * MIB
 _OURS = re.compile(r"/(api|page|docs)(/.*)?|/openapi\.json")
 _GRADIO = re.compile(r"/(|config|theme\.css|manifest\.json|favicon\.ico|(assets|static|svelte)/.*)")
 """What the page loads of Gradio. Its other routes take files, run events or fetch addresses."""
+_ENDPOINTS = re.compile(r"/gradio_api/(info|openapi\.json|queue/(join|data)|call/(v2/)?\w+(/\w+)?|cancel|mcp(/.*)?)/?")
+"""Calls of the endpoints of `endpoints.py`; none of them takes a file."""
 
 # Gradio's page has inline scripts and evaluates the component's `js_on_load`.
 _CONTENT_POLICY = (
@@ -120,7 +122,8 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Headers, limit: int) -> JSONResponse | None:
         path, is_safe = scope["path"], scope["method"] in _SAFE_METHODS
-        if not (_OURS.fullmatch(path) or (is_safe and _GRADIO.fullmatch(path))):
+        is_ours = _OURS.fullmatch(path) or _ENDPOINTS.fullmatch(path)
+        if not (is_ours or (is_safe and _GRADIO.fullmatch(path))):
             return error_response(404, "There is nothing here.")
         if self._is_foreign(scope["method"], headers):
             return error_response(403, "This request came from another site's page and was refused.")

@@ -76,7 +76,7 @@ def create_app(workspace: Workspace, settings: Settings, page: bool = True) -> F
     from annotator.web.page import MOUNT_OPTIONS, build_ui
 
     root = settings.public_url or None
-    mounted: FastAPI = gr.mount_gradio_app(app, build_ui(), path="/", root_path=root, **MOUNT_OPTIONS)
+    mounted: FastAPI = gr.mount_gradio_app(app, build_ui(workspace), path="/", root_path=root, **MOUNT_OPTIONS)
     return mounted
 
 

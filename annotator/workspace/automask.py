@@ -5,9 +5,8 @@ from __future__ import annotations
 import uuid
 
 from annotator.errors import InvalidPrompt
-from annotator.serving.segmenter import AutomaskOptions, JobStatus, Segmenter
-from annotator.types import Box, ImageRecord, Prompt
-from annotator.workspace.images import Images
+from annotator.serving.segmenter import AutomaskOptions, ImageSource, JobStatus, Segmenter
+from annotator.types import Box, Prompt
 from annotator.workspace.prompt_checks import check_prompt
 
 MAX_POINTS_PER_SIDE = 64
@@ -19,21 +18,23 @@ _SPECK = 1e-4  # of the image: holes and specks up to this size are removed
 class Automask:
     """Runs are named by ids that begin with their image's."""
 
-    def __init__(self, segmenter: Segmenter, images: Images) -> None:
-        self._segmenter, self._images = segmenter, images
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._segmenter = segmenter
 
-    def start(self, record: ImageRecord, points_per_side: int | None = None, region: Box | None = None) -> str:
+    def start(
+        self, image: ImageSource, image_id: str = "", points_per_side: int | None = None, region: Box | None = None
+    ) -> str:
         """Propose masks over the image or a box of it, with the model's own grid unless one is given.
 
-        Returns the run's id. Raises InvalidPrompt, Busy.
+        `image_id` is "" for an image that is not stored. Returns the run's id. Raises InvalidPrompt, Busy.
         """
         if points_per_side is not None and not 1 <= points_per_side <= MAX_POINTS_PER_SIDE:
             raise InvalidPrompt(f"The grid can have 1 to {MAX_POINTS_PER_SIDE} points a side.", "points_per_side")
         if region is not None:
-            check_prompt(Prompt(box=region), record.height, record.width)
-        options = AutomaskOptions(points_per_side, region, int(record.width * record.height * _SPECK))
-        job_id = f"{record.id}-{uuid.uuid4().hex}"
-        self._segmenter.start_automask(job_id, self._images.source(record), options)
+            check_prompt(Prompt(box=region), image.height, image.width)
+        options = AutomaskOptions(points_per_side, region, int(image.width * image.height * _SPECK))
+        job_id = f"{image_id}-{uuid.uuid4().hex}"
+        self._segmenter.start_automask(job_id, image, options)
         return job_id
 
     @staticmethod

@@ -100,6 +100,13 @@ class Images:
         key = f"{record.pixel_key}:{view.x},{view.y},{view.width},{view.height}"
         return ImageSource(key, view.height, view.width, lambda: crop(load(), view))
 
+    def unstored_source(self, data: bytes) -> ImageSource:
+        """What the segmenter needs of an image that is not to be stored. Raises InvalidImage, Busy."""
+        if len(data) > self._settings.max_upload_bytes:
+            raise InvalidImage(f"The image is larger than {self._settings.max_upload_bytes >> 20} MiB.")
+        decoded = decode(data, "The image", self._settings.max_pixels)
+        return ImageSource(decoded.pixel_key, decoded.height, decoded.width, lambda: decoded.pixels)
+
     def _remember(self, key: str, pixels: UInt8Array) -> None:
         with self._lock:
             if pixels.nbytes <= self._decoded.maxsize:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from annotator.errors import Busy, InvalidPrompt
 from annotator.masks import rle as rles
-from annotator.serving.segmenter import Answer, Refinement, Segmenter
+from annotator.serving.segmenter import Answer, ImageSource, Refinement, Segmenter
 from annotator.types import MAX_OBJECTS, RLE, BoolArray, Candidate, ImageRecord, Prompt
 from annotator.workspace.images import Images
 from annotator.workspace.prompt_checks import check_prompt, check_prompts
@@ -58,15 +58,15 @@ class Prompting:
             return PendingAnswer(self._segmenter.prompt(image, prompt, refine, before, hover), lambda answer: answer)
         return self._prompt_in_view(record, prompt, refine, before, hover, view)
 
-    def prompt_many(self, record: ImageRecord, prompts: Sequence[Prompt]) -> Future[list[Candidate]]:
+    def prompt_many(self, image: ImageSource, prompts: Sequence[Prompt]) -> Future[list[Candidate]]:
         """Ask for the best mask of each of up to 1024 objects of the whole image, in one batch.
 
-        Raises InvalidPrompt naming the offending object, Busy.
+        The image need not be stored. Raises InvalidPrompt naming the offending object, Busy.
         """
         if not 0 < len(prompts) <= MAX_OBJECTS:
             raise InvalidPrompt(f"A request should have 1 to {MAX_OBJECTS} objects.", "objects")
-        check_prompts(prompts, record.height, record.width)
-        return self._segmenter.prompt_many(self._images.source(record), prompts)
+        check_prompts(prompts, image.height, image.width)
+        return self._segmenter.prompt_many(image, prompts)
 
     def _widened(self, view: View, record: ImageRecord) -> View | None:
         check_view(view, record.height, record.width)

@@ -8,8 +8,9 @@ const SMALL_SIDE = 2048;
 
 /**
  * @param {() => void} changed
+ * @param {typeof globalThis.fetch} fetch
  */
-export function createPhoto(changed) {
+export function createPhoto(changed, fetch) {
   /** @type {ImageBitmap | null} */
   let full = null;
   /** @type {ImageBitmap | null} */

@@ -11,14 +11,19 @@ export function openStorage(kind) {
     storage.removeItem("annotator.probe");
     return storage;
   } catch {
-    const stand = Object.create({
-      getItem: (/** @type {string} */ key) => stand[key] ?? null,
-      setItem: (/** @type {string} */ key, /** @type {string} */ value) => void (stand[key] = value),
-      removeItem: (/** @type {string} */ key) => void delete stand[key],
-    });
-    standIns.add(stand);
-    return stand;
+    return createStandIn();
   }
+}
+
+/** @returns {Storage} that lives as long as the page */
+export function createStandIn() {
+  const stand = Object.create({
+    getItem: (/** @type {string} */ key) => stand[key] ?? null,
+    setItem: (/** @type {string} */ key, /** @type {string} */ value) => void (stand[key] = value),
+    removeItem: (/** @type {string} */ key) => void delete stand[key],
+  });
+  standIns.add(stand);
+  return stand;
 }
 
 /**

@@ -19,10 +19,11 @@ const POINTER = [
 
 /**
  * @param {HTMLElement} root
- * @param {{store: Store, setView: (fields: Partial<ViewSettings>) => void, closed: () => void}} context
+ * @param {{store: Store, setView: (fields: Partial<ViewSettings>) => void, closed: () => void, below?: HTMLElement[]}} context
+ *   `below`: what stands below the keys
  * @returns {() => void} opens the sheet
  */
-export function createHelp(root, { store, setView, closed }) {
+export function createHelp(root, { store, setView, closed, below = [] }) {
   const body = el("div", { class: "sheet-body" });
   const maps = el("select", { "aria-label": "Keymap", onchange: () => setView({ keymap: maps.value }) });
   for (const [name, { title }] of Object.entries(KEYMAPS)) maps.append(el("option", { value: name }, title));
@@ -33,7 +34,7 @@ export function createHelp(root, { store, setView, closed }) {
     el("label", {}, "Keymap ", maps),
     iconButton("close", "Close", () => dialog.close(), { class: "plain" }),
   );
-  const dialog = el("dialog", { class: "sheet", "aria-label": "Keys and pointer", onclose: closed }, head, body);
+  const dialog = el("dialog", { class: "sheet", "aria-label": "Keys and pointer", onclose: closed }, head, body, ...below);
   dialog.addEventListener("click", (/** @type {MouseEvent} */ event) => event.target === dialog && dialog.close());
   root.append(dialog);
 

@@ -7,10 +7,11 @@ import { filesOf, inOrder } from "../work/folders.js";
 
 /**
  * @param {HTMLElement} root
+ * @param {Document | HTMLElement} place  where a paste counts
  * @param {{files: (files: File[]) => void, folder: (files: Found[]) => void}} use
  * @returns {{files: (accept?: string) => void, folder: () => void}} open the dialogs
  */
-export function listenToFiles(root, use) {
+export function listenToFiles(root, place, use) {
   const input = el("input", { type: "file", multiple: true, hidden: true, "aria-label": "Image files" });
   input.addEventListener("change", () => {
     use.files([...(input.files ?? [])]);
@@ -48,7 +49,7 @@ export function listenToFiles(root, use) {
     if (entries.some((entry) => entry.isDirectory)) void filesOf(entries).then(use.folder);
     else use.files([...files]);
   });
-  document.addEventListener("paste", (event) => {
+  place.addEventListener("paste", (/** @type {any} */ event) => {
     if (!root.isConnected) return;
     const files = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));
     if (!files.length) return;

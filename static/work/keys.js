@@ -19,12 +19,12 @@ function takes(target, key) {
 }
 
 /**
- * Listens on the whole page, so that keys work wherever the last click was.
  * @param {HTMLElement} box  the canvas
+ * @param {Document | HTMLElement} place  where a key counts: on the whole page, wherever the last click was, or in an element
  * @param {{keymap: () => string, run: (command: Command, event: KeyboardEvent) => boolean, label: (key: string) => void,
  *   arrow: (dx: number, dy: number, leap: boolean) => void}} handlers  `run` tells whether the key was used
  */
-export function listenToKeys(box, { keymap, run, label, arrow }) {
+export function listenToKeys(box, place, { keymap, run, label, arrow }) {
   /** @param {KeyboardEvent} event @returns {boolean} whether the key was used */
   function use(event) {
     const step = ARROWS[event.key];
@@ -47,7 +47,7 @@ export function listenToKeys(box, { keymap, run, label, arrow }) {
   const duringComposition = (/** @type {KeyboardEvent} */ event) =>
     event.isComposing || event.key === "Process" || event.keyCode === 229;
   window.addEventListener("keydown", (event) => duringComposition(event) && event.stopImmediatePropagation(), { capture: true });
-  document.addEventListener("keydown", (event) => {
+  place.addEventListener("keydown", (/** @type {any} */ event) => {
     const target = /** @type {Element} */ (event.target);
     if (!box.isConnected || event.defaultPrevented || (target !== box && takes(target, event.key))) return;
     if (use(event)) event.preventDefault();

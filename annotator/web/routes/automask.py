@@ -16,7 +16,8 @@ router = APIRouter(tags=["automatic masks"])
 @router.post("/images/{image_id}/automask", status_code=202)
 def start_automask(body: AutomaskRequest, record: OwnImage, space: Space) -> JobStarted:
     """Start proposing masks."""
-    return JobStarted(job_id=space.automask.start(record, body.points_per_side, body.region))
+    source = space.images.source(record)
+    return JobStarted(job_id=space.automask.start(source, record.id, body.points_per_side, body.region))
 
 
 def job_of(job_id: str, user: User, space: Space) -> str:

@@ -38,7 +38,7 @@ async def prompt_many(body: PromptsRequest, request: Request, image_id: str, use
     prompts = [each.prompt() for each in body.objects]
 
     def ask() -> Future[list[Candidate]]:
-        return space.prompting.prompt_many(image_of(image_id, user, space), prompts)
+        return space.prompting.prompt_many(space.images.source(image_of(image_id, user, space)), prompts)
 
     candidates = await result_of(request, await run_sync(ask, limiter=_THREADS))
     reply = await run_sync(lambda: PromptsAnswer.of(candidates).model_dump_json(), limiter=_THREADS)
