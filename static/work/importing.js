@@ -35,7 +35,7 @@ export function createImporting({ store, api, labels, objects, review, session, 
     const taken = found.filter(({ image_id: id, boxes }) => review.addBoxes(id, boxes));
     const count = taken.reduce((sum, { boxes }) => sum + boxes.length, 0);
     const places = taken.length === 1 ? "1 image" : `${taken.length} images`;
-    if (count) toast(`${count === 1 ? "1 box" : `${count} boxes`} on ${places} to review. Masks come when an image is opened.`);
+    if (count) toast(`${count === 1 ? "1 box" : `${count} boxes`} on ${places} to review.${taken.length > 1 ? " Masks come when an image is opened." : ""}`);
     const left = found.length - taken.length;
     if (left)
       toast(`Proposals are waiting for review on ${left === 1 ? "1 image" : `${left} images`} already: finish that, and import again.`, {
