@@ -143,8 +143,9 @@ def boxes(user: User, look: Look) -> None:
 
 
 def all_like_one(user: User, look: Look) -> None:
-    """One object is kept as the example. Of what is found the wrong is dropped, and the missing is clicked."""
-    user.click(user.spots[0])
+    """The object of middle size is kept as the example. What is found and wrong is dropped, what is missing clicked."""
+    example = sorted(range(len(user.wanted)), key=lambda i: user.wanted[i].sum())[len(user.wanted) // 2]
+    user.click(user.spots[example])
     user.press("Enter", ".", "k")
     user.until("s.review === null || s.review.state !== 'running'")
     look()
