@@ -44,7 +44,7 @@ export const overlappingPixels = (progress) => overlapsOf(progress).reduce((sum,
  * @param {Step[]} steps
  * @returns {Map<Step, Mask>} the new masks of those that lose pixels
  */
-export function settled(steps) {
+export function masksByScore(steps) {
   const score = (/** @type {Step} */ { reply, index }) => reply?.candidates[index]?.score ?? 1;
   const ranked = steps.flatMap((step) => {
     const mask = shownMask(step);

@@ -87,7 +87,7 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     const pixel = 1 / viewport.transform.scale;
     useImageSpace(above, viewport.transform, ratio);
     drawChosenProposals(state, pixel);
-    const color = draftColor(state, state.draft);
+    const color = draftColor(state, state.draft, draftsOf(state));
     if (state.hover) drawMask(above, state.hover, { color, fill: 0.22, lines: [["#fff", 1.5]], pixel, dash: [5, 4] });
     const mask = shownMask(state.draft.now);
     if (mask) drawMask(above, mask, { ...maskStyle(state, color, true), pixel });
@@ -109,13 +109,12 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     return { color, fill, lines: view.style === "fill" && !strong ? [] : lines };
   }
 
-  /** @param {State} state @param {Draft} draft @returns {string} that of the object corrected, or of the next one */
-  function draftColor(state, draft) {
+  /** @param {State} state @param {Draft} draft @param {Draft[]} all @returns {string} that of the object corrected, or of a next one */
+  function draftColor(state, draft, all) {
     const { annotations, labelId } = state;
     const corrected = annotations.findIndex((item) => item.id === draft.now?.annotationId);
     if (corrected >= 0) return objectColor(state, annotations[corrected].label_id, corrected);
-    const place = draftsOf(state).indexOf(draft);
-    return objectColor(state, labelId, annotations.length + Math.max(0, place));
+    return objectColor(state, labelId, annotations.length + Math.max(0, all.indexOf(draft)));
   }
 
   /** @returns {Frame} */
@@ -151,12 +150,13 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
   function drawOthers(state) {
     const { annotations, labels, labelId, view, others } = state;
     if (!others.length) return;
-    const shapes = () =>
-      others.flatMap((other) => {
+    const shapes = () => {
+      const all = draftsOf(state);
+      return others.flatMap((other) => {
         const mask = shownMask(other.now);
-        const { color, fill, lines } = maskStyle(state, draftColor(state, other), true);
-        return mask ? [{ mask, area: area(mask), color, fill, lines }] : [];
+        return mask ? [{ mask, area: area(mask), ...maskStyle(state, draftColor(state, other, all), true) }] : [];
       });
+    };
     const opacity = view.style === "outline" ? 0 : view.opacity;
     const from = [others, annotations, labels, labelId, view];
     aside.show(above, frameNow(), { from, shapes, opacity, moving: moving() });

@@ -17,7 +17,7 @@ export function createManyPanel({ store, commands, focusCanvas }) {
     "subtract",
     "Settle by score: the best-scored object keeps the pixels (Shift+C)",
     () => {
-      commands.settle();
+      commands.settleOverlaps();
       focusCanvas();
     },
     { words: "Settle by score" },

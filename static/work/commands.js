@@ -109,7 +109,7 @@ export function createCommands({
     merge: () => objects.merge(),
     split: () => objects.split(),
     subtract: () => tools.subtractSelected(),
-    settle: () => prompting.settle(),
+    settleOverlaps: () => prompting.settleOverlaps(),
     clean: () => objects.clean(state().view.specks),
     autoMask,
     similar: () => similar.here(),

@@ -1,7 +1,7 @@
 /** The objects in progress: a change of their prompts is a step, and each step gets its candidates from the server. */
 
 import { draftAt } from "../canvas/hits.js";
-import { overlappingPixels, settled } from "../canvas/overlaps.js";
+import { masksByScore, overlappingPixels } from "../canvas/overlaps.js";
 import { equal } from "../canvas/rle.js";
 import { advance, distinctCandidates, draftOf, newStep, shownMask, withCandidate, withPrompts } from "../data/draft.js";
 import {
@@ -64,6 +64,9 @@ export function createPrompting({ store, api, parking, toast }) {
       );
     }
   }
+  store.watch(["draft"], ({ draft: { now } }) => {
+    if (now) dropped = null;
+  });
   store.watch(["photoReady"], ({ photoReady }) => photoReady && request()); // a parked draft may wait for its answer
 
   /**
@@ -129,9 +132,9 @@ export function createPrompting({ store, api, parking, toast }) {
 
   return {
     /** Gives the pixels that several objects claim to the best-scored one. */
-    settle() {
+    settleOverlaps() {
       const steps = draftsOf(progress()).flatMap(({ now }) => now ?? []);
-      setProgress(withMasks(progress(), settled(steps)));
+      setProgress(withMasks(progress(), masksByScore(steps)));
       const left = overlappingPixels(progress());
       if (left) toast("An object lies within a better-scored one, and was left as it is.");
     },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { overlappingPixels, settled } from "../../static/canvas/overlaps.js";
+import { masksByScore, overlappingPixels } from "../../static/canvas/overlaps.js";
 import { draftOf, newStep, shownMask } from "../../static/data/draft.js";
 import { createDrafts } from "../../static/data/drafts.js";
 import { createOutbox } from "../../static/data/outbox.js";
@@ -92,8 +92,14 @@ test("what Escape drops comes back with one undo, unless the image changed", asy
   assert.ok(prompting.undoDrop());
   assert.deepEqual(points(), [[10], [30]]);
   prompting.drop();
+  await click(50);
+  prompting.undo();
+  await settle();
+  assert.ok(!prompting.undoDrop(), "another object was begun since");
+  for (const x of [10, 30]) await click(x);
+  prompting.drop();
   store.set({ history: history(2) });
-  assert.ok(!prompting.undoDrop());
+  assert.ok(!prompting.undoDrop(), "something was kept or deleted since");
 });
 
 test("Enter keeps all in one request, in the order in which they were begun", async () => {
@@ -157,7 +163,7 @@ test("pixels that two objects claim go to the better-scored one, and one undo ta
   await click(59); // 58 to 61
   const before = store.get();
   assert.equal(overlappingPixels(before), 4);
-  prompting.settle();
+  prompting.settleOverlaps();
   assert.equal(overlappingPixels(store.get()), 0);
   const widths = () => draftsOf(store.get()).map(({ now }) => shownMask(now).w);
   assert.deepEqual(widths(), [4, 4, 3, 4]);
@@ -170,7 +176,7 @@ test("pixels that two objects claim go to the better-scored one, and one undo ta
 test("an object within a better one keeps its pixels", () => {
   const step = (score, mask) => newStep({ answered: true, reply: { candidates: [{ mask, score }] } });
   const [outer, inner, hand] = [step(0.9, square(0, 6)), step(0.5, square(1, 2)), newStep({ edited: square(5, 3), answered: true })];
-  const masks = settled([outer, inner, hand]);
+  const masks = masksByScore([outer, inner, hand]);
   assert.deepEqual([...masks.keys()], [outer]);
   assert.equal(masks.get(outer).w, 6, "what was drawn by hand wins, in its three rows");
   const progress = withMasks({ draft: draftOf(outer), others: [] }, masks);
