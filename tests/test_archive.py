@@ -35,7 +35,11 @@ def test_paths_that_lead_out_are_read_as_paths_inside() -> None:
     assert archive.read("etc/a.txt") == b"x"
 
 
-@pytest.mark.parametrize("data", [b"PK\x03\x04", b"PK\x05\x06", zipped({"a": b"1" * 999})[:-30]])
+@pytest.mark.parametrize(
+    "data",
+    [b"PK\x03\x04", b"PK\x05\x06", zipped({"a": b"1" * 999})[:-30]],
+    ids=["the first bytes", "the last bytes", "all but the end"],
+)
 def test_a_damaged_archive_is_one_sentence(data: bytes) -> None:
     with pytest.raises(InvalidRequest, match=r"not a zip archive that can be read"):
         detect_format(data)
