@@ -75,7 +75,7 @@ function build(root) {
       commands,
       pickFiles,
       pickFolder: pick.folder,
-      pickObjects: () => pick.files(".json,.zip"),
+      pickObjects: () => pick.files(".json,.zip,.csv"),
       viewPanel: createViewPanel({ store, setView }),
       account: createAccountMenu({ store, logOut: LOGOUT }),
       folderPanel: createFolderPanel({ store, intake, focusCanvas }),

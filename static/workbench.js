@@ -17,6 +17,7 @@ import { createCandidateBar } from "./panels/candidates.js";
 import { el } from "./panels/dom.js";
 import { createHelp } from "./panels/help.js";
 import { createLabelPanel } from "./panels/labels.js";
+import { createManyPanel } from "./panels/many.js";
 import { createNotices, createStatusBar } from "./panels/notices.js";
 import { createObjectPanel } from "./panels/objects.js";
 import { createRail } from "./panels/rail.js";
@@ -24,6 +25,7 @@ import { createReviewPanel } from "./panels/review.js";
 import { createToasts } from "./panels/toasts.js";
 import { createCommands } from "./work/commands.js";
 import { createDetail } from "./work/detail.js";
+import { createImporting } from "./work/importing.js";
 import { createIntake } from "./work/intake.js";
 import { listenToKeys } from "./work/keys.js";
 import { createLabels } from "./work/labels.js";
@@ -32,6 +34,8 @@ import { createObjects } from "./work/objects.js";
 import { createPrompting } from "./work/prompting.js";
 import { createReview } from "./work/review.js";
 import { createSession } from "./work/session.js";
+import { createSimilar } from "./work/similar.js";
+import { createSuggestion } from "./work/suggestion.js";
 import { createTools } from "./work/tools.js";
 
 /** @import { Store, ViewSettings } from "./data/types.d.ts" */
@@ -83,13 +87,14 @@ export function createWorkbench(root, { fetch, base, storage, tabStorage, keysOf
   const labels = createLabels({ store, api, toast });
   const prompting = createPrompting({ store, api, parking, toast });
   const objects = createObjects({ store, api, outbox, labels, toast, prompting });
-  const review = createReview({ store, api, outbox, parking, objects, toast, chooseLabel: labels.chosen });
+  const review = createReview({ store, api, outbox, parking, objects, toast, labels });
   const session = createSession({ store, api, outbox, labels, parking, objects, photo, toast, storage });
   const merging = createMerging({ store, api, labels, objects, toast, ask });
   const renderer = createRenderer({ photoCanvas, overlayCanvas, photo, viewport, store, onPainted: prompting.painted });
   const tools = createTools({ box, viewport, store, prompting, objects, review, toast });
   const detail = createDetail({ store, viewport, toast });
-  const intake = createIntake({ store, api, labels, objects, session, toast });
+  const importing = createImporting({ store, api, labels, objects, review, session, toast });
+  const intake = createIntake({ store, api, importing, session, toast });
 
   // What is around the canvas
   const openHelp = createHelp(root, { store, setView, closed: focusCanvas, below: belowKeys });
@@ -99,8 +104,10 @@ export function createWorkbench(root, { fetch, base, storage, tabStorage, keysOf
     prompting,
     objects,
     review,
+    similar: createSimilar({ store, review, session, toast }),
     session,
     labels,
+    suggestion: createSuggestion({ store, api }),
     tools,
     detail,
     openHelp,
@@ -125,7 +132,8 @@ export function createWorkbench(root, { fetch, base, storage, tabStorage, keysOf
   const side = el(
     "aside",
     { class: "side" },
-    createReviewPanel({ store, review, focusCanvas }),
+    createReviewPanel({ store, review, commands: run, focusCanvas }),
+    createManyPanel({ store, commands: run, focusCanvas }),
     labelPanel.element,
     createObjectPanel({ store, objects, setView, commands: run, focusCanvas }),
   );

@@ -1,9 +1,10 @@
 /** Hit testing: what lies at a point of the image, or inside a line. */
 
+import { shownMask } from "../data/draft.js";
 import { visibleProposals } from "../data/proposals.js";
-import { contains } from "./rle.js";
+import { area, contains } from "./rle.js";
 
-/** @import { Annotation, Box, Mask, Position, Proposal, Review, State, Step } from "../data/types.d.ts" */
+/** @import { Annotation, Box, Draft, Mask, Position, Progress, Proposal, Review, State, Step } from "../data/types.d.ts" */
 
 /**
  * @param {Pick<State, "annotations" | "hidden">} state
@@ -22,6 +23,22 @@ export function objectAt({ annotations, hidden }, x, y) {
  * @returns {Proposal | null} the smallest proposal there
  */
 export const proposalAt = (review, x, y) => smallest(visibleProposals(review).filter((item) => contains(item.mask, x, y)));
+
+/**
+ * @param {Progress} progress
+ * @param {number} x
+ * @param {number} y
+ * @returns {Draft | null} the object in progress there: the one in hand, else the smallest
+ */
+export function draftAt({ draft, others }, x, y) {
+  const isThere = (/** @type {Mask | null} */ mask) => mask !== null && contains(mask, x, y);
+  if (isThere(shownMask(draft.now))) return draft;
+  const found = others.flatMap((other) => {
+    const mask = shownMask(other.now);
+    return mask && isThere(mask) ? [{ other, area: area(mask) }] : [];
+  });
+  return smallest(found)?.other ?? null;
+}
 
 /**
  * @template {{area: number}} T

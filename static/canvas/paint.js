@@ -11,6 +11,7 @@ import { decode } from "./rle.js";
 const POSITIVE = "#16a34a";
 const NEGATIVE = "#dc2626";
 const MARK_RADIUS = 7;
+const HATCH_STEP = 7;
 const SHADOW = "rgba(0, 0, 0, 0.55)";
 
 /** Masks never change, so the outline of each is made once. @type {WeakMap<Mask, Path2D>} */
@@ -69,6 +70,32 @@ export function drawMask(context, mask, { color, fill, lines, pixel, dash = [] }
 }
 
 /**
+ * @param {CanvasRenderingContext2D} context in image space
+ * @param {Mask} mask
+ * @param {number} pixel the size of a screen pixel in image pixels
+ */
+export function drawHatch(context, mask, pixel) {
+  context.save();
+  context.clip(outline(mask), "evenodd");
+  context.beginPath();
+  const step = HATCH_STEP * pixel;
+  const first = Math.floor((mask.x + mask.y) / step) * step; // lines of neighbouring masks meet
+  for (let at = first; at <= mask.x + mask.w + mask.y + mask.h; at += step) {
+    context.moveTo(at - mask.y, mask.y);
+    context.lineTo(at - mask.y - mask.h, mask.y + mask.h);
+  }
+  for (const [color, width] of /** @type {const} */ ([
+    [SHADOW, 3.5],
+    ["#fff", 1.75],
+  ])) {
+    context.strokeStyle = color;
+    context.lineWidth = width * pixel;
+    context.stroke();
+  }
+  context.restore();
+}
+
+/**
  * @param {CanvasRenderingContext2D} context in screen space
  * @param {Step} step
  * @param {ToScreen} toScreen
@@ -107,6 +134,20 @@ export function drawBox(context, box, toScreen) {
   const [x0, y0] = toScreen(box[0], box[1]);
   const [x1, y1] = toScreen(box[2], box[3]);
   strokeTwice(context, [6, 4], () => context.strokeRect(x0, y0, x1 - x0, y1 - y0));
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context in screen space
+ * @param {string} text
+ * @param {Position} at  the upper left corner, in screen coordinates
+ */
+export function drawTag(context, text, [x, y]) {
+  context.font = "600 11px system-ui, sans-serif";
+  context.textBaseline = "middle";
+  context.fillStyle = SHADOW;
+  context.fillRect(x, y, context.measureText(text).width + 8, 16);
+  context.fillStyle = "#fff";
+  context.fillText(text, x + 4, y + 8);
 }
 
 /**

@@ -1,12 +1,15 @@
 /** Draws what changed, once per animation frame: the photo when the view moves, the overlay when anything on it changes. */
 
 import { shownMask } from "../data/draft.js";
+import { draftsOf } from "../data/progress.js";
 import { visibleProposals } from "../data/proposals.js";
 import { distinct, objectColor } from "./colors.js";
 import { createMaskLayer } from "./layer.js";
-import { drawBox, drawBrush, drawCross, drawLasso, drawMask, drawPrompts, useImageSpace } from "./paint.js";
+import { area } from "./rle.js";
+import { overlapsOf } from "./overlaps.js";
+import { drawBox, drawBrush, drawCross, drawHatch, drawLasso, drawMask, drawPrompts, drawTag, useImageSpace } from "./paint.js";
 
-/** @import { Review, Size, State, Store } from "../data/types.d.ts" */
+/** @import { Draft, Review, Size, State, Store } from "../data/types.d.ts" */
 /** @import { Frame, Shape } from "./layer.js" */
 /** @import { Photo } from "./photo.js" */
 /** @import { Viewport } from "./viewport.js" */
@@ -19,6 +22,7 @@ const DRAWN = [
   "selection",
   "hidden",
   "draft",
+  "others",
   "review",
   "hover",
   "view",
@@ -41,6 +45,7 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
   const above = /** @type {CanvasRenderingContext2D} */ (overlayCanvas.getContext("2d"));
   const kept = createMaskLayer();
   const proposed = createMaskLayer();
+  const aside = createMaskLayer();
   let ratio = 1;
   let photoStale = true;
   let overlayStale = true;
@@ -78,17 +83,15 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     if (!state.photoReady) return;
     drawKept(state);
     drawProposals(state);
+    drawOthers(state);
     const pixel = 1 / viewport.transform.scale;
     useImageSpace(above, viewport.transform, ratio);
     drawChosenProposals(state, pixel);
-    const corrected = state.annotations.findIndex((item) => item.id === state.draft.now?.annotationId);
-    const color =
-      corrected < 0
-        ? objectColor(state, state.labelId, state.annotations.length)
-        : objectColor(state, state.annotations[corrected].label_id, corrected);
+    const color = draftColor(state, state.draft, draftsOf(state));
     if (state.hover) drawMask(above, state.hover, { color, fill: 0.22, lines: [["#fff", 1.5]], pixel, dash: [5, 4] });
     const mask = shownMask(state.draft.now);
     if (mask) drawMask(above, mask, { ...maskStyle(state, color, true), pixel });
+    for (const overlap of overlapsOf(state)) drawHatch(above, overlap, pixel);
     above.setTransform(ratio, 0, 0, ratio, 0, 0);
     drawGestures(state, brushColor(state) ?? color);
   }
@@ -106,6 +109,14 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
     return { color, fill, lines: view.style === "fill" && !strong ? [] : lines };
   }
 
+  /** @param {State} state @param {Draft} draft @param {Draft[]} all @returns {string} that of the object corrected, or of a next one */
+  function draftColor(state, draft, all) {
+    const { annotations, labelId } = state;
+    const corrected = annotations.findIndex((item) => item.id === draft.now?.annotationId);
+    if (corrected >= 0) return objectColor(state, annotations[corrected].label_id, corrected);
+    return objectColor(state, labelId, annotations.length + Math.max(0, all.indexOf(draft)));
+  }
+
   /** @returns {Frame} */
   const frameNow = () => ({
     transform: viewport.transform,
@@ -116,23 +127,39 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
 
   /** @param {State} state */
   function drawKept(state) {
-    const { annotations, labels, selection, hidden, view, draft, review } = state;
-    const corrected = draft.now?.annotationId ?? null;
+    const { annotations, labels, selection, hidden, view, review } = state;
+    const corrected = draftsOf(state).flatMap(({ now }) => now?.annotationId ?? []);
     const shapes = () =>
       annotations.flatMap((item, i) => {
         const selected = selection.includes(item.id);
-        const invisible = hidden.has(item.id) || item.id === corrected || (view.only && !selected);
+        const invisible = hidden.has(item.id) || corrected.includes(item.id) || (view.only && !selected);
         return invisible
           ? []
           : [{ mask: item.mask, area: item.area, ...maskStyle(state, objectColor(state, item.label_id, i), selected) }];
       });
     const opacity = view.style === "outline" ? 0 : view.opacity * (review ? 0.5 : 1);
     kept.show(above, frameNow(), {
-      from: [annotations, labels, selection, hidden, view, corrected],
+      from: [annotations, labels, selection, hidden, view, String(corrected)],
       shapes,
       opacity,
       moving: moving(),
     });
+  }
+
+  /** The objects in progress that are not in hand. @param {State} state */
+  function drawOthers(state) {
+    const { annotations, labels, labelId, view, others } = state;
+    if (!others.length) return;
+    const shapes = () => {
+      const all = draftsOf(state);
+      return others.flatMap((other) => {
+        const mask = shownMask(other.now);
+        return mask ? [{ mask, area: area(mask), ...maskStyle(state, draftColor(state, other, all), true) }] : [];
+      });
+    };
+    const opacity = view.style === "outline" ? 0 : view.opacity;
+    const from = [others, annotations, labels, labelId, view];
+    aside.show(above, frameNow(), { from, shapes, opacity, moving: moving() });
   }
 
   /** @param {State} state */
@@ -179,9 +206,11 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
   }
 
   /** @param {State} state @param {string} color */
-  function drawGestures({ draft, scratch, view, tool, brush, detail }, color) {
+  function drawGestures({ draft, others, review, scratch, view, tool, brush, detail }, color) {
     const { toScreen } = viewport;
+    for (const { category, bbox } of visibleProposals(review)) if (category) drawTag(above, category, toScreen(bbox[0], bbox[1]));
     if (detail) drawBox(above, [detail.x, detail.y, detail.x + detail.width, detail.y + detail.height], toScreen);
+    for (const { now } of others) if (now && !now.answered) drawPrompts(above, now, toScreen);
     if (draft.now) drawPrompts(above, draft.now, toScreen);
     if (scratch.box) drawBox(above, scratch.box, toScreen);
     if (scratch.lasso) drawLasso(above, scratch.lasso, toScreen);

@@ -1,23 +1,23 @@
 /** What is in progress on each image. It waits while another image is open, and outlives a reload. */
 
-import { NO_DRAFT } from "./draft.js";
+import { NO_PROGRESS, progressOf } from "./progress.js";
 
-/** @import { Draft, Review, Store } from "./types.d.ts" */
+/** @import { Progress, Review, Store } from "./types.d.ts" */
 
-/** @typedef {{draft: Draft, review: Review | null}} Work */
+/** @typedef {Progress & {review: Review | null}} Work */
 /** @typedef {ReturnType<typeof createParking>} Parking */
 
 /** @type {Work} */
-const NOTHING = Object.freeze({ draft: NO_DRAFT, review: null });
+const NOTHING = Object.freeze({ ...NO_PROGRESS, review: null });
 const SAVE_MS = 300;
 
 /**
- * @param {{store: Store, drafts: {load: () => Map<string, Draft>, save: (drafts: Map<string, Draft>) => void},
+ * @param {{store: Store, drafts: {load: () => Map<string, Progress>, save: (all: Map<string, Progress>) => void},
  *   reviews: {load: () => Review[], save: (reviews: Review[]) => void}}} context
  */
 export function createParking({ store, drafts, reviews }) {
   /** Work on images that are not shown, by image id. @type {Map<string, Work>} */
-  const parked = new Map([...drafts.load()].map(([id, draft]) => [id, { ...NOTHING, draft }]));
+  const parked = new Map([...drafts.load()].map(([id, progress]) => [id, { ...NOTHING, ...progress }]));
   for (const review of reviews.load()) parked.set(review.imageId, { ...(parked.get(review.imageId) ?? NOTHING), review });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let saving;
@@ -25,15 +25,15 @@ export function createParking({ store, drafts, reviews }) {
   function save() {
     clearTimeout(saving);
     saving = undefined;
-    const { image, draft, review } = store.get();
+    const { image, draft, others, review } = store.get();
     const all = new Map(parked);
-    if (image && (draft.now || review)) all.set(image.id, { draft, review });
-    drafts.save(new Map([...all].flatMap(([id, work]) => (work.draft.now ? [[id, work.draft]] : []))));
+    if (image && (draft.now || review)) all.set(image.id, { draft, others, review });
+    drafts.save(new Map([...all].filter(([, work]) => work.draft.now)));
     reviews.save([...all.values()].flatMap((work) => work.review ?? []));
   }
   const saveSoon = () => (saving ??= setTimeout(save, SAVE_MS));
 
-  store.watch(["draft"], ({ draft }) => {
+  store.watch(["draft", "others"], ({ draft }) => {
     if (draft.now) saveSoon();
     else save(); // at once: a kept object must not come back as a draft
   });
@@ -44,8 +44,8 @@ export function createParking({ store, drafts, reviews }) {
 
   /** @param {string} imageId @returns {Work} wherever it is */
   function of(imageId) {
-    const { image, photoReady, draft, review } = store.get();
-    const shown = image?.id === imageId && photoReady ? { draft, review } : NOTHING;
+    const { image, photoReady, review } = store.get();
+    const shown = image?.id === imageId && photoReady ? { ...progressOf(store.get()), review } : NOTHING;
     return parked.get(imageId) ?? shown;
   }
 
@@ -63,8 +63,8 @@ export function createParking({ store, drafts, reviews }) {
     },
     /** The image is left. @param {string} imageId */
     park(imageId) {
-      const { draft, review } = store.get();
-      if (draft.now || review) parked.set(imageId, { draft, review: review && { ...review, hover: null } });
+      const { draft, others, review } = store.get();
+      if (draft.now || review) parked.set(imageId, { draft, others, review: review && { ...review, hover: null } });
       store.set({ ...NOTHING, hover: null });
     },
     /** The image is shown again. @param {string} imageId */

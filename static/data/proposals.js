@@ -1,4 +1,4 @@
-/** Automatic masks under review: which of them are shown. */
+/** Proposals under review: which of them are shown. */
 
 /** @import { BoundingBox, Filter, Judged, Proposal, Review } from "./types.d.ts" */
 
@@ -6,7 +6,7 @@
 const SAME_THING = 0.7;
 
 /** Everything passes. @type {Filter} */
-export const OPEN_FILTER = Object.freeze({ score: 0, stability: 0, area: 0, overlap: 1 });
+export const OPEN_FILTER = Object.freeze({ score: 0, stability: 0, area: 0, overlap: 1, similarity: 0 });
 
 /** The last answer; painting asks for the same one many times. @type {{from: unknown[], shown: Proposal[]}} */
 let last = { from: [], shown: [] };
@@ -31,7 +31,11 @@ export const gathered = (review) =>
 /** @param {Review} review @returns {Proposal[]} */
 function filtered({ proposals, gone, filter }) {
   const passing = proposals.filter(
-    (item) => item.score >= filter.score && item.stability >= filter.stability && item.area >= filter.area,
+    (item) =>
+      item.score >= filter.score &&
+      item.stability >= filter.stability &&
+      item.area >= filter.area &&
+      (item.similarity ?? 1) >= filter.similarity,
   );
   /** @type {Proposal[]} */
   const apart = [];
@@ -41,8 +45,15 @@ function filtered({ proposals, gone, filter }) {
   return apart.filter((item) => !gone.has(item.index));
 }
 
-/** @param {Judged} one @param {Judged} other @returns {boolean} */
-export const sameThing = (one, other) => boxIou(one.bbox, other.bbox) > SAME_THING;
+/**
+ * A run that goes on may number its proposals anew; boxes keep their places in the file.
+ * @param {Review} review
+ * @param {Judged} one
+ * @param {Judged} other
+ * @returns {boolean} whether the two, of an earlier and a later part of the review's run, are the same proposal
+ */
+export const isSame = ({ kind }, one, other) =>
+  kind === "boxes" ? one.index === other.index : boxIou(one.bbox, other.bbox) > SAME_THING;
 
 /** @param {BoundingBox} a @param {BoundingBox} b */
 function boxIou(a, b) {

@@ -1,14 +1,15 @@
-/** Reviews of automatic masks. What was judged outlives a reload of the page; the proposals stay on the server. */
+/** Reviews of proposals. What was judged outlives a reload of the page; the proposals stay on the server. */
 
 import { OPEN_FILTER } from "./proposals.js";
 import { recall, remember } from "./storage.js";
 
 /** @import { Judged, Review } from "./types.d.ts" */
 
-/** What is kept of a review. @typedef {Pick<Review, "imageId" | "jobId" | "filter" | "judged" | "kept" | "dropped"> & {together: number[]}} Saved */
+/** What is kept of a review. @typedef {Pick<Review, "imageId" | "kind" | "boxes" | "jobId" | "filter" | "judged" | "kept" | "dropped"> & {together: number[]}} Saved */
 
 const KEY = "annotator.reviews";
-const MOST = 8;
+/** A file of boxes may begin a review on each of its images. */
+const MOST = 1000;
 
 let lastReview = 0;
 
@@ -22,6 +23,8 @@ export function newReview(imageId, fields = {}) {
   return {
     id: lastReview,
     imageId,
+    kind: "auto",
+    boxes: [],
     jobId: "",
     state: "running",
     done: 0,
@@ -42,9 +45,11 @@ export function newReview(imageId, fields = {}) {
 const slim = (items) => items.map(({ index, bbox }) => ({ index, bbox }));
 
 /** @param {Review} review @returns {Saved} */
-function saved({ imageId, jobId, filter, judged, together, kept, dropped }) {
+function saved({ imageId, kind, boxes, jobId, filter, judged, together, kept, dropped }) {
   return {
     imageId,
+    kind,
+    boxes,
     jobId,
     filter,
     judged: slim(judged),
@@ -66,7 +71,7 @@ export function createReviews(storage) {
     },
     /** @param {Review[]} reviews  the newest are kept */
     save(reviews) {
-      const entries = reviews.filter((review) => review.jobId).slice(-MOST);
+      const entries = reviews.filter((review) => review.jobId || review.kind === "boxes").slice(-MOST);
       if (!entries.length || !remember(storage, KEY, JSON.stringify(entries.map(saved)))) storage.removeItem(KEY);
     },
   };

@@ -1,7 +1,8 @@
 /** The requests that the page makes, defined once. */
 
 import type {
-  Box,
+  Candidate,
+  CategoryBox,
   FileFormat,
   History,
   Image,
@@ -11,6 +12,7 @@ import type {
   Job,
   Label,
   LabelFields,
+  Mask,
   Project,
   PromptReply,
   Sample,
@@ -60,7 +62,17 @@ export interface Api {
   post(path: `/images/${string}/restore`): Promise<Image>;
   post(path: `/images/${string}/prompt`, body: object, options?: RequestOptions): Promise<PromptReply>;
   post(path: `/images/${string}/${"undo" | "redo"}`, body: { revision: number }): Promise<ImageDocument>;
-  post(path: `/images/${string}/automask`, body: { region: Box | null }): Promise<{ job_id: string }>;
+  post(
+    path: `/images/${string}/${"automask" | "similar"}`,
+    body: object,
+  ): Promise<{ job_id: string }>;
+  post(path: `/images/${string}/prompts`, body: object, options?: RequestOptions): Promise<{ objects: Candidate[] }>;
+  post(path: `/images/${string}/label-suggestion`, body: { mask: Mask }, options?: RequestOptions): Promise<{ label_id: number | null }>;
+  post(
+    path: `/projects/${number}/boxes`,
+    body: FormData,
+    options?: RequestOptions,
+  ): Promise<{ images: { image_id: string; boxes: CategoryBox[] }[]; problems: string[] }>;
   post(path: `/jobs/${string}/resume`): Promise<Job>;
   patch(path: `/projects/${number}`, body: { name: string }): Promise<Project>;
   patch(path: `/labels/${number}`, body: LabelFields): Promise<Label>;

@@ -1,6 +1,6 @@
 /** The page's state when it starts. `types.d.ts` says what each value means. */
 
-import { NO_DRAFT } from "./draft.js";
+import { NO_PROGRESS } from "./progress.js";
 
 /** @import { State, ViewSettings } from "./types.d.ts" */
 
@@ -35,9 +35,11 @@ export function initialState() {
     history: { revision: 0, undo: null, redo: null },
     labels: [],
     labelId: null,
+    suggestion: null,
     selection: [],
     hidden: new Set(),
-    draft: NO_DRAFT,
+    ...NO_PROGRESS,
+    many: false,
     review: null,
     hover: null,
     tool: "add",

@@ -160,6 +160,8 @@ export type Step = Prompts & {
 };
 /** The object in progress: the steps before, the step shown, and the steps undone. */
 export type Draft = { past: Step[]; now: Step | null; future: Step[] };
+/** The objects in progress of an image: the one in hand, and those beside it. Undone ones are among them. */
+export type Progress = { draft: Draft; others: Draft[] };
 
 // --- Files of other tools ---
 
@@ -173,8 +175,10 @@ export type FileFormat = {
   has_subsets: boolean;
 };
 
-// --- Automatic masks ---
+// --- Proposals ---
 
+/** A box of another tool's file, and the name of its class. */
+export type CategoryBox = { box: Box; category: string };
 export type Proposal = {
   index: number;
   mask: Mask;
@@ -183,16 +187,23 @@ export type Proposal = {
   area: number;
   bbox: BoundingBox;
   /** The click that found it. */
-  point: [x: number, y: number];
-};
+  point?: [x: number, y: number];
+  /** How much it is like the examples, 0 to 1, if it was looked for with some. */
+  similarity: number | null;
+} & Partial<CategoryBox>;
 /** What is remembered of a proposal that was kept or dropped. */
 export type Judged = Pick<Proposal, "index" | "bbox">;
-/** Least score, stability and area. `overlap` is the most IoU with the box of a better-scored proposal that is shown. */
-export type Filter = { score: number; stability: number; area: number; overlap: number };
+/** Least score, stability, area and similarity. `overlap` is the most IoU with the box of a better-scored proposal that is shown. */
+export type Filter = { score: number; stability: number; area: number; overlap: number; similarity: number };
+/** Where proposals come from: masks of everything, a search for what is like some objects, or boxes of a file. */
+export type ReviewKind = "auto" | "similar" | "boxes";
 export type Review = {
   id: number;
   imageId: string;
-  /** Empty until the server has started the job. */
+  kind: ReviewKind;
+  /** Those of a file, if the proposals come from there. */
+  boxes: CategoryBox[];
+  /** Empty until the server has started the job; boxes need none. */
   jobId: string;
   state: JobState;
   done: number;
@@ -262,9 +273,14 @@ export type State = {
   history: History;
   labels: Label[];
   labelId: number | null;
+  /** The label suggested for the object in hand. */
+  suggestion: number | null;
   selection: string[];
   hidden: Set<string>;
   draft: Draft;
+  others: Draft[];
+  /** Whether a click beside the objects in progress begins another one. */
+  many: boolean;
   review: Review | null;
   /** The preview under the pointer. */
   hover: Mask | null;

@@ -3,6 +3,7 @@
 import { el, iconButton } from "./dom.js";
 import { createRadios } from "./radios.js";
 import { shownMask } from "../data/draft.js";
+import { draftsOf } from "../data/progress.js";
 
 /** @import { Step, Store } from "../data/types.d.ts" */
 /** @import { Commands } from "../work/commands.js" */
@@ -30,6 +31,13 @@ export function createCandidateBar({ store, prompting, commands, focusCanvas }) 
     after(() => commands.drop()),
     { words: "Drop", class: "plain" },
   );
+  const name = el("span", { class: "clip" });
+  const suggested = el(
+    "button",
+    { type: "button", class: "suggestion", title: "Take the suggested label (Y)", onclick: after(() => commands.takeLabel()) },
+    name,
+    el("kbd", {}, "Y"),
+  );
   const bar = el(
     "div",
     { class: "candidate-bar", hidden: true, role: "toolbar", "aria-label": "Object in progress" },
@@ -37,17 +45,26 @@ export function createCandidateBar({ store, prompting, commands, focusCanvas }) 
     chips.element,
     keep,
     drop,
+    suggested,
   );
 
-  store.watch(["draft"], ({ draft }) => {
-    const step = draft.now;
+  store.watch(["suggestion", "labels", "labelId"], ({ suggestion, labels, labelId }) => {
+    const label = labels.find((one) => one.id === suggestion && one.id !== labelId);
+    suggested.hidden = !label;
+    name.textContent = label ? `${label.name}?` : "";
+  });
+  store.watch(["draft", "others"], (state) => {
+    const step = state.draft.now;
+    const count = draftsOf(state).length;
+    rename(keep, count > 1 ? `Keep ${count}` : "Keep");
+    rename(drop, count > 1 ? "Drop all" : "Drop");
     bar.hidden = !step;
     if (!step) return;
     const list = step.edited && !step.reply ? [] : (step.reply?.candidates ?? []);
-    words.textContent = progressOf(step);
+    words.textContent = wordsOf(step);
     words.hidden = !words.textContent;
     chips.element.hidden = list.length === 0;
-    keep.disabled = !step.answered || !shownMask(step)?.w;
+    keep.disabled = count < 2 && (!step.answered || !shownMask(step)?.w);
     chips.show(
       list.map((candidate, index) => {
         const chosen = !step.edited && index === step.index;
@@ -70,8 +87,14 @@ export function createCandidateBar({ store, prompting, commands, focusCanvas }) 
   return bar;
 }
 
+/** @param {HTMLElement} button @param {string} words */
+function rename(button, words) {
+  /** @type {HTMLElement} */ (button.querySelector(".words")).textContent = words;
+  button.setAttribute("aria-label", `${words} ${button.title.slice(button.title.indexOf("("))}`);
+}
+
 /** @param {Step} step */
-function progressOf(step) {
+function wordsOf(step) {
   if (!step.answered) return "Segmenting …";
   if (!shownMask(step)?.w) return "Nothing found: add a point";
   if (step.annotationId) return "Correcting";

@@ -12,7 +12,7 @@ const POINTER = [
   ["Alt+click a point", "removes that prompt"],
   ["Double-click an object", "picks it up again"],
   ["Ctrl+click an object", "selects it; more add to it"],
-  ["Shift+click an automatic mask", "puts it together with others, to be kept as one"],
+  ["Shift+click a proposal", "puts it together with others, to be kept as one"],
   ["Wheel or pinch", "zooms at the pointer"],
   ["Space or middle button + drag", "pans"],
 ];

@@ -33,6 +33,7 @@ export function createObjectPanel({ store, objects, setView, commands, focusCanv
     act("split", "Split into parts (S)", "split"),
     act("clean", "Fill holes, drop specks (G)", "clean"),
   ];
+  const similar = act("magic", "Find all like the selected (K)", "similar");
   const merge = act("merge", "Merge the selected (M)", "merge");
   const subtract = act("subtract", "Subtract the other selected from the first (Shift+M)", "subtract");
   const specks = el("input", {
@@ -58,6 +59,7 @@ export function createObjectPanel({ store, objects, setView, commands, focusCanv
     ...single,
     specks,
     el("span", { class: "number" }, "px"),
+    similar,
     merge,
     subtract,
     remove,
@@ -165,6 +167,7 @@ export function createObjectPanel({ store, objects, setView, commands, focusCanv
     hint.hidden = annotations.length > 0;
     omitted.hidden = annotations.every((item) => item.mask.w > 0);
     for (const button of single) button.disabled = selection.length !== 1;
+    similar.disabled = selection.length === 0;
     merge.disabled = selection.length < 2;
     remove.disabled = selection.length === 0;
     rows.find(selection.at(-1) ?? "")?.scrollIntoView({ block: "nearest" });

@@ -1,5 +1,6 @@
 /** The tool rail at the canvas's edge. */
 
+import { canRedo } from "../data/progress.js";
 import { el, iconButton } from "./dom.js";
 
 /** @import { Store, Tool } from "../data/types.d.ts" */
@@ -67,6 +68,16 @@ export function createRail({ store, commands, focusCanvas }) {
     { class: "plain" },
   );
 
+  const many = iconButton(
+    "many",
+    "Many objects: each click is one of its own (C)",
+    after(() => commands.many()),
+    { class: "plain" },
+  );
+  store.watch(["many"], (state) => {
+    many.classList.toggle("chosen", state.many);
+    many.setAttribute("aria-pressed", String(state.many));
+  });
   store.watch(["detail"], (state) => {
     detail.classList.toggle("chosen", Boolean(state.detail));
     detail.setAttribute("aria-pressed", String(Boolean(state.detail)));
@@ -79,19 +90,28 @@ export function createRail({ store, commands, focusCanvas }) {
     size.hidden = tool !== "brush" && tool !== "eraser";
     size.value = String(brush);
   });
-  store.watch(["draft", "history", "status"], ({ draft, history, status }) => {
+  store.watch(["draft", "others", "history", "status"], (state) => {
+    const { draft, history, status } = state;
     const by = (/** @type {string | null | undefined} */ author) =>
       status?.user && author && author !== status.user ? ` by ${author}` : "";
+    const redraws = canRedo(state);
     undo.disabled = !draft.now && !history.undo;
-    redo.disabled = !draft.future.length && !history.redo;
-    undo.title = draft.now ? "Undo the prompt (Ctrl+Z)" : history.undo ? `Undo: ${history.undo}${by(history.undo_author)} (Ctrl+Z)` : "Nothing to undo";
+    redo.disabled = !redraws && !history.redo;
+    undo.title = draft.now
+      ? "Undo the prompt (Ctrl+Z)"
+      : history.undo
+        ? `Undo: ${history.undo}${by(history.undo_author)} (Ctrl+Z)`
+        : "Nothing to undo";
     redo.title =
-      !draft.now && !draft.future.length && history.redo ? `Redo: ${history.redo}${by(history.redo_author)} (Ctrl+Shift+Z)` : "Redo (Ctrl+Shift+Z)";
+      !draft.now && !redraws && history.redo
+        ? `Redo: ${history.redo}${by(history.redo_author)} (Ctrl+Shift+Z)`
+        : "Redo (Ctrl+Shift+Z)";
   });
   return el(
     "div",
     { class: "rail", role: "toolbar", "aria-label": "Tools" },
     ...Object.values(buttons),
+    many,
     size,
     el("hr"),
     undo,

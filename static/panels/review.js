@@ -1,18 +1,22 @@
-/** The auto-mask panel: progress and cancel, then filters and what to do with the proposals. */
+/** The panel of a review: progress and cancel, then filters and what to do with the proposals. */
 
 import { el, iconButton } from "./dom.js";
 import { gathered, visibleProposals } from "../data/proposals.js";
 
-/** @import { Review, Store } from "../data/types.d.ts" */
+/** @import { Review, ReviewKind, Store } from "../data/types.d.ts" */
+/** @import { Commands } from "../work/commands.js" */
 /** @import { Reviewing } from "../work/review.js" */
 
 const AREA_STEPS = 100;
 
+/** @type {Record<ReviewKind, string>} */
+const TITLES = { auto: "Auto-mask", similar: "All like the examples", boxes: "Masks for boxes" };
+
 /**
- * @param {{store: Store, review: Reviewing, focusCanvas: () => void}} context
+ * @param {{store: Store, review: Reviewing, commands: Commands, focusCanvas: () => void}} context
  */
-export function createReviewPanel({ store, review, focusCanvas }) {
-  const progress = el("progress", { max: "1", value: "0", "aria-label": "Auto-mask progress" });
+export function createReviewPanel({ store, review, commands, focusCanvas }) {
+  const progress = el("progress", { max: "1", value: "0", "aria-label": "Progress" });
   const words = el("p", { class: "hint", "aria-live": "polite" });
   const after = (/** @type {() => unknown} */ run) => () => {
     void run();
@@ -42,28 +46,37 @@ export function createReviewPanel({ store, review, focusCanvas }) {
     after(() => review.resume()),
     { words: "Go on" },
   );
+  const onward = iconButton(
+    "magic",
+    "Look for the same in the next image (Shift+K)",
+    after(() => commands.similarNext()),
+    { words: "Next image" },
+  );
   const imageArea = () => {
     const { width, height } = store.get().image ?? { width: 1, height: 1 };
     return width * height;
   };
+  const similarity = slider("Similar ≥", 0, 1, 0.01, (value) => review.filter({ similarity: value }));
   const score = slider("Score ≥", 0, 1, 0.01, (value) => review.filter({ score: value }));
   const stability = slider("Stability ≥", 0, 1, 0.01, (value) => review.filter({ stability: value }));
   const size = slider("Area ≥", 0, AREA_STEPS, 1, (value) => review.filter({ area: fromStep(value, imageArea()) }));
   const overlap = slider("Overlap ≤", 0, 1, 0.01, (value) => review.filter({ overlap: value }));
-  const filters = el("div", { class: "filters" }, score.row, stability.row, size.row, overlap.row);
+  const filters = el("div", { class: "filters" }, similarity.row, score.row, stability.row, size.row, overlap.row);
+  const title = el("h2", {});
   const panel = el(
     "section",
     { class: "panel review", hidden: true },
-    el("h2", {}, "Auto-mask"),
+    title,
     progress,
     words,
     filters,
-    el("div", { class: "group" }, cancel, accept, resume, discard),
+    el("div", { class: "group" }, cancel, accept, resume, discard, onward),
   );
 
   store.watch(["review"], ({ review: now }) => {
     panel.hidden = !now;
     if (!now) return;
+    title.textContent = TITLES[now.kind];
     const running = now.state === "running";
     const shown = visibleProposals(now).length;
     progress.hidden = !running;
@@ -75,6 +88,9 @@ export function createReviewPanel({ store, review, focusCanvas }) {
     accept.disabled = shown === 0;
     /** @type {HTMLElement} */ (accept.querySelector(".words")).textContent = gathered(now).length ? "Keep as one" : "Keep all";
     resume.hidden = running || now.state === "done";
+    onward.hidden = running || now.kind !== "similar";
+    similarity.row.hidden = now.kind !== "similar";
+    similarity.set(now.filter.similarity, now.filter.similarity.toFixed(2));
     score.set(now.filter.score, now.filter.score.toFixed(2));
     stability.set(now.filter.stability, now.filter.stability.toFixed(2));
     overlap.set(now.filter.overlap, now.filter.overlap.toFixed(2));

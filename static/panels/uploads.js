@@ -57,7 +57,7 @@ export function listenToFiles(root, place, use) {
     use.files(files);
   });
   return {
-    files(accept = "image/*,.json,.zip") {
+    files(accept = "image/*,.json,.zip,.csv") {
       input.accept = accept;
       input.click();
     },

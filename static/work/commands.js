@@ -1,5 +1,7 @@
 /** Every command by name: what a key or a button does. */
 
+import { canRedo } from "../data/progress.js";
+
 /** @import { Store, Tool } from "../data/types.d.ts" */
 /** @import { Viewport } from "../canvas/viewport.js" */
 /** @import { Detail } from "./detail.js" */
@@ -9,6 +11,8 @@
 /** @import { Prompting } from "./prompting.js" */
 /** @import { Reviewing } from "./review.js" */
 /** @import { Session } from "./session.js" */
+/** @import { Similar } from "./similar.js" */
+/** @import { Suggestion } from "./suggestion.js" */
 /** @import { Tools } from "./tools.js" */
 
 /** @typedef {Record<Command, (event?: Event) => unknown>} Commands */
@@ -16,8 +20,8 @@
 const ZOOM_STEP = 1.4;
 
 /**
- * @param {{store: Store, viewport: Viewport, prompting: Prompting, objects: Objects, review: Reviewing, session: Session,
- *   labels: Labels, tools: Tools, detail: Detail, openHelp: () => void, focusNewLabel: () => void}} parts
+ * @param {{store: Store, viewport: Viewport, prompting: Prompting, objects: Objects, review: Reviewing, similar: Similar, session: Session,
+ *   labels: Labels, suggestion: Suggestion, tools: Tools, detail: Detail, openHelp: () => void, focusNewLabel: () => void}} parts
  */
 export function createCommands({
   store,
@@ -25,8 +29,10 @@ export function createCommands({
   prompting,
   objects,
   review,
+  similar,
   session,
   labels,
+  suggestion,
   tools,
   detail,
   openHelp,
@@ -55,6 +61,7 @@ export function createCommands({
     else if (state().review?.state === "running") void review.cancel();
     else if (state().review) review.close();
     else if (tool !== "add") store.set({ tool: "add" });
+    else if (state().many) store.set({ many: false });
     else if (selection.length) store.set({ selection: [] });
     else if (scratch.cursor) store.set({ scratch: { ...scratch, cursor: null } });
   }
@@ -69,7 +76,7 @@ export function createCommands({
   function autoMask() {
     const step = state().draft.now;
     const region = step && step.box && !step.points.length && !step.annotationId ? step.box : null;
-    if (region) prompting.drop();
+    if (region) prompting.dropInHand();
     void review.start(region);
   }
 
@@ -82,11 +89,11 @@ export function createCommands({
     keep: () => (state().review && !inProgress() ? review.acceptAll() : objects.keep()),
     drop,
     remove: () => {
-      if (inProgress()) prompting.drop();
+      if (inProgress()) prompting.dropInHand();
       else if (state().selection.length) void objects.remove(state().selection);
     },
-    undo: () => (inProgress() ? prompting.undo() : review.undoDrop() || review.runUndoRedo(objects.undo)),
-    redo: () => (inProgress() || state().draft.future.length ? prompting.redo() : review.runUndoRedo(objects.redo)),
+    undo: () => (inProgress() ? prompting.undo() : prompting.undoDrop() || review.undoDrop() || review.runUndoRedo(objects.undo)),
+    redo: () => (canRedo(state()) ? prompting.redo() : review.runUndoRedo(objects.redo)),
     nextImage: () => session.step(1),
     previousImage: () => session.step(-1),
     fit: () => viewport.fit(),
@@ -94,6 +101,7 @@ export function createCommands({
     zoomOut: () => zoom(1 / ZOOM_STEP),
     toggleSign: () => store.set({ tool: state().tool === "remove" ? "add" : "remove" }),
     brush: () => pick("brush"),
+    many: () => store.set({ many: !state().many, hover: null }),
     eraser: () => (state().review ? review.dropHovered() : pick("eraser")),
     smaller: () => tools.resizeBrush(1 / 1.25),
     larger: () => tools.resizeBrush(1.25),
@@ -101,8 +109,11 @@ export function createCommands({
     merge: () => objects.merge(),
     split: () => objects.split(),
     subtract: () => tools.subtractSelected(),
+    settleOverlaps: () => prompting.settleOverlaps(),
     clean: () => objects.clean(state().view.specks),
     autoMask,
+    similar: () => similar.here(),
+    similarNext: () => similar.next(),
     detail: () => detail.toggle(),
     onlyThis: () => store.set({ view: { ...state().view, only: !state().view.only } }),
     hideAll: () => {
@@ -115,6 +126,7 @@ export function createCommands({
     negativeHere: (event) => tools.pointAtCursor(0, timeOf(event)),
     cornerHere: (event) => tools.cornerAtCursor(timeOf(event)),
     newLabel: focusNewLabel,
+    takeLabel: () => suggestion.take(),
     help: openHelp,
   };
 

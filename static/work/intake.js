@@ -1,22 +1,21 @@
 /** How images and objects get in: files, folders, folders of the server, samples, files of other tools. */
 
 import { isImage } from "./folders.js";
+import { hasObjects, named } from "./importing.js";
 
 /** @import { Image, Store, Toast } from "../data/types.d.ts" */
 /** @import { Api } from "../data/routes.d.ts" */
 /** @import { Found } from "./folders.js" */
-/** @import { Labels } from "./labels.js" */
-/** @import { Objects } from "./objects.js" */
+/** @import { Importing } from "./importing.js" */
 /** @import { Session } from "./session.js" */
 
 /** @typedef {ReturnType<typeof createIntake>} Intake */
 /** Path of a project. @typedef {`/projects/${number}`} ProjectPath */
 
 /**
- * @param {{store: Store, api: Api, labels: Pick<Labels, "load">, objects: Pick<Objects, "show">,
- *   session: Pick<Session, "adopt" | "open">, toast: Toast}} context
+ * @param {{store: Store, api: Api, importing: Importing, session: Pick<Session, "adopt" | "open">, toast: Toast}} context
  */
-export function createIntake({ store, api, labels, objects, session, toast }) {
+export function createIntake({ store, api, importing, session, toast }) {
   /** @returns {ProjectPath} of the project shown */
   const project = () => `/projects/${store.get().projectId ?? 0}`;
 
@@ -77,39 +76,13 @@ export function createIntake({ store, api, labels, objects, session, toast }) {
     }
   }
 
-  /** @param {File} file @param {ProjectPath} into */
-  async function importObjects(file, into) {
-    const form = new FormData();
-    form.append("file", file, file.name);
-    try {
-      const { kept, problems } = await api.post(`${into}/import`, form, { retry: "never" });
-      toast(kept === 1 ? "1 object imported." : `${kept} objects imported.`);
-      if (problems.length) toast(`${problems.slice(0, 3).join(" ")}${more(problems.length - 3)}`, { kind: "error" });
-      await showImported();
-    } catch (error) {
-      toast(named(file.name, /** @type {Error} */ (error).message), { kind: "error" });
-    }
-  }
-
-  async function showImported() {
-    const { images, image } = store.get();
-    const [page] = await Promise.all([
-      api.get(`${project()}/images?limit=${Math.max(1, Math.min(1000, images.length))}`),
-      labels.load(),
-    ]);
-    const fresh = new Map(page.images.map((item) => [item.id, item]));
-    store.set({ images: store.get().images.map((item) => fresh.get(item.id) ?? item) });
-    if (image) await objects.show(await api.get(`/images/${image.id}/document`));
-  }
-
   return {
     /** Images, or files of other tools with objects for images that are here. @param {File[]} files */
     async take(files) {
-      const hasObjects = (/** @type {File} */ file) => /\.(json|zip)$/i.test(file.name);
       const into = project();
       const images = files.filter((file) => !hasObjects(file)).map((file) => ({ file, path: file.name }));
       await each(images, "Uploading", uploadOne);
-      for (const file of files.filter(hasObjects)) await importObjects(file, into);
+      for (const file of files.filter(hasObjects)) await importing.take(file, into);
     },
     /** The images among the files of folders. @param {Found[]} files */
     async takeFolder(files) {
@@ -141,9 +114,3 @@ export function createIntake({ store, api, labels, objects, session, toast }) {
     },
   };
 }
-
-/** @param {number} count */
-const more = (count) => (count > 0 ? ` And ${count} more.` : "");
-
-/** @param {string} name @param {string} sentence @returns {string} the sentence, with the file's name in it */
-const named = (name, sentence) => (sentence.includes(name) ? sentence : `${name}: ${sentence}`);

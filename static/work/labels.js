@@ -22,7 +22,11 @@ export function createLabels({ store, api, toast }) {
   function add(name) {
     const { projectId } = store.get();
     if (projectId === null) return Promise.resolve(null);
-    const added = inTurn(() => findOrMake(name, projectId));
+    const added = inTurn(async () => {
+      const id = await findOrMake(name, projectId);
+      if (id !== null && store.get().projectId === projectId) store.set({ labelId: id });
+      return id;
+    });
     adding = added;
     void added.finally(() => (adding = adding === added ? null : adding));
     return added;
@@ -31,13 +35,10 @@ export function createLabels({ store, api, toast }) {
   /** @param {string} name @param {number} projectId @returns {Promise<number | null>} */
   async function findOrMake(name, projectId) {
     const known = all().find((label) => label.name === name);
-    if (known) {
-      store.set({ labelId: known.id });
-      return known.id;
-    }
+    if (known) return known.id;
     try {
       const label = await api.post(`/projects/${projectId}/labels`, { name });
-      if (store.get().projectId === projectId) store.set({ labels: [...all(), label], labelId: label.id });
+      if (store.get().projectId === projectId) store.set({ labels: [...all(), label] });
       return label.id;
     } catch (error) {
       toast(`The label was not added: ${/** @type {Error} */ (error).message}`, { kind: "error" });
@@ -79,7 +80,10 @@ export function createLabels({ store, api, toast }) {
   }
 
   return {
+    /** Chooses the label of this name. */
     add,
+    /** Leaves the chosen label as it is. @param {string} name @returns {Promise<number | null>} as `add` does */
+    named: (name) => inTurn(() => findOrMake(name, store.get().projectId ?? 0)),
     /** Fetches the labels of the project shown. */
     load: () => inTurn(fetchAll),
     /** @returns {Promise<number | null>} the label for a new object; a first one is made when there is none */

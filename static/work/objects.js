@@ -1,11 +1,9 @@
-/** What a person does with kept objects: keep, correct, delete, relabel, merge, split, clean, undo and redo. */
+/** What a person does with kept objects: delete, relabel, edit, merge, split, clean, undo and redo. */
 
-import { area, equal } from "../canvas/rle.js";
-import { requestId } from "../data/api.js";
-import { NO_DRAFT, draftOf, shownMask, undoStep } from "../data/draft.js";
 import { createDocument } from "./document.js";
+import { createKeeping } from "./keeping.js";
 
-/** @import { Annotation, BoundingBox, CorrectionReply, Draft, Image, KeepReply, Mask, Prompts, Step, Store, Toast } from "../data/types.d.ts" */
+/** @import { Annotation, Image, Mask, Store, Toast } from "../data/types.d.ts" */
 /** @import { Api } from "../data/routes.d.ts" */
 /** @import { Outbox } from "../data/outbox.js" */
 /** @import { Labels } from "./labels.js" */
@@ -20,91 +18,13 @@ import { createDocument } from "./document.js";
 export function createObjects({ store, api, outbox, labels, toast, prompting }) {
   const document = createDocument({ store, api, outbox, labels, toast });
   const { commit } = document;
+  const { keepAll, correct } = createKeeping({ store, document, labels, toast, prompting });
   /** Undo and redo go one after the other, however fast the keys are pressed. */
   let lastStep = Promise.resolve();
   /** Objects being kept, from the key press on: their masks may still be on their way. @type {Set<Promise<boolean>>} */
   const keeping = new Set();
   const busy = (/** @type {number} */ by) => store.set({ busy: store.get().busy + by });
   const isOpen = (/** @type {Image} */ image) => store.get().image?.id === image.id;
-
-  /** @param {Image} image @param {Step} step @param {Mask} mask @param {number} labelId */
-  function keepNew(image, step, mask, labelId) {
-    const fields = {
-      label_id: labelId,
-      mask,
-      score: step.edited ? null : (step.reply?.candidates[step.index].score ?? null),
-      source: /** @type {Annotation["source"]} */ (step.edited ? "edit" : "prompt"),
-      prompts: { points: step.points, box: step.box },
-    };
-    const pending = { ...fields, ...measured(mask), id: `pending-${requestId()}`, image_id: image.id, pending: true };
-    return commit(image.id, {
-      method: "POST",
-      path: "/annotations",
-      body: fields,
-      failed: "The object could not be kept",
-      edit: (list) => [...list, pending],
-      outcome:
-        (/** @type {KeepReply} */ { annotation }) =>
-        (list) => [...list, { ...annotation, mask }],
-    });
-  }
-
-  /**
-   * @param {Image} image
-   * @param {Annotation} before
-   * @param {{mask: Mask, prompts?: Prompts, source?: Annotation["source"]}} fields
-   * @param {string} failed
-   * @param {boolean} [overtaken]  whether another tab's mask gives way, as far as this page knows
-   */
-  async function correct(image, { id, mask: expected }, fields, failed, overtaken = false) {
-    const { mask } = fields;
-    const changed = (/** @type {Partial<Annotation>} */ values) => (/** @type {Annotation[]} */ list) =>
-      list.map((item) => (item.id === id ? { ...item, ...values, mask } : item));
-    const reply = await commit(image.id, {
-      method: "PATCH",
-      path: `/annotations/${id}`,
-      body: fields,
-      failed,
-      edit: changed({ ...fields, ...measured(mask) }),
-      outcome: (/** @type {CorrectionReply} */ { annotation }) => changed(annotation),
-    });
-    if (reply && (overtaken || (reply.replaced && !equal(reply.replaced, expected))))
-      toast("Another tab changed this object meanwhile: Ctrl+Z brings its mask back.");
-    return reply;
-  }
-
-  /** @returns {Promise<boolean>} whether the object in progress is kept; if not, it is in progress again where that is possible */
-  async function keepDraft() {
-    const { image, draft, annotations } = store.get();
-    const { now } = draft;
-    if (!image || !now) return true;
-    const goBack = (/** @type {Draft} */ to) => {
-      prompting.giveBack(image, to);
-      return false;
-    };
-    const corrected = annotations.find((item) => item.id === now.annotationId);
-    const label = corrected ? null : labels.chosen();
-    store.set({ draft: NO_DRAFT, hover: null });
-    const step = await prompting.answered(now);
-    if (!step) return goBack({ ...undoStep(draft), future: [] });
-    const mask = shownMask(step);
-    if (!mask?.w) {
-      toast("The mask is empty: add a point on the object.");
-      return goBack({ ...draft, now: step });
-    }
-    let kept = null;
-    if (corrected) {
-      if (isOpen(image)) store.set({ selection: [corrected.id] });
-      const overtaken = document.isForeign(corrected) && !isSame(corrected.mask, step.origin);
-      if (equal(mask, corrected.mask) || (overtaken && isSame(mask, step.origin))) return true;
-      const fields = { mask, prompts: { points: step.points, box: step.box } };
-      kept = await correct(image, corrected, fields, "The correction was not kept", overtaken);
-    } else {
-      const labelId = await label;
-      if (labelId !== null) kept = await keepNew(image, step, mask, labelId);
-    }
-    return kept ? true : goBack(draftOf(step));
-  }
 
   /** @returns {Promise<boolean>} when the server has everything: whether everything was kept */
   async function settled() {
@@ -165,9 +85,9 @@ export function createObjects({ store, api, outbox, labels, toast, prompting }) 
     refresh: document.refresh,
     commit,
     settled,
-    /** Keeps the object in progress, or the correction of a kept one. The next click begins the next object. */
+    /** Keeps the objects in progress, and corrections of kept ones. The next click begins the next object. */
     async keep() {
-      const kept = keepDraft();
+      const kept = keepAll();
       keeping.add(kept);
       busy(1); // also while its label is being made
       await kept.finally(() => {
@@ -234,9 +154,3 @@ export function createObjects({ store, api, outbox, labels, toast, prompting }) 
     redo: () => undoRedo("redo"),
   };
 }
-
-/** @param {Mask} mask @param {Mask | null} other */
-const isSame = (mask, other) => other !== null && equal(mask, other);
-
-/** @param {Mask} mask @returns {{area: number, bbox: BoundingBox}} */
-const measured = (mask) => ({ area: area(mask), bbox: [mask.x, mask.y, mask.w, mask.h] });

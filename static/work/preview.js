@@ -12,9 +12,10 @@ const SLOW_REPLY_MS = 700;
 /** Of `navigator.connection`, which not every browser has. @typedef {{saveData?: boolean, effectiveType?: string}} Link */
 
 /**
- * @param {{store: Store, requests: PromptRequests}} context
+ * @param {{store: Store, requests: PromptRequests, beginsAnother: (x: number, y: number) => boolean}} context
+ *   `beginsAnother`: whether a click there would begin an object
  */
-export function createPreview({ store, requests }) {
+export function createPreview({ store, requests, beginsAnother }) {
   let slowReplies = 0;
 
   const latest = createLatest(
@@ -24,9 +25,9 @@ export function createPreview({ store, requests }) {
       slowReplies = performance.now() - begin > SLOW_REPLY_MS ? slowReplies + 1 : 0;
       return reply;
     },
-    (reply, { imageId }) => {
-      const { image, draft, review } = store.get();
-      if (image?.id === imageId && !draft.now && !review) store.set({ hover: reply.candidates[0]?.mask ?? null });
+    (reply, { imageId, x, y }) => {
+      const { image, review } = store.get();
+      if (image?.id === imageId && beginsAnother(x, y) && !review) store.set({ hover: reply.candidates[0]?.mask ?? null });
     },
   );
 
@@ -35,16 +36,17 @@ export function createPreview({ store, requests }) {
     return slowReplies > 3 || link?.saveData || SLOW_LINKS.has(link?.effectiveType ?? "");
   }
 
-  function wanted() {
-    const { image, view, draft, review, tool } = store.get();
-    return view.hover && image?.embedding === "ready" && !draft.now && !review && tool === "add" && !linkIsSlow();
+  /** @param {number} x @param {number} y */
+  function wanted(x, y) {
+    const { image, view, review, tool } = store.get();
+    return view.hover && image?.embedding === "ready" && !review && tool === "add" && !linkIsSlow() && beginsAnother(x, y);
   }
 
   return {
     /** @param {number} x @param {number} y */
     show(x, y) {
       const { image } = store.get();
-      if (image && wanted()) latest.ask({ imageId: image.id, x, y });
+      if (image && wanted(x, y)) latest.ask({ imageId: image.id, x, y });
       else this.end();
     },
     end() {

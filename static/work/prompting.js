@@ -1,23 +1,27 @@
-/** The object in progress: a change of its prompts is a step, and each step gets its candidates from the server. */
+/** The objects in progress: a change of their prompts is a step, and each step gets its candidates from the server. */
 
+import { draftAt } from "../canvas/hits.js";
+import { masksByScore, overlappingPixels } from "../canvas/overlaps.js";
 import { equal } from "../canvas/rle.js";
+import { advance, distinctCandidates, draftOf, newStep, shownMask, withCandidate, withPrompts } from "../data/draft.js";
 import {
-  NO_DRAFT,
-  advance,
-  distinctCandidates,
-  draftOf,
-  newStep,
-  patchStep,
-  redoStep,
-  shownMask,
-  undoStep,
-  withCandidate,
-  withPrompts,
-} from "../data/draft.js";
+  NO_PROGRESS,
+  draftsOf,
+  dropInHand,
+  goOn,
+  patchProgress,
+  progressOf,
+  redoFirst,
+  setAside,
+  takeUp,
+  undoLast,
+  withMasks,
+  withoutStep,
+} from "../data/progress.js";
 import { createPromptRequests } from "./requests.js";
 import { createPreview } from "./preview.js";
 
-/** @import { Annotation, Box, Draft, Image, Mask, Point, Prompts, Step, Store, Toast } from "../data/types.d.ts" */
+/** @import { Annotation, Box, Draft, Image, Mask, Progress, Prompts, Step, Store, Toast } from "../data/types.d.ts" */
 /** @import { Api } from "../data/routes.d.ts" */
 /** @import { Parking } from "../data/parking.js" */
 
@@ -32,7 +36,7 @@ const PRESS_MS = 40;
  */
 export function createPrompting({ store, api, parking, toast }) {
   const requests = createPromptRequests({ store, api });
-  const preview = createPreview({ store, requests });
+  const preview = createPreview({ store, requests, beginsAnother: (x, y) => !aim(x, y, 1).draft.now });
   /** When the prompt of a step was made, by step id. @type {Map<number, number>} */
   const started = new Map();
   /** Steps on their way to an answer, by step id. @type {Map<number, Promise<Step | null>>} */
@@ -40,21 +44,29 @@ export function createPrompting({ store, api, parking, toast }) {
 
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let pressing;
+  /** What Escape dropped last, if it was several objects. @type {{imageId: string, revision: number, progress: Progress} | null} */
+  let dropped = null;
 
   const draft = () => store.get().draft;
+  const progress = () => progressOf(store.get());
   const setDraft = (/** @type {Draft} */ next) => store.set({ draft: next, hover: null });
+  const setProgress = (/** @type {Progress} */ next) => store.set({ ...next, hover: null });
   const busy = (/** @type {number} */ by) => store.set({ busy: store.get().busy + by });
 
-  /** Asks for the candidates of the step shown, unless they are there or on their way. */
+  /** Asks for the candidates of the steps shown, unless they are there or on their way. */
   function request() {
     const { image } = store.get();
-    const step = draft().now;
-    if (!image || !step || step.answered || asked.has(step.id)) return;
-    asked.set(
-      step.id,
-      answer(image.id, step).finally(() => asked.delete(step.id)),
-    );
+    for (const { now: step } of draftsOf(progress())) {
+      if (!image || !step || step.answered || asked.has(step.id)) continue;
+      asked.set(
+        step.id,
+        answer(image.id, step).finally(() => asked.delete(step.id)),
+      );
+    }
   }
+  store.watch(["draft"], ({ draft: { now } }) => {
+    if (now) dropped = null;
+  });
   store.watch(["photoReady"], ({ photoReady }) => photoReady && request()); // a parked draft may wait for its answer
 
   /**
@@ -71,11 +83,11 @@ export function createPrompting({ store, api, parking, toast }) {
       const { image, detail } = store.get();
       if (image?.id === imageId && image.embedding === "failed" && !detail)
         store.set({ image: { ...image, embedding: "ready" } });
-      parking.change(imageId, { draft: patchStep(parking.of(imageId).draft, step.id, fields) });
+      parking.change(imageId, patchProgress(parking.of(imageId), step.id, fields));
       return { ...step, ...fields };
     } catch (error) {
       toast(`No mask for this prompt: ${/** @type {Error} */ (error).message}`, { kind: "error" });
-      if (draft().now?.id === step.id) setDraft({ ...undoStep(draft()), future: [] });
+      setProgress(withoutStep(progress(), step.id));
       return null;
     } finally {
       busy(-1);
@@ -83,13 +95,15 @@ export function createPrompting({ store, api, parking, toast }) {
   }
 
   /**
+   * Changes the prompts of the object in hand.
+   * @param {Progress} aimed
    * @param {Partial<Prompts>} prompts
    * @param {{refine: boolean, at: number}} options  `at`: time stamp of the pointer or key event
    */
-  function change(prompts, { refine, at }) {
-    const next = withPrompts(draft(), prompts, { refine });
+  function change(aimed, prompts, { refine, at }) {
+    const next = withPrompts(aimed.draft, prompts, { refine });
     clearTimeout(pressing);
-    setDraft(next);
+    setProgress(goOn(aimed, next));
     started.set(next.now.id, at);
     preview.cancel();
     request();
@@ -100,10 +114,30 @@ export function createPrompting({ store, api, parking, toast }) {
     const { image } = store.get();
     return image !== null && x >= 0 && y >= 0 && x < image.width && y < image.height;
   }
-  /** @param {Point} point @returns {Point[]} */
-  const pointsWith = (point) => [...(draft().now?.points ?? []), point];
+  const pointsOf = (/** @type {Progress} */ aimed) => aimed.draft.now?.points ?? [];
+
+  /**
+   * @param {number} x
+   * @param {number} y
+   * @param {0 | 1} label
+   * @returns {Progress} with the object in hand to which a point belongs: in the mode "many" the one that it lies on, or a new one
+   */
+  function aim(x, y, label) {
+    const now = progress();
+    if (!store.get().many) return now;
+    const hit = draftAt(now, x, y);
+    if (hit) return takeUp(now, hit);
+    return label ? setAside(now) : now;
+  }
 
   return {
+    /** Gives the pixels that several objects claim to the best-scored one. */
+    settleOverlaps() {
+      const steps = draftsOf(progress()).flatMap(({ now }) => now ?? []);
+      setProgress(withMasks(progress(), masksByScore(steps)));
+      const left = overlappingPixels(progress());
+      if (left) toast("An object lies within a better-scored one, and was left as it is.");
+    },
     /** @param {Step} step @returns {Promise<Step | null>} the step with its answer */
     answered: async (step) => (step.answered ? step : ((await asked.get(step.id)) ?? null)),
     /**
@@ -116,7 +150,8 @@ export function createPrompting({ store, api, parking, toast }) {
       const { image } = store.get();
       if (!image || !isOnImage(x, y)) return;
       preview.cancel();
-      const step = withPrompts(draft(), { points: pointsWith([x, y, label]) }, { refine: true }).now;
+      const aimed = aim(x, y, label);
+      const step = withPrompts(aimed.draft, { points: [...pointsOf(aimed), [x, y, label]] }, { refine: true }).now;
       clearTimeout(pressing);
       pressing = setTimeout(() => void requests.askEarly(image.id, step, "click"), PRESS_MS);
     },
@@ -133,16 +168,16 @@ export function createPrompting({ store, api, parking, toast }) {
      */
     addPoint(x, y, label, at) {
       if (!isOnImage(x, y)) return;
-      const points = pointsWith([x, y, label]);
-      if (points.length > MAX_POINTS) return void toast(`An object takes at most ${MAX_POINTS} points.`);
-      change({ points }, { refine: true, at });
+      const aimed = aim(x, y, label);
+      if (pointsOf(aimed).length >= MAX_POINTS) return void toast(`An object takes at most ${MAX_POINTS} points.`);
+      change(aimed, { points: [...pointsOf(aimed), [x, y, label]] }, { refine: true, at });
     },
     /**
      * @param {Box} box
      * @param {number} at
      */
     setBox(box, at) {
-      change({ box }, { refine: false, at });
+      change(store.get().many ? setAside(progress()) : progress(), { box }, { refine: false, at });
     },
     /** @param {number | "box"} which */
     remove(which) {
@@ -151,8 +186,8 @@ export function createPrompting({ store, api, parking, toast }) {
       const points = now.points.filter((_, index) => index !== which);
       const box = which === "box" ? null : now.box;
       if (points.some(([, , label]) => label === 1) || box || now.annotationId) {
-        change({ points, box }, { refine: false, at: performance.now() });
-      } else this.drop();
+        change(progress(), { points, box }, { refine: false, at: performance.now() });
+      } else this.dropInHand();
     },
     /** @param {number} by */
     cycle(by) {
@@ -165,15 +200,31 @@ export function createPrompting({ store, api, parking, toast }) {
       store.set({ draft: withCandidate(draft(), index) });
     },
     undo() {
-      setDraft(undoStep(draft()));
+      setProgress(undoLast(progress()));
       request();
     },
     redo() {
-      setDraft(redoStep(draft()));
+      setProgress(redoFirst(progress()));
       request();
     },
+    dropInHand() {
+      setProgress(dropInHand(progress()));
+    },
+    /** Drops all objects in progress. Several can be had back. */
     drop() {
-      setDraft(NO_DRAFT);
+      const { image, history } = store.get();
+      const count = draftsOf(progress()).length;
+      dropped = image && count > 1 ? { imageId: image.id, revision: history.revision, progress: progress() } : null;
+      setProgress(NO_PROGRESS);
+      if (dropped) toast(`${count} objects dropped.`, { quiet: true, action: ["Undo", () => this.undoDrop()] });
+    },
+    /** @returns {boolean} whether the objects dropped last are back; not after other changes of the image */
+    undoDrop() {
+      const { image, history, draft: now } = store.get();
+      const back = dropped?.imageId === image?.id && dropped?.revision === history.revision && !now.now ? dropped : null;
+      dropped = null;
+      if (back) setProgress(back.progress);
+      return back !== null;
     },
     /**
      * The mask was changed by hand.
@@ -199,12 +250,12 @@ export function createPrompting({ store, api, parking, toast }) {
     },
     endHover: preview.end,
     /**
-     * Takes back a draft that could not be kept: it is in progress again, or waits on its image.
-     * @param {Image} image @param {Draft} kept
+     * Takes back what could not be kept: it is in progress again, or waits on its image.
+     * @param {Image} image @param {Progress} kept
      */
     giveBack(image, kept) {
-      if (parking.of(image.id).draft.now) return; // another object was begun meanwhile
-      parking.change(image.id, { draft: kept });
+      const { draft: begun, others } = parking.of(image.id); // meanwhile
+      parking.change(image.id, begun.now ? { draft: begun, others: [...others, ...draftsOf(kept)] } : kept);
       if (store.get().image?.id !== image.id) toast(`What was not kept waits on ${image.name}.`);
     },
     /** To be called after each drawn frame: measures prompt to paint. @param {number} now */

@@ -1,93 +1,39 @@
-/** Automatic masks: a job that can be cancelled, then a review of its proposals with live filters. */
+/** A review of proposals with live filters: which are kept, and which are dropped. */
 
 import { indicesInside, proposalAt } from "../canvas/hits.js";
-import { gathered, sameThing, visibleProposals } from "../data/proposals.js";
-import { newReview } from "../data/reviews.js";
+import { OPEN_FILTER, gathered, isSame, visibleProposals } from "../data/proposals.js";
+import { createRuns } from "./runs.js";
 
-/** @import { Box, Filter, ImageDocument, Job, Judged, Position, Proposal, Review, Store, Toast } from "../data/types.d.ts" */
+/** @import { Box, Filter, ImageDocument, Judged, Position, Proposal, Review, Store, Toast } from "../data/types.d.ts" */
 /** @import { Api } from "../data/routes.d.ts" */
 /** @import { Outbox } from "../data/outbox.js" */
 /** @import { Parking } from "../data/parking.js" */
+/** @import { Labels } from "./labels.js" */
 /** @import { Objects } from "./objects.js" */
+/** @import { Run } from "./runs.js" */
 
 /** @typedef {ReturnType<typeof createReview>} Reviewing */
-/** Names a review wherever it is. @typedef {Pick<Review, "id" | "imageId">} Run */
 
-const POLL_MS = 300;
+/** Similarity of proposals that are shown at first: most of these are right. */
+const ALIKE = 0.5;
 
 /** @param {Proposal} proposal @param {number} label */
-function newObject({ mask, score, point }, label) {
-  return { label_id: label, mask, score, source: "auto", prompts: { points: [[...point, 1]], box: null } };
+function newObject({ mask, score, point, box }, label) {
+  const prompts = { points: point ? [[...point, 1]] : [], box: box ?? null };
+  return { label_id: label, mask, score, source: box ? "prompt" : "auto", prompts };
 }
 
 /**
  * @param {{store: Store, api: Api, outbox: Pick<Outbox, "idle">, parking: Parking, objects: Pick<Objects, "commit">, toast: Toast,
- *   chooseLabel: () => Promise<number | null>}} context
+ *   labels: Pick<Labels, "chosen" | "named">}} context
  */
-export function createReview({ store, api, outbox, parking, objects, toast, chooseLabel }) {
+export function createReview({ store, api, outbox, parking, objects, toast, labels }) {
+  const runs = createRuns({ store, api, outbox, parking, toast });
+  const { find, patch, discard } = runs;
   /** The last review that was closed, which undo brings back. @type {Review | null} */
   let closed = null;
   const objectIds = () => store.get().annotations.map((item) => item.id);
   const shown = () => store.get().review;
-  /** Ids of the reviews whose runs are asked about. @type {Set<number>} */
-  const followed = new Set();
-
-  /** @param {Run} run @returns {Review | null} as it is now; null when it was closed */
-  function find({ id, imageId }) {
-    const { review } = parking.of(imageId);
-    return review?.id === id ? review : null;
-  }
-
-  /** Changes a review wherever it is. Nothing happens when it was closed. @param {Run} run @param {Partial<Review>} fields */
-  function patch(run, fields) {
-    const now = find(run);
-    if (now) parking.change(run.imageId, { review: { ...now, ...fields } });
-  }
-
-  /** @param {Run} run */
-  function discard(run) {
-    if (find(run)) parking.change(run.imageId, { review: null });
-  }
-
-  store.watch(["review"], ({ review }) => {
-    if (review?.state === "running" && review.jobId && !followed.has(review.id)) void comeBack(review);
-    if (review?.state !== "done" || review.proposals.length) return;
-    discard(review);
-    toast("Auto-mask found nothing here.");
-  });
-
-  /** Asks how far the run is, until it ends or its review is closed. @param {Run} run */
-  async function follow(run) {
-    followed.add(run.id);
-    try {
-      for (let now = find(run); now?.state === "running"; now = find(run)) {
-        takeAnswer(run, await api.get(`/jobs/${now.jobId}`, { retry: "always" }));
-        if (find(run)?.state === "running") await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      }
-    } finally {
-      followed.delete(run.id);
-    }
-  }
-
-  /** @param {Run} run @param {Job} job */
-  function takeAnswer(run, { state, done, total, proposals, error }) {
-    const now = find(run);
-    if (!now) return;
-    const isJudged = (/** @type {Proposal} */ item) => now.judged.some((old) => sameThing(old, item));
-    const gone = new Set(proposals.filter(isJudged).map((item) => item.index));
-    patch(run, { state, done, total, proposals, gone });
-    if (state === "failed") toast(`Auto-mask stopped: ${error ?? "the job failed."}`, { kind: "error" });
-  }
-
-  /** Goes on with a review that an earlier page began. @param {Run} run */
-  async function comeBack(run) {
-    try {
-      await follow(run);
-    } catch (error) {
-      discard(run);
-      toast(`The review of automatic masks is lost: ${/** @type {Error} */ (error).message}`, { kind: "error" });
-    }
-  }
 
   /**
    * Marks proposals as kept or dropped.
@@ -110,18 +56,33 @@ export function createReview({ store, api, outbox, parking, objects, toast, choo
     if (!now) return;
     const gone = new Set(now.gone);
     for (const item of chosen) gone.delete(item.index);
-    patch(run, { judged: now.judged.filter((old) => !chosen.some((item) => sameThing(old, item))), gone });
+    patch(run, { judged: now.judged.filter((old) => !chosen.some((item) => isSame(now, old, item))), gone });
+  }
+
+  /**
+   * @param {Proposal[]} items
+   * @returns {Promise<((item: Proposal) => number) | null>} the label of each: that of its category, else the chosen one
+   */
+  async function findLabels(items) {
+    /** @type {Map<string | undefined, number>} */
+    const ids = new Map();
+    for (const category of new Set(items.map((item) => item.category))) {
+      const id = await (category === undefined ? labels.chosen() : labels.named(category));
+      if (id === null) return null;
+      ids.set(category, id);
+    }
+    return ({ category }) => /** @type {number} */ (ids.get(category));
   }
 
   /** @param {number[]} indices @param {boolean} [merge]  into one object @returns {Promise<boolean>} whether they were kept */
   async function accept(indices, merge = false) {
     const now = shown();
     if (!now || !indices.length) return false;
-    const label = await chooseLabel();
-    if (label === null) return false;
+    const labelOf = await findLabels(now.proposals.filter((item) => indices.includes(item.index)));
+    if (!labelOf) return false;
     const chosen = judge(now, indices);
     const before = new Set(objectIds());
-    const body = { objects: chosen.map((item) => newObject(item, label)), merge };
+    const body = { objects: chosen.map((item) => newObject(item, labelOf(item))), merge };
     const change = /** @type {const} */ ({ method: "POST", path: "/annotations/many", body, failed: "The masks were not kept" });
     const document = /** @type {ImageDocument | null} */ (await objects.commit(now.imageId, change));
     if (!document) {
@@ -136,45 +97,18 @@ export function createReview({ store, api, outbox, parking, objects, toast, choo
   }
 
   return {
-    /** @param {Box | null} region */
-    async start(region = null) {
-      const { image, photoReady } = store.get();
-      if (!image || !photoReady || shown()?.state === "running") return;
-      const run = newReview(image.id);
-      store.set({ review: run, selection: [], hover: null, tool: "add" });
-      try {
-        const { job_id: jobId } = await api.post(`/images/${image.id}/automask`, { region });
-        if (!find(run)) return void api.delete(`/jobs/${jobId}`);
-        patch(run, { jobId });
-        await follow(run);
-      } catch (error) {
-        if (shown()?.id !== run.id) return patch(run, { state: "failed" });
-        discard(run);
-        toast(`Auto-mask could not run: ${/** @type {Error} */ (error).message}`, { kind: "error" });
-      }
-    },
-    /** Stops looking; what was found so far can be reviewed. */
-    async cancel() {
-      const now = shown();
-      if (!now) return;
-      if (now.jobId) await api.delete(`/jobs/${now.jobId}`).catch(() => discard(now));
-      else discard(now);
-    },
-    /** Goes on where it was stopped. */
-    async resume() {
-      const now = shown();
-      if (!now || now.state === "running") return;
-      try {
-        await outbox.idle(); // proposals that are being kept are named by their index in this run
-        await api.post(`/jobs/${now.jobId}/resume`);
-        if (!find(now)) return void api.delete(`/jobs/${now.jobId}`);
-        patch(now, { state: "running", proposals: [], gone: new Set(), together: new Set(), hover: null });
-        await follow(now);
-      } catch (error) {
-        patch(now, { state: "cancelled" });
-        toast(`Auto-mask could not go on: ${/** @type {Error} */ (error).message}`, { kind: "error" });
-      }
-    },
+    /** Looks for everything. @param {Box | null} region */
+    start: (region = null) => runs.start("automask", { region }),
+    /** Looks for what is like kept objects, which may lie in another image. @param {string[]} ids @param {string} imageId */
+    startSimilar: (ids, imageId) =>
+      runs.start(
+        "similar",
+        { annotation_ids: ids, examples_in: imageId },
+        { kind: "similar", filter: { ...OPEN_FILTER, similarity: ALIKE } },
+      ),
+    addBoxes: runs.addBoxes,
+    cancel: runs.cancel,
+    resume: runs.resume,
     /** @param {Partial<Filter>} fields */
     filter(fields) {
       const now = shown();

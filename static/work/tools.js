@@ -108,11 +108,11 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
       prompting.addPoint(x, y, labelOf(spot), spot.at);
     },
     double(spot) {
-      const { review: reviewing, draft } = store.get();
+      const { review: reviewing, draft, many } = store.get();
       const [x, y] = toImage(spot);
       const hit = objectAt(store.get(), x, y);
       const fresh = (draft.now?.points.length ?? 0) <= 2 && !draft.now?.annotationId && !draft.now?.box;
-      if (reviewing || painting() || !hit || !fresh || spot.ctrl) return;
+      if (reviewing || many || painting() || !hit || !fresh || spot.ctrl) return;
       prompting.correct(hit);
     },
     immediate: () => painting() && store.get().photoReady && !store.get().review,

@@ -334,6 +334,7 @@ def test_an_image_comes_back_where_it_was(cat: Annotator) -> None:
 
 
 def test_zoom_keeps_the_point_under_the_pointer(cat: Annotator) -> None:
+    assert cat.page.locator('#annotator .status .zoom:has-text("%")').is_visible()
     spot = cat.at(300, 100)
     cat.page.mouse.move(*spot)
     cat.page.mouse.wheel(0, -300)

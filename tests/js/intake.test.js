@@ -67,7 +67,7 @@ test("of a folder the images are uploaded, and the rest is counted", async () =>
   const session = { adopt: (images) => (adopted.push(...images), images), open: async () => {} };
   const answer = (form) => ({ images: [photo(form.get("files").name)], known: [], errors: [] });
   const { api } = server({ "POST /projects/1/images": answer });
-  const intake = createIntake({ store, api, labels: {}, objects: {}, session, toast });
+  const intake = createIntake({ store, api, importing: {}, session, toast });
   const names = ["a.jpg", "notes.txt", "b.png", ".DS_Store"];
   await intake.takeFolder(names.map((name) => ({ file: new File(["x"], name), path: `deep/${name}` })));
   assert.deepEqual(
@@ -87,7 +87,7 @@ test("uploads go to the project they began in", async () => {
     return { images: [], known: [], errors: [] };
   };
   const { api, calls } = server({ "POST /projects/1/images": answer });
-  const intake = createIntake({ store, api, labels: {}, objects: {}, session, toast });
+  const intake = createIntake({ store, api, importing: {}, session, toast });
   await intake.take(["a.jpg", "b.jpg"].map((name) => new File(["x"], name)));
   assert.equal(calls.length, 2);
 });
@@ -101,7 +101,7 @@ test("images that are there already are said, and the first is opened when nothi
     return image.id === "new" ? { images: [image], known: [], errors: [] } : { images: [], known: [image], errors: [] };
   };
   const { api } = server({ "POST /projects/1/images": answer });
-  const intake = createIntake({ store, api, labels: {}, objects: {}, session, toast });
+  const intake = createIntake({ store, api, importing: {}, session, toast });
   const files = (...names) => names.map((name) => new File(["x"], name));
   await intake.take(files("old", "older"));
   assert.equal(said.at(-1).text, "2 images were here already.");
@@ -110,17 +110,13 @@ test("images that are there already are said, and the first is opened when nothi
   assert.deepEqual(opened, ["old", "new"]);
 });
 
-test("JSON files and archives are imported, whatever their format, and everything else is uploaded", async () => {
-  const { store, said, toast } = page({ projectId: 1, image: null });
+test("files with objects or boxes are imported, and everything else is uploaded", async () => {
+  const { store, toast } = page({ projectId: 1, image: null });
+  const imported = [];
   const session = { adopt: () => [], open: async () => {} };
-  const { api, calls } = server({
-    "POST /projects/1/images": () => ({ images: [], known: [], errors: [] }),
-    "POST /projects/1/import": () => ({ kept: 2, problems: [] }),
-    "GET /projects/1/images?limit=2": () => ({ images: [] }),
-  });
-  const intake = createIntake({ store, api, labels: { load: async () => {} }, objects: {}, session, toast });
-  await intake.take(["a.jpg", "yolo.ZIP", "coco.json"].map((name) => new File(["x"], name)));
-  const posted = calls.filter(({ method }) => method === "POST").map(({ path }) => path);
-  assert.deepEqual(posted, ["/projects/1/images", "/projects/1/import", "/projects/1/import"]);
-  assert.equal(said.at(-1).text, "2 objects imported.");
+  const { api, calls } = server({ "POST /projects/1/images": () => ({ images: [], known: [], errors: [] }) });
+  const importing = { take: async (file, into) => void imported.push(`${file.name} ${into}`) };
+  const intake = createIntake({ store, api, importing, session, toast });
+  await intake.take(["a.jpg", "yolo.ZIP", "coco.json", "boxes.csv"].map((name) => new File(["x"], name)));
+  assert.deepEqual([calls.length, imported], [1, ["yolo.ZIP", "coco.json", "boxes.csv"].map((name) => `${name} /projects/1`)]);
 });

@@ -26,7 +26,7 @@ function image(annotations, answers, parts = {}) {
     outbox,
     ...on,
     ...parts,
-    prompting: { answered: async (step) => step, giveBack: (_, draft) => on.store.set({ draft }), ...parts.prompting },
+    prompting: { answered: async (step) => step, giveBack: (_, progress) => on.store.set(progress), ...parts.prompting },
   });
   objects.show({ image: photo("a"), annotations, history: history(1) });
   const asked = () => calls.map(({ method, path }) => `${method} ${path}`);

@@ -58,6 +58,8 @@ export const label = (id, fields = {}) => ({
 export const review = (fields = {}) => ({
   id: 1,
   imageId: "a",
+  kind: "auto",
+  boxes: [],
   jobId: "",
   state: "done",
   done: 1,
@@ -90,9 +92,9 @@ export function page(fields = {}, tabStorage = memory()) {
     said.push({ text, ...options });
     return { update: () => {}, close: () => {} };
   };
-  const labels = { chosen: async () => 1, load: async () => {} };
+  const labels = { chosen: async () => 1, named: async () => 2, load: async () => {} };
   const parking = createParking({ store, drafts: createDrafts(memory()), reviews: createReviews(tabStorage) });
-  return { store, said, toast, parking, chooseLabel: async () => 1, labels };
+  return { store, said, toast, parking, labels };
 }
 
 /**

@@ -34,12 +34,12 @@ test("another candidate after the brush leaves the stroke behind, to be had back
 test("what could not be kept is in progress again, or waits where it was made", () => {
   const { store, said, parking, prompting: of } = prompting();
   const { image } = store.get();
-  of.giveBack(image, draftOf(step));
+  of.giveBack(image, { draft: draftOf(step), others: [] });
   assert.equal(store.get().draft.now, step);
   of.drop();
   parking.park("a");
   store.set({ image: photo("b") });
-  of.giveBack(image, draftOf(step));
+  of.giveBack(image, { draft: draftOf(step), others: [] });
   assert.equal(store.get().draft.now, null);
   assert.match(said.at(-1).text, /waits on a\.jpg/);
   parking.unpark("a");
@@ -48,7 +48,7 @@ test("what could not be kept is in progress again, or waits where it was made", 
 
 test("what could not be kept does not push out what was begun meanwhile", () => {
   const { store, prompting: of } = prompting({ draft: draftOf(step) });
-  of.giveBack(store.get().image, draftOf(newStep({ points: [[2, 2, 1]] })));
+  of.giveBack(store.get().image, { draft: draftOf(newStep({ points: [[2, 2, 1]] })), others: [] });
   assert.equal(store.get().draft.now, step);
 });
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ApiError, createApi } from "../../static/data/api.js";
+import { visibleProposals } from "../../static/data/proposals.js";
 import { createReview } from "../../static/work/review.js";
 import { annotation, memory, page, photo, server, settle, square } from "./parts.js";
 
@@ -178,4 +179,92 @@ test("a review that the server does not know after a reload is said to be lost",
     said.map(({ text }) => text),
     ["The review of automatic masks is lost: It is no longer known."],
   );
+});
+
+const BOXES = [
+  { box: [0, 0, 4, 4], category: "cup" },
+  { box: [20, 0, 24, 4], category: "spoon" },
+  { box: [40, 0, 44, 4], category: "cup" },
+];
+
+/** A page that asks for the masks of boxes; a box at 40 has none. */
+function boxing(tabStorage = memory(), answer = (body) => body) {
+  const on = page({}, tabStorage);
+  const bodies = [];
+  const mask = ({ box: [x] }) => ({ mask: x === 40 ? square(0, 0) : square(x, 4), score: 0.9, stability: 1, area: 16 });
+  const { api, calls } = server({ "POST /images/a/prompts": (body) => answer({ objects: body.objects.map(mask) }) });
+  const objects = { commit: async (_, { body }) => (bodies.push(body), { annotations: [] }) };
+  const labels = { ...on.labels, named: async (name) => name.length };
+  const review = createReview({ ...on, api, outbox: {}, objects, labels });
+  return { ...on, review, calls, bodies };
+}
+
+test("boxes of a file become proposals once their image is shown, and are kept under the labels of their classes", async () => {
+  const { store, said, review, calls, bodies } = boxing();
+  assert.ok(review.addBoxes("b", BOXES));
+  await settle();
+  assert.equal(calls.length, 0);
+  assert.ok(review.addBoxes("a", BOXES));
+  assert.ok(!review.addBoxes("a", BOXES), "a review that waits stays");
+  await ended(store);
+  assert.deepEqual(
+    store.get().review.proposals.map(({ index, category }) => [index, category]),
+    [
+      [0, "cup"],
+      [1, "spoon"],
+    ],
+  );
+  assert.equal(said[0].text, "One box gave no mask.");
+  await review.acceptAll();
+  assert.deepEqual(
+    bodies[0].objects.map(({ label_id, source, prompts }) => [label_id, source, prompts]),
+    [
+      [3, "prompt", { points: [], box: BOXES[0].box }],
+      [5, "prompt", { points: [], box: BOXES[1].box }],
+    ],
+  );
+});
+
+test("boxes outlive a reload with what was kept of them", async () => {
+  const tab = memory();
+  const before = boxing(tab);
+  before.review.addBoxes("a", BOXES);
+  await ended(before.store);
+  await before.review.keepAt(21, 1);
+  before.parking.save();
+  const { store, parking } = boxing(tab);
+  parking.unpark("a");
+  await settle();
+  await ended(store);
+  assert.deepEqual([...store.get().review.gone], [1]);
+});
+
+test("boxes whose masks could not be made can be tried again", async () => {
+  let tries = 0;
+  const { store, said, review } = boxing(memory(), (reply) => {
+    tries += 1;
+    if (tries === 1) throw new ApiError("Out of memory.", 507);
+    return reply;
+  });
+  review.addBoxes("a", BOXES);
+  await settle();
+  await ended(store);
+  assert.deepEqual([store.get().review.state, said[0].text], ["failed", "Masks for boxes could not be made: Out of memory."]);
+  await review.resume();
+  await settle();
+  await ended(store);
+  assert.equal(store.get().review.proposals.length, 2);
+});
+
+test("a search shows what is like the examples, and the slider shows less or more", async () => {
+  const on = page();
+  const alike = [0.9, 0.6, 0.3].map((similarity, index) => ({ ...proposal, index, similarity, bbox: [20 * index, 0, 2, 2] }));
+  const { api, calls } = server({ "POST /images/a/similar": () => ({ job_id: "j" }), [JOB]: () => ({ ...done, proposals: alike }) });
+  const review = createReview({ ...on, api, outbox: {}, objects: {} });
+  await review.startSimilar(["one"], "b");
+  assert.deepEqual(calls[0].body, { annotation_ids: ["one"], examples_in: "b" });
+  const shown = () => visibleProposals(on.store.get().review).map(({ index }) => index);
+  assert.deepEqual(shown(), [0, 1]);
+  review.filter({ similarity: 0.2 });
+  assert.deepEqual(shown(), [0, 1, 2]);
 });

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { createImporting } from "../../static/work/importing.js";
+import { page, server } from "./parts.js";
+
+const MASKS = "POST /projects/1/import";
+const BOXES = "POST /projects/1/boxes";
+const LIST = "GET /projects/1/images?limit=2";
+const found = (id, count = 1) => ({ image_id: id, boxes: Array(count).fill({ box: [0, 0, 4, 4], category: "cup" }) });
+const refuse = (reason) => () => Promise.reject(new Error(reason));
+
+/** Imports a file of this name; the server answers like this. */
+async function imported(name, answers, review = { addBoxes: () => true }) {
+  const on = page({ image: null });
+  const opened = [];
+  const { api, calls } = server({ [LIST]: () => ({ images: [] }), ...answers });
+  const session = { open: async (id) => void opened.push(id) };
+  const importing = createImporting({ ...on, api, objects: {}, review, session });
+  await importing.take(new File(["x"], name), "/projects/1");
+  const posted = calls.filter(({ method }) => method === "POST").map(({ method, path }) => `${method} ${path}`);
+  return { posted, opened, said: on.said.map(({ text }) => text) };
+}
+
+test("a file whose masks are all kept is asked for nothing else", async () => {
+  const { posted, said } = await imported("a.json", { [MASKS]: () => ({ kept: 2, problems: [] }) });
+  assert.deepEqual([posted, said], [[MASKS], ["2 objects imported."]]);
+});
+
+test("boxes without masks wait for review, and the first of their images is opened", async () => {
+  const given = [];
+  const { said, opened } = await imported(
+    "a.json",
+    {
+      [MASKS]: () => ({ kept: 0, problems: ["Annotation 1 has no mask."] }),
+      [BOXES]: () => ({ images: [found("b", 2), found("a")], problems: [] }),
+    },
+    { addBoxes: (id, boxes) => given.push([id, boxes.length]) > 0 },
+  );
+  assert.deepEqual(given, [["b", 2], ["a", 1]]);
+  assert.deepEqual(said, ["3 boxes on 2 images to review. Masks come when an image is opened."]);
+  assert.deepEqual(opened, ["b"]);
+});
+
+test("a file with masks and boxes gives both", async () => {
+  const { said } = await imported("a.json", {
+    [MASKS]: () => ({ kept: 1, problems: ["Annotation 2 has no mask."] }),
+    [BOXES]: () => ({ images: [found("a")], problems: ["A mask is there already."] }),
+  });
+  assert.deepEqual(said.slice(0, 2), ["1 object imported.", "Annotation 2 has no mask."]);
+  assert.match(said[2], /^1 box on 1 image/);
+});
+
+test("labels for detection are boxes, though they cannot be imported as masks", async () => {
+  const { said } = await imported("labels.zip", {
+    [MASKS]: refuse("It is none of the formats."),
+    [BOXES]: () => ({ images: [found("a")], problems: [] }),
+  });
+  assert.equal(said.length, 1);
+  assert.match(said[0], /^1 box on 1 image/);
+});
+
+test("a file that holds neither is told in the words of the import", async () => {
+  const { said } = await imported("a.zip", { [MASKS]: refuse("It is none of the formats."), [BOXES]: refuse("No labels.") });
+  assert.deepEqual(said, ["a.zip: It is none of the formats."]);
+});
+
+test("a CSV file is a file of boxes", async () => {
+  const { posted, said } = await imported("a.csv", { [BOXES]: () => ({ images: [], problems: [] }) });
+  assert.deepEqual([posted, said], [[BOXES], ["There are no boxes for the images here."]]);
+});
+
+test("boxes do not push out a review that waits on their image", async () => {
+  const { said, opened } = await imported(
+    "a.csv",
+    { [BOXES]: () => ({ images: [found("a")], problems: [] }) },
+    { addBoxes: () => false },
+  );
+  assert.match(said[0], /^Proposals are waiting for review on 1 image already/);
+  assert.deepEqual(opened, []);
+});
