@@ -123,7 +123,7 @@ class UserStore(Database):
         which = (memberships.c.project_id == project_id) & (memberships.c.user_name == name)
         with self._writing() as connection:
             if connection.execute(delete(memberships).where(which)).rowcount == 0:
-                raise NotFound(f"{name} is no member of this project.")
+                raise NotFound("This project has no such member.")
 
 
 def _account(connection: Connection, name: str) -> Account | None:
