@@ -76,7 +76,7 @@ def test_only_users_other_than_the_owner_become_members(store: Store) -> None:
         store.save_member(project.id, "nobody", "annotator")
     with pytest.raises(Conflict, match="ann owns"):
         store.save_member(project.id, "ann", "annotator")
-    with pytest.raises(NotFound, match="no member"):
+    with pytest.raises(NotFound, match="no such member"):
         store.remove_member(project.id, "bob")
 
 
