@@ -78,3 +78,8 @@ def test_the_hooks_before_a_commit_run_what_make_lint_runs(hook: str) -> None:
     config = (ROOT / ".pre-commit-config.yaml").read_text()
     assert f"entry: .venv/bin/{hook}" in config
     assert f".venv/bin/{hook}" in make("--dry-run", "--always-make", "lint")
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    names = [Path(file).name for file in tracked() if re.fullmatch(r"tests/.*/?test_\w+\.py", file)]
+    assert len(names) == len(set(names)), "pytest imports them by their names"
