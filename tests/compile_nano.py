@@ -9,9 +9,10 @@ import fcntl
 import sys
 from pathlib import Path
 
+from annotator.cli.main import main
 from annotator.errors import ModelUnavailable
 from annotator.sam import zoo
-from annotator.sam.compile import compile_packages, load_packages
+from annotator.sam.compile import load_packages
 from annotator.sam.predictor import Predictor
 
 if __name__ == "__main__":
@@ -23,4 +24,5 @@ if __name__ == "__main__":
     try:
         load_packages(folder, eager.model, eager.key, eager.device, eager.dtype)
     except ModelUnavailable:
-        compile_packages(eager, folder)
+        where = ["--models-dir", str(folder.parent), "--device", "cpu", "--dtype", "float32"]
+        sys.exit(main(["compile", "nano", *where]))

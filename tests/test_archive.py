@@ -12,7 +12,7 @@ from annotator.formats import archive as archives
 from annotator.formats import deadline
 from annotator.formats.archive import Archive
 from annotator.formats.file_names import stems
-from annotator.formats.registry import detect_format
+from annotator.formats.registry import detect_format, find_format
 from annotator.formats.subsets import by_chance, by_folder
 from annotator.types import ImageRecord
 
@@ -107,3 +107,11 @@ def test_chance_follows_from_the_seed_and_the_names_and_takes_the_share() -> Non
     assert sum(subset == "val" for subset in chosen.values()) == 8
     assert by_chance(all_images[::-1], 0.2, 1) == chosen != by_chance(all_images, 0.2, 2)
     assert set(by_chance(all_images, 0, 1).values()) == {"train"} and by_chance([], 0.5, 1) == {}
+
+
+@pytest.mark.parametrize("name", ["masks", "png"])
+def test_an_empty_archive_is_one_sentence(name: str) -> None:
+    read = find_format(name).read
+    assert read is not None
+    with pytest.raises(InvalidRequest, match=r"no objects\.json"):
+        read(zipped({}), images())

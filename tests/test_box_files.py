@@ -157,11 +157,18 @@ def test_a_zip_of_yolo_labels_is_recognised() -> None:
         (b"PK\x03\x04 cut", "not a zip"),
         (zipped({"readme.md": b""}), "no YOLO labels"),
         (zipped({"data.yaml": b"{", "a.txt": b""}), "data.yaml is not a YAML file"),
+        (zipped({"data.yaml": b"a: &a [x]\nnames: [*a, *a]", "a.txt": b""}), "data.yaml is not a YAML file"),
     ],
 )
 def test_files_of_another_kind_are_one_sentence(data: bytes, says: str) -> None:
     with pytest.raises(InvalidRequest, match=says):
         read_all(data)
+
+
+def test_more_boxes_than_a_page_can_show_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annotator.formats.yolo_boxes._MAX_BOXES", 2)
+    with pytest.raises(InvalidRequest, match="more than 2 boxes"):
+        read_all(zipped({"a.txt": b"0 .5 .5 .1 .1\n" * 3}))
 
 
 # --- the command line ---

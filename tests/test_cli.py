@@ -364,3 +364,11 @@ def test_a_missing_data_folder_is_said_and_not_made(
     assert main([command, *more, "--data-dir", str(missing)]) == 2
     assert "no data folder" in capsys.readouterr().err
     assert not missing.exists()
+
+
+def test_compile_prints_where_the_packages_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("annotator.sam.compile.compile_packages", lambda model, folder: folder / model.key)
+    assert main(["compile", "nano", "--device", "cpu", "--models-dir", str(tmp_path)]) == 0
+    assert Path(capsys.readouterr().out.strip()).parent == tmp_path / "packages"

@@ -148,3 +148,9 @@ def test_headers_that_trickle_in_are_cut_off(monkeypatch: pytest.MonkeyPatch) ->
         await serving
 
     asyncio.run(run())
+
+
+def test_a_request_of_another_site_without_an_origin_changes_nothing(client: TestClient) -> None:
+    for site, status in (("cross-site", 403), ("same-origin", 201), ("none", 201)):
+        reply = client.post("/api/v1/projects", json={"name": "mine"}, headers={"Sec-Fetch-Site": site})
+        assert reply.status_code == status

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from annotator.errors import Cancelled
+from annotator.errors import Busy, Cancelled
 from annotator.masks import rle as rles
 from annotator.sam.candidates import find_candidates
 from annotator.sam.predictor import Predictor
@@ -240,3 +240,17 @@ def test_a_newer_hover_ends_the_older_one(segmenter: LocalSegmenter, photo: Imag
     assert newer.result(60).candidates
     with pytest.raises(Cancelled):
         older.result(60)
+
+
+def test_runs_under_way_are_not_given_up_for_newer_ones(segmenter: LocalSegmenter, photo: ImageSource) -> None:
+    gate = threading.Event()
+    segmenter.engine.submit(Priority.CLICK, lambda: gate.wait(60))
+    options = AutomaskOptions(points_per_side=1)
+    for number in range(32):
+        segmenter.start_automask(f"run {number}", photo, options)
+    with pytest.raises(Busy, match="Too many runs"):
+        segmenter.start_automask("one more", photo, options)
+    gate.set()
+    assert ended(segmenter, "run 0").state == "done"
+    segmenter.start_automask("one more", photo, options)
+    assert ended(segmenter, "one more").state == "done"

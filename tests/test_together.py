@@ -14,7 +14,7 @@ from annotator.sam import candidates
 from annotator.sam.candidates import Question
 from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.serving import together
-from annotator.serving.engine import Engine, Priority
+from annotator.serving.engine import Chunks, Engine, Priority
 from annotator.types import Point, Prompt
 from tests.conftest import all_done
 
@@ -73,4 +73,24 @@ def test_more_than_one_turn_takes_is_answered_in_several(
     monkeypatch.setattr(together, "_MOST", 2)
     answers, engine = asked_while_busy(predictor, [Question(embedding, CLICK)] * 5, [True] * 5)
     assert all(each.done() for each in answers)
+    engine.close()
+
+
+def test_a_full_queue_keeps_no_click_waiting_that_was_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(together, "decode_together", lambda _, questions: ["decoded"] * len(questions))
+    most = together._MOST + 8
+    engine = Engine(max_queue=most)
+    asking = together.Together(engine)
+    gate = threading.Event()
+    engine.submit(Priority.BACKGROUND, lambda: gate.wait(60))
+
+    def click() -> Chunks[Any]:
+        question: Any = None
+        answer = asking.ask(Priority.CLICK, question, question, lambda: True)
+        yield answer
+        return answer.result()
+
+    clicks = [engine.submit(Priority.CLICK, click()) for _ in range(most)]
+    gate.set()
+    assert [each.result(20)[1] for each in clicks] == ["decoded"] * most
     engine.close()

@@ -9,7 +9,6 @@ from annotator.cli.options import DEVICE, add_command
 from annotator.settings import Settings
 
 if TYPE_CHECKING:
-    from annotator.api.model import fetch
     from annotator.cli.options import Subparsers
 
 
@@ -22,6 +21,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace, settings: Settings) -> None:
     """Compile and print where the packages are."""
+    from annotator.api.model import fetch
     from annotator.sam.compile import compile_packages
     from annotator.sam.predictor import Predictor
     from annotator.serving.model_host import pick_device, pick_dtype

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from annotator.errors import InvalidMask, NotJson
+from annotator.errors import InvalidMask, InvalidRequest, NotJson
 from annotator.formats.archive import Archive, is_zip
 from annotator.formats.dataset import FileCategory, FileContents, FileObject
 from annotator.formats.json_file import load_json
@@ -75,7 +75,9 @@ class IndexReader:
         self.archive, self._images = Archive(data), images
         self.problems = Problems()
         self._objects: list[FileObject] = []
-        name = _place(self.archive) or NAME
+        name = _place(self.archive)
+        if name is None:
+            raise InvalidRequest(f"The archive has no {NAME}.")
         self._folder = name.removesuffix(NAME)
         self._document = load_json(self.archive.read(name), self.problems)
 

@@ -74,7 +74,7 @@ def read_classes(archive: Archive) -> dict[int, str]:
     for name in _class_files(archive):
         content = archive.read(name)
         if name.endswith(_YAML):
-            names = _names_of_yaml(name, content)
+            names = names_of_yaml(name, content)
         else:
             names = dict(enumerate(content.decode("utf-8", "replace").splitlines()))
         if names:
@@ -107,7 +107,8 @@ def _class_files(archive: Archive) -> list[str]:
     return [name for name in names if name.endswith(_YAML) or name.rpartition("/")[2] in _NAME_FILES]
 
 
-def _names_of_yaml(name: str, content: bytes) -> dict[int, str]:
+def names_of_yaml(name: str, content: bytes) -> dict[int, str]:
+    """The names of the classes by number. Raises `InvalidRequest` for a file that is large, or no plain YAML."""
     if len(content) > _MAX_YAML_BYTES:
         raise InvalidRequest(f"{name} is too large for a list of classes.")
     try:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import yaml
-
 from annotator.errors import InvalidRequest
 from annotator.formats.archive import Archive
 from annotator.formats.coco_images import Target, match_images
 from annotator.formats.dataset import FileCategory
 from annotator.formats.file_boxes import HAS_MASK, NOWHERE, FileBox, place_box
 from annotator.formats.problems import Problems
+from annotator.formats.yolo import names_of_yaml
 from annotator.types import ImageRecord
 
 SUFFIXES = (".txt", ".yaml", ".yml", ".names")
 """Of all the files that matter."""
 
 _NAME_LISTS = ("classes.txt", "obj.names")
-_MAX_BYTES = 256 << 20
+_MAX_BYTES = 64 << 20
+_MAX_BOXES = 100_000
 
 
 def read_zip(data: bytes, images: Sequence[ImageRecord], problems: Problems) -> list[FileBox]:
@@ -51,6 +51,8 @@ def read_yolo(files: Mapping[str, bytes], images: Sequence[ImageRecord], problem
     for name, target in targets.items():
         for number, line in enumerate(files[name].decode("utf-8", "replace").splitlines(), 1):
             if values := line.split():
+                if len(found) >= _MAX_BOXES:
+                    raise InvalidRequest(f"The labels hold more than {_MAX_BOXES:,} boxes: split them.")
                 found += _line(values, target, f"line {number} of {name}", names, problems)
     return found
 
@@ -79,13 +81,7 @@ def _class_names(files: Mapping[str, bytes]) -> dict[int, str]:
     """The names of the classes by number; none if no file tells."""
     for name, content in sorted(files.items()):
         if name.endswith((".yaml", ".yml")):
-            try:
-                document = yaml.safe_load(content)
-            except (yaml.YAMLError, ValueError, RecursionError):
-                raise InvalidRequest(f"{name:.100} is not a YAML file.") from None
-            names = document.get("names") if isinstance(document, dict) else None
-            pairs = enumerate(names) if isinstance(names, list) else names.items() if isinstance(names, dict) else ()
-            if found := {number: str(text) for number, text in pairs if isinstance(number, int)}:
+            if found := names_of_yaml(name, content):
                 return found
         elif _last(name) in _NAME_LISTS:
             return dict(enumerate(content.decode("utf-8", "replace").splitlines()))

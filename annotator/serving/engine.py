@@ -109,16 +109,19 @@ class Engine:
         priority: Priority,
         work: Callable[[], T] | Chunks[T],
         supersedes: str | None = None,
+        admitted: bool = False,
     ) -> Future[T]:
         """Queue `work`. Cancelling the future drops work that has not begun, and ends a generator at its next chunk.
 
-        A newer task with the same `supersedes` ends the older one with Cancelled. Raises Busy when too much waits.
+        A newer task with the same `supersedes` ends the older one with Cancelled. Work that is a part of a task that
+        was taken already is `admitted`. Else raises Busy when too much waits.
         """
         task = _Task(priority, work)
         with self._wake:
             if self._closed:
                 raise Busy("The server is shutting down.")
-            self._admit(priority)
+            if not admitted:
+                self._admit(priority)
             older = self._latest.get(supersedes) if supersedes is not None else None
             if supersedes is not None:
                 self._latest[supersedes] = task

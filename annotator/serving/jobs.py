@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import closing
 
-from annotator.errors import AnnotatorError, NotFound
+from annotator.errors import AnnotatorError, Busy, NotFound
 from annotator.sam import zoo
 from annotator.sam.automask import AutomaskRun, AutomaskSettings, Progress
 from annotator.sam.predictor import ImageEmbedding, Predictor
@@ -177,11 +177,14 @@ class Jobs:
         self._lock = threading.Lock()
 
     def add(self, job_id: str, job: Job) -> None:
-        """Remember `job`; beyond the limit the oldest are cancelled and forgotten."""
+        """Remember `job`; beyond the limit the oldest that have ended are forgotten. Raises Busy if all are running."""
         with self._lock:
+            ended = [each for each, known in self._jobs.items() if known.state != "running"]
+            for oldest in ended[: max(0, len(self._jobs) + 1 - _KEPT)]:
+                del self._jobs[oldest]
+            if len(self._jobs) >= _KEPT:
+                raise Busy("Too many runs are under way; try again when one of them has ended.", retry_after=5)
             self._jobs[job_id] = job
-            while len(self._jobs) > _KEPT:
-                self._jobs.popitem(last=False)[1].cancel()
             stopped = [each for each in self._jobs.values() if each.state in ("cancelled", "failed")]
         for old in stopped[:-_RESUMABLE]:
             old.forget()

@@ -37,11 +37,11 @@ class Together:
     ) -> Future[tuple[float, Decoded]]:
         """The moment when decoding began, as time.perf_counter gives it, and the answer.
 
-        There is no answer if nobody wants it any more when its turn comes. Raises Busy.
+        There is no answer if nobody wants it any more when its turn comes.
         """
         waiting = self._waiting[priority]
         if not waiting:
-            self._engine.submit(priority, lambda: self._decode(priority))
+            self._engine.submit(priority, lambda: self._decode(priority), admitted=True)
         waiting.append(_Waiting(predictor, question, is_wanted))
         return waiting[-1].answer
 
@@ -49,7 +49,7 @@ class Together:
         waiting = self._waiting[priority]
         batch, self._waiting[priority] = waiting[:_MOST], waiting[_MOST:]
         if self._waiting[priority]:
-            self._engine.submit(priority, lambda: self._decode(priority))
+            self._engine.submit(priority, lambda: self._decode(priority), admitted=True)
         by_model: defaultdict[int, list[_Waiting]] = defaultdict(list)
         for each in batch:
             if each.is_wanted():

@@ -139,8 +139,10 @@ class Guard:
     def _is_foreign(self, method: str, headers: Headers) -> bool:
         """True for a state-changing request that a page of another site sent through the user's browser."""
         origin = headers.get("origin")
-        if method in _SAFE_METHODS or origin is None or origin == self._public_origin:
+        if method in _SAFE_METHODS or origin == self._public_origin:
             return False
+        if origin is None:
+            return headers.get("sec-fetch-site") == "cross-site"
         return urlsplit(origin).netloc != headers.get("host")
 
 

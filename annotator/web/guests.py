@@ -143,8 +143,7 @@ class Guests:
                 del self._used[session]
         for project in (each for session in idle for each in self._space.store.projects(session)):
             self._space.store.remove_project(project.id)
-        if idle:
-            self._space.images.library.purge()
+            self._space.images.library.purge(project.id)
 
 
 def _file_of(image: Picture) -> tuple[str, bytes]:
