@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from annotator.errors import Busy, Cancelled
+from annotator.errors import Busy, Cancelled, Conflict
 from annotator.masks import rle as rles
 from annotator.sam.candidates import find_candidates
 from annotator.sam.predictor import Predictor
@@ -166,6 +166,8 @@ def test_a_search_for_similar_objects_can_be_stopped_and_goes_on(segmenter: Loca
     segmenter.engine.submit(Priority.CLICK, lambda: gate.wait(60))
     segmenter.start_similar("alike", options)
     segmenter.cancel_job("alike")
+    with pytest.raises(Conflict, match="being stopped"):
+        segmenter.resume_job("alike")
     gate.set()
     assert ended(segmenter, "alike").state == "cancelled"
     segmenter.resume_job("alike")

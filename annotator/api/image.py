@@ -172,5 +172,5 @@ class Image:
         pixels = start.array if isinstance(start, Mask) else np.asarray(start)
         if pixels.shape != (self.height, self.width) or pixels.dtype != np.bool_:
             wanted = f"bool [{self.height}, {self.width}]"
-            raise InvalidMask(f"The mask to start from should be {wanted}, not {pixels.dtype} {list(pixels.shape)}.")
+            raise InvalidMask(f"A mask should be {wanted}, not {pixels.dtype} {list(pixels.shape)}.")
         return pixels

@@ -60,6 +60,11 @@ class Job(ABC):
         progress = self.progress
         return JobStatus(state, progress.done, progress.total, self._error, self._proposals)
 
+    @property
+    def is_stopping(self) -> bool:
+        """It was cancelled and has not ended yet."""
+        return self.state == "running" and self._stop.is_set()
+
     def cancel(self) -> None:
         """Stop after the current chunk. A finished job stays as it is."""
         self._stop.set()

@@ -16,7 +16,7 @@ import torch
 from cachetools import LRUCache
 from torch import Tensor
 
-from annotator.errors import AnnotatorError, Busy
+from annotator.errors import AnnotatorError, Busy, Conflict
 from annotator.sam.candidates import Question, choose_candidates, find_best
 from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.sam.preprocess import mask_to_logits
@@ -239,6 +239,8 @@ class LocalSegmenter:
     def resume_job(self, job_id: str) -> None:
         """Go on with a run that was cancelled or failed; one that runs or is done stays as it is."""
         job = self._jobs.get(job_id)
+        if job.is_stopping:
+            raise Conflict("The run is being stopped; go on with it when it has ended.")
         if job.state in ("cancelled", "failed"):
             job.restart()
             try:

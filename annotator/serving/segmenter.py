@@ -206,7 +206,7 @@ class Segmenter(Protocol):
     def resume_job(self, job_id: str) -> None:
         """Go on with a run that was cancelled or failed. After a switch of the model it starts anew.
 
-        Raises Busy, NotFound if the run is not known (any more).
+        Raises Busy, NotFound if the run is not known (any more), Conflict while it is being stopped.
         """
 
     def poll_job(self, job_id: str) -> JobStatus:

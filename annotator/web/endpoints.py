@@ -27,6 +27,7 @@ from annotator.settings import MIB
 from annotator.types import RLE
 from annotator.web.auth import current_user
 from annotator.web.auth import viewer as viewer_of
+from annotator.web.schemas.automask import AutomaskRequest
 from annotator.web.schemas.masks import Prompts
 from annotator.web.schemas.prompts import PromptsRequest
 from annotator.workspace.prompt_checks import check_prompt
@@ -107,8 +108,9 @@ class Endpoints:
             For each object the mask as COCO RLE, its score, its area in pixels and its box [x, y, width, height].
         """
         async with _one_sentence():
+            grid = AutomaskRequest(points_per_side=points_per_side).points_per_side
             source = await self._source(image, request)
-            job_id = self._space.automask.start(source, points_per_side=points_per_side)
+            job_id = self._space.automask.start(source, points_per_side=grid)
             status = await self._end_of(job_id)
             if status.state != "done":
                 raise ModelUnavailable(status.error or "The run was cancelled.")
@@ -125,6 +127,8 @@ class Endpoints:
             The file's name and media type, and what is in it: as text, or as base64 if it is not text.
         """
         async with _one_sentence():
+            if not isinstance(format, str):
+                raise InvalidRequest("The format should be a name.")
             user, viewer = await _user_of(request)
             return await run_in_threadpool(self._export, user, viewer, project, format)
 
