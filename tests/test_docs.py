@@ -48,6 +48,10 @@ def test_the_python_page() -> None:
     run_python("python.md")
 
 
+def test_the_python_lines_of_the_readme() -> None:
+    run_python("../README.md")
+
+
 def test_the_rest_page(server_url: str) -> None:
     run_python("rest.md", server_url)
 
