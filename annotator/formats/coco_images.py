@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from annotator.formats.problems import Problem, Problems, printable
+from annotator.formats.problems import AMBIGUOUS, NOT_HERE, OTHER_SIZE, Problem, Problems, printable
 from annotator.imaging.names import match_names
 from annotator.types import ImageRecord
 
@@ -31,17 +31,9 @@ _MANY = 100
 _NO_NAME = Problem(
     "Image {which} of the file has no file name.", "{count} images of the file have no file name: {which}."
 )
-_NOT_HERE = Problem(
-    "{which} is not an image of this project.", "{count} images of the file are not in this project: {which}."
-)
 _OTHER_FOLDER = Problem(
     "{which} was taken for an image of that name in another folder.",
     "{count} images of the file were taken for images of the same names in other folders: {which}.",
-)
-_OTHER_SIZE = Problem("{which} has another size here.", "{count} images have another size here: {which}.")
-_AMBIGUOUS = Problem(
-    "{which} may mean several images of this project.",
-    "{count} images of the file may each mean several images of this project: {which}.",
 )
 _SHARED = Problem(
     "{which} means the same image as another one of the file.",
@@ -83,7 +75,7 @@ def match_images(
     found: dict[_Key, ImageRecord] = {}
     for (key, name), match in zip(named.items(), matches, strict=True):
         if not match.places:
-            problems.add(_NOT_HERE, name)
+            problems.add(NOT_HERE, name)
             continue
         candidates = [images[place] for place in match.places[:_MANY]]
         image = _by_size(name, _size(entries[key]), candidates, problems)
@@ -123,11 +115,11 @@ def _by_size(name: str, size: _Size, candidates: Sequence[ImageRecord], problems
         return fitting[0]
     if fitting:
         first, second = (printable(image.name) for image in fitting[:2])
-        problems.add(_AMBIGUOUS, name, f"It may be {first} or {second}.")
+        problems.add(AMBIGUOUS, name, f"It may be {first} or {second}.")
     elif size is not None:
         here = candidates[0]
         detail = f"It is {size[0]} x {size[1]} in the file, {here.width} x {here.height} here (upright)."
-        problems.add(_OTHER_SIZE, name, detail)
+        problems.add(OTHER_SIZE, name, detail)
     return None
 
 

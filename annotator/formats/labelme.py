@@ -15,7 +15,7 @@ from annotator.formats.file_names import stems
 from annotator.formats.json_file import load_json
 from annotator.formats.labelme_shapes import read_shape
 from annotator.formats.png_file import to_png
-from annotator.formats.problems import Problem, Problems
+from annotator.formats.problems import AMBIGUOUS, NOT_HERE, OTHER_SIZE, Problem, Problems
 from annotator.formats.registry import Format
 from annotator.imaging.names import match_names
 from annotator.masks import rle
@@ -25,14 +25,6 @@ _VERSION = "5.5.0"
 """Of labelme, whose files have the fields written here."""
 
 _NOT_LABELME = Problem("{which} is not a file of labelme.", "{count} files are not files of labelme: {which}.")
-_NOT_HERE = Problem(
-    "{which} is not an image of this project.", "{count} images of the file are not in this project: {which}."
-)
-_AMBIGUOUS = Problem(
-    "{which} may mean several images of this project.",
-    "{count} images of the file may each mean several images of this project: {which}.",
-)
-_OTHER_SIZE = Problem("{which} has another size here.", "{count} images have another size here: {which}.")
 _BAD_SHAPE = Problem("A shape of {which} cannot be used.", "{count} shapes cannot be used: in {which}.")
 
 
@@ -61,12 +53,12 @@ def read(data: bytes, images: Sequence[ImageRecord]) -> FileContents:
     matches = match_names([path for path, _ in documents], [image.name for image in images])
     for (path, document), match in zip(documents, matches, strict=True):
         if len(match.places) != 1:
-            problems.add(_AMBIGUOUS if match.places else _NOT_HERE, path)
+            problems.add(AMBIGUOUS if match.places else NOT_HERE, path)
             continue
         image = images[match.places[0]]
         size = document.get("imageWidth") or image.width, document.get("imageHeight") or image.height
         if size != (image.width, image.height):
-            problems.add(_OTHER_SIZE, path)
+            problems.add(OTHER_SIZE, path)
         else:
             objects += _objects(document, image, deadline, problems)
     categories = dict.fromkeys(each.category for each in objects)

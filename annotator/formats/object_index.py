@@ -13,7 +13,7 @@ from annotator.errors import InvalidMask, InvalidRequest, NotJson
 from annotator.formats.archive import Archive, is_zip
 from annotator.formats.dataset import FileCategory, FileContents, FileObject
 from annotator.formats.json_file import load_json
-from annotator.formats.problems import Problem, Problems
+from annotator.formats.problems import AMBIGUOUS, NOT_HERE, Problem, Problems
 from annotator.imaging.names import match_names
 from annotator.masks import rle
 from annotator.types import RLE, Annotation, ImageRecord, Label
@@ -22,13 +22,6 @@ NAME = "objects.json"
 LOSSES = "Colours and keys of labels, the prompts of each object and its history are not in the files."
 
 _NOT_AN_INDEX = Problem("objects.json does not say what the archive holds.", "")
-_NOT_HERE = Problem(
-    "{which} is not an image of this project.", "{count} images of the file are not in this project: {which}."
-)
-_AMBIGUOUS = Problem(
-    "{which} may mean several images of this project.",
-    "{count} images of the file may each mean several images of this project: {which}.",
-)
 _BAD_OBJECT = Problem("An object of {which} cannot be used.", "{count} objects cannot be used: of {which}.")
 
 
@@ -93,7 +86,7 @@ class IndexReader:
             if len(match.places) == 1:
                 yield self._images[match.places[0]], entry
             else:
-                self.problems.add(_AMBIGUOUS if match.places else _NOT_HERE, entry["image"])
+                self.problems.add(AMBIGUOUS if match.places else NOT_HERE, entry["image"])
 
     def file(self, name: object) -> bytes:
         """The content of a file that the index names. Raises `InvalidMask` if it is not there."""

@@ -19,6 +19,17 @@ class Problem(NamedTuple):
     many: str
 
 
+NOT_HERE = Problem(
+    "{which} is not an image of this project.", "{count} images of the file are not in this project: {which}."
+)
+AMBIGUOUS = Problem(
+    "{which} may mean several images of this project.",
+    "{count} images of the file may each mean several images of this project: {which}.",
+)
+OTHER_SIZE = Problem("{which} has another size here.", "{count} images have another size here: {which}.")
+"""What becomes of images that a file names. Several formats say so."""
+
+
 class Problems:
     """Counts problems of each kind and names the first few entries that have them, or as many as `named` says."""
 

@@ -22,7 +22,7 @@ from annotator.types import RLE, Annotation, ImageRecord
 _READ_BY_ULTRALYTICS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
 _MAX_YAML_BYTES = 1 << 20
 _YAML = (".yaml", ".yml")
-_NAME_FILES = ("classes.txt", "obj.names")
+NAME_FILES = ("classes.txt", "obj.names")
 
 LOSSES = (
     "Crowds are left out. Classes are numbered anew from 0. The images are in the file; supercategories, colours, "
@@ -65,7 +65,7 @@ def is_yolo(data: bytes) -> bool:
 
 def label_files(archive: Archive) -> list[str]:
     """The text files in folders called labels; all of them if there is no such folder."""
-    texts = [name for name in archive.names(".txt") if name.rpartition("/")[2] not in _NAME_FILES]
+    texts = [name for name in archive.names(".txt") if name.rpartition("/")[2] not in NAME_FILES]
     return [name for name in texts if "labels" in name.split("/")[:-1]] or texts
 
 
@@ -104,7 +104,7 @@ def _image_file(image: ImageRecord, dataset: Dataset) -> tuple[str, bytes]:
 
 def _class_files(archive: Archive) -> list[str]:
     names = archive.names()
-    return [name for name in names if name.endswith(_YAML) or name.rpartition("/")[2] in _NAME_FILES]
+    return [name for name in names if name.endswith(_YAML) or name.rpartition("/")[2] in NAME_FILES]
 
 
 def names_of_yaml(name: str, content: bytes) -> dict[int, str]:

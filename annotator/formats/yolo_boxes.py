@@ -11,13 +11,12 @@ from annotator.formats.coco_images import Target, match_images
 from annotator.formats.dataset import FileCategory
 from annotator.formats.file_boxes import HAS_MASK, NOWHERE, FileBox, place_box
 from annotator.formats.problems import Problems
-from annotator.formats.yolo import names_of_yaml
+from annotator.formats.yolo import NAME_FILES, names_of_yaml
 from annotator.types import ImageRecord
 
 SUFFIXES = (".txt", ".yaml", ".yml", ".names")
 """Of all the files that matter."""
 
-_NAME_LISTS = ("classes.txt", "obj.names")
 _MAX_BYTES = 64 << 20
 _MAX_BOXES = 100_000
 
@@ -39,7 +38,7 @@ def read_yolo(files: Mapping[str, bytes], images: Sequence[ImageRecord], problem
 
     Raises `InvalidRequest` if there are no labels, or if the YAML is none.
     """
-    texts = [name for name in sorted(files) if name.endswith(".txt") and _last(name) not in _NAME_LISTS]
+    texts = [name for name in sorted(files) if name.endswith(".txt") and _last(name) not in NAME_FILES]
     labels = [name for name in texts if "labels" in name.split("/")[:-1]] or texts
     if not labels:
         raise InvalidRequest("There are no YOLO labels: text files with a line for each box.")
@@ -83,7 +82,7 @@ def _class_names(files: Mapping[str, bytes]) -> dict[int, str]:
         if name.endswith((".yaml", ".yml")):
             if found := names_of_yaml(name, content):
                 return found
-        elif _last(name) in _NAME_LISTS:
+        elif _last(name) in NAME_FILES:
             return dict(enumerate(content.decode("utf-8", "replace").splitlines()))
     return {}
 
