@@ -13,13 +13,6 @@ except AnnotatorError as error:
     raise SystemExit(f"annotator: {error}") from None
 
 if __name__ == "__main__":
-    import uvicorn
+    from annotator.web.listen import listen
 
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        log_level="warning",
-        proxy_headers=not settings.proxy_user_header,  # who is trusted depends on the proxy's own address
-    )
+    listen(app, settings)

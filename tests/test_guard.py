@@ -16,6 +16,7 @@ from annotator.storage.store import Store
 from annotator.web import guard, protocol
 from annotator.web.server import create_app
 from annotator.workspace.workspace import Workspace
+from tests.conftest import ROOT
 from tests.fake_segmenter import FakeSegmenter
 
 
@@ -148,6 +149,52 @@ def test_headers_that_trickle_in_are_cut_off(monkeypatch: pytest.MonkeyPatch) ->
         await serving
 
     asyncio.run(run())
+
+
+def test_stopping_finishes_answers_and_waits_for_no_event_stream() -> None:
+    ended: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        if scope["path"] == "/click":
+            while not server.should_exit:
+                await asyncio.sleep(0.01)
+            await send({"type": "http.response.body", "body": b"answered"})
+        else:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        ended.append(scope["path"])
+
+    async def ask(path: str, accept: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n\r\n".encode())
+        await asyncio.wait_for(reader.readuntil(b"begun"), 10)
+        return reader, writer
+
+    async def run() -> None:
+        nonlocal port
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        click, events = await ask("/click", "*/*"), await ask("/events", "text/event-stream")
+        server.should_exit = True
+        assert b"answered" in await asyncio.wait_for(click[0].read(), 10)
+        await asyncio.wait_for(events[0].read(), 10)
+        await asyncio.wait_for(serving, 10)
+
+    port = 0
+    config = uvicorn.Config(app, port=0, log_level="warning", http=protocol.PatientProtocol, lifespan="off")
+    server = uvicorn.Server(config)
+    asyncio.run(run())
+    assert sorted(ended) == ["/click", "/events"]
+
+
+def test_both_ways_to_start_a_server_listen_alike() -> None:
+    for path in ("app.py", "annotator/cli/serve.py"):
+        text = (ROOT / path).read_text()
+        assert "listen(app, settings)" in text and "uvicorn.run" not in text
 
 
 def test_a_request_of_another_site_without_an_origin_changes_nothing(client: TestClient) -> None:

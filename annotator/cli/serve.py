@@ -23,9 +23,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace, settings: Settings) -> None:
     """Serve until stopped. Raises AnnotatorError if the port cannot be used."""
-    import uvicorn
-
-    from annotator.web.protocol import PatientProtocol
+    from annotator.web.listen import listen
     from annotator.web.server import make_app
 
     logs.configure(settings.log_format)
@@ -40,16 +38,7 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
         print(named, flush=True)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     print(f"Open http://{host}:{settings.port} in a browser. Data is kept in {settings.data_dir}.", flush=True)
-    # Without a configuration of its own, uvicorn logs as everything else does.
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        log_level="warning",
-        http=PatientProtocol,
-        proxy_headers=not settings.proxy_user_header,  # who is trusted depends on the proxy's own address
-    )
+    listen(app, settings)
 
 
 def _own_names() -> list[str]:

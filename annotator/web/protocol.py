@@ -1,4 +1,7 @@
-"""A time limit on request headers, which uvicorn lacks: a client that trickles them would hold a connection forever."""
+"""What uvicorn lacks: a time limit on request headers, and an end of event streams when the server is stopped.
+
+A client that trickles headers would hold a connection forever, and an open event stream would hold up the end.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 from typing import Any
 
 import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 HEADER_SECONDS = 20.0
 
@@ -31,6 +34,12 @@ class PatientProtocol(H11Protocol):
         super().on_response_complete()
         self._stop_watch()
 
+    def shutdown(self) -> None:
+        """The server is being stopped: finish the answer that is being sent, unless it is a stream without an end."""
+        super().shutdown()
+        if self.cycle is not None and not self.cycle.response_complete and _is_event_stream(self.cycle):
+            self.transport.close()  # the browser connects again by itself
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the clock."""
         self._stop_watch()
@@ -47,3 +56,7 @@ class PatientProtocol(H11Protocol):
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
+
+
+def _is_event_stream(cycle: RequestResponseCycle) -> bool:
+    return b"text/event-stream" in dict(cycle.scope["headers"]).get(b"accept", b"")
