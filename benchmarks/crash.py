@@ -1,6 +1,10 @@
-"""Kill the server with SIGKILL at random moments while a client annotates; check that nothing acknowledged is lost.
+"""Kill the server with SIGKILL at random moments while clients annotate; check that nothing acknowledged is lost.
 
     python -m benchmarks.crash --kills 50
+    python -m benchmarks.crash --kills 50 --postgres
+
+With --postgres two users share a project, each annotating an image of it, and every other time PostgreSQL is killed
+instead of the server.
 
 After each restart the image must hold exactly what was acknowledged, or that plus the one request that was in flight;
 no object twice, no object half changed. Then that request is sent again, and must count once; and undo must still work.
@@ -11,83 +15,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import socket
-import subprocess
 import sys
 import tempfile
-import threading
 import time
-import urllib.error
-import urllib.request
 import uuid
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from annotator.settings import ASSETS_DIR
-
-API = "/api/v1"
+from benchmarks.server import Gone, Server, users_on_postgres
+from tests.postgres import Postgres
 
 Objects = dict[str, int]
 """Annotation id -> area: all this check needs to know of a document."""
-
-
-def free_port() -> int:
-    """One that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Gone(Exception):
-    """The server did not answer: it was killed."""
-
-
-@dataclass
-class Server:
-    """`annotator serve` on a data folder, started again and again."""
-
-    data_dir: Path
-    port: int = 0
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start and wait until it answers."""
-        self.port = free_port()
-        environment = {**os.environ, "ANNOTATOR_COMPILE": "0", "ANNOTATOR_DATA_DIR": str(self.data_dir)}
-        command = [sys.executable, "-m", "annotator", "serve", "--port", str(self.port), "--model", "nano"]
-        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            try:
-                self.call("GET", "/status")
-                return
-            except Gone:
-                time.sleep(0.1)
-        raise RuntimeError("The server did not start.")
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-    def call(self, method: str, path: str, body: Any = None) -> Any:
-        """One JSON request. Raises Gone if no complete answer came."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{API}{path}", data, method=method)
-        request.add_header("Content-Type", "application/json")
-        try:
-            with urllib.request.urlopen(request, timeout=60) as reply:
-                return json.loads(reply.read() or b"null")
-        except urllib.error.HTTPError as error:
-            raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()}") from None
-        except (OSError, ValueError, EOFError) as error:
-            raise Gone from error
-        except Exception as error:  # http.client has errors of its own for a cut reply
-            raise Gone from error
 
 
 @dataclass
@@ -195,40 +139,87 @@ def _objects(document: Any) -> Objects:
     return {each["id"]: each["area"] for each in document["annotations"]}
 
 
+def annotate(client: Client) -> None:
+    """Change the image until the server is gone."""
+    with suppress(Gone):
+        while True:
+            client.step()
+
+
+def new_client(server: Server, project: int, sample: str, rng: random.Random) -> Client:
+    """One with an image of its own, which this user may add."""
+    image = server.call("POST", f"/projects/{project}/samples", {"name": sample})["id"]
+    return Client(
+        server, image, server.call("GET", f"/projects/{project}/labels")[0]["id"], random.Random(rng.random())
+    )
+
+
+@dataclass
+class Scene:
+    """A server, its clients, and what can be killed."""
+
+    server: Server
+    clients: list[Client]
+    postgres: Postgres | None = None
+
+    def kill(self, which: int) -> None:
+        """Kill the server, or every other time PostgreSQL, while the clients annotate; start it again."""
+        with ThreadPoolExecutor(len(self.clients)) as threads:
+            working = [threads.submit(annotate, each) for each in self.clients]
+            time.sleep(self.clients[0].rng.uniform(0.02, 1.5))
+            postgres = self.postgres if which % 2 else None
+            (postgres.crash if postgres else self.server.kill)()
+            for each in working:
+                each.result()
+        if postgres:
+            postgres.start()
+            self.server.wait()
+        else:
+            self.server.start()
+
+
+@contextmanager
+def one_user(rng: random.Random) -> Iterator[Scene]:
+    """A server on SQLite without a login."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(folder))
+        server.start()
+        try:
+            project = server.call("GET", "/status")["project_id"]
+            yield Scene(server, [new_client(server, project, "skimage_chelsea", rng)])
+        finally:
+            server.kill()
+
+
+@contextmanager
+def two_users(rng: random.Random) -> Iterator[Scene]:
+    """A server on PostgreSQL whose two users share a project."""
+    with users_on_postgres("ann", "ben") as (server, postgres, (ann, ben)):
+        project = ann.call("GET", "/status")["project_id"]
+        ann.call("PUT", f"/projects/{project}/members/ben", {"role": "annotator"})
+        hers, his = (new_client(ann, project, each, rng) for each in ("skimage_chelsea", "skimage_astronaut"))
+        yield Scene(server, [hers, replace(his, server=ben)], postgres)
+
+
 def main() -> int:
     """Run the experiment."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--postgres", action="store_true", help="two users, on PostgreSQL")
     options = parser.parse_args()
-    rng = random.Random(options.seed)
     outcomes = {"kept": 0, "kept + in flight": 0, "violations": 0}
-    with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder))
-        server.start()
-        project = server.call("GET", "/status")["project_id"]
-        label = server.call("GET", f"/projects/{project}/labels")[0]["id"]
-        assert (ASSETS_DIR / "samples" / "skimage_chelsea.jpg").exists()
-        image = server.call("POST", f"/projects/{project}/samples", {"name": "skimage_chelsea"})["id"]
-        client = Client(server, image, label, rng)
-        for kill in range(options.kills):
-            threading.Timer(rng.uniform(0.02, 1.5), server.kill).start()
-            try:
-                while True:
-                    client.step()
-            except Gone:
-                pass
-            assert server.process is not None
-            server.process.wait()
-            server.start()
-            try:
-                outcomes[client.check()] += 1
-            except AssertionError as error:
-                outcomes["violations"] += 1
-                print(f"kill {kill + 1}: {error}")
-        server.kill()
-        summary = {"kills": options.kills, "requests acknowledged": client.requests, **outcomes}
-    print(json.dumps(summary))
+    with (two_users if options.postgres else one_user)(random.Random(options.seed)) as scene:
+        for number in range(options.kills):
+            scene.kill(number)
+            for client in scene.clients:
+                try:
+                    outcomes[client.check()] += 1
+                except AssertionError as error:
+                    outcomes["violations"] += 1
+                    print(f"kill {number + 1}: {error}")
+        acknowledged = sum(each.requests for each in scene.clients)
+    print(json.dumps({"kills": options.kills, "requests acknowledged": acknowledged, **outcomes}))
     return 1 if outcomes["violations"] else 0
 
 

@@ -1,6 +1,10 @@
 """Kill the tab with SIGKILL at random moments while someone keeps objects; check that nothing is lost or doubled.
 
     python -m benchmarks.crash_tab --kills 50
+    python -m benchmarks.crash_tab --kills 50 --postgres
+
+With --postgres two users work at once, both tabs are killed, and every other time PostgreSQL is killed and started
+again before.
 
 Objects are painted, and every other time automatic masks are kept one by one. After each kill the page is opened again
 in the same browser. What the server had acknowledged must be there, and so must what was on its way: the page keeps it
@@ -16,17 +20,34 @@ import random
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Error, Page, Request, Response, Route, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Error,
+    Page,
+    Request,
+    Response,
+    Route,
+    ViewportSize,
+    sync_playwright,
+)
 
 from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, new_page, on_page
-from benchmarks.crash import Server
+from benchmarks.server import PASSWORD, Server, users_on_postgres
+from tests.postgres import Postgres
 
 Box = tuple[int, ...]
 """x, y, w, h of a mask."""
+
+_VIEWPORT: ViewportSize = {"width": 1280, "height": 800}
 
 
 class Watch:
@@ -113,51 +134,122 @@ def judge(page: Page, rng: random.Random) -> None:
     page.mouse.click(*on_page(page, rng.uniform(0, 451), rng.uniform(0, 300)))
 
 
+@dataclass
+class Worker:
+    """Someone at a browser: the server as this user asks it, the user's image, and what was sent from the page."""
+
+    context: BrowserContext
+    server: Server
+    image: str
+    rng: random.Random
+    watch: Watch = field(default_factory=Watch)
+
+    def open(self) -> Page:
+        """A new tab with the page."""
+        page = new_page(self.context)
+        self.watch.follow(page)
+        open_page(page, self.server.url)
+        return page
+
+    def log_in(self, name: str) -> None:
+        """Log in, for all tabs to come."""
+        page = self.context.new_page()
+        page.goto(self.server.url)
+        page.fill("[name=name]", name)
+        page.fill("[name=password]", PASSWORD)
+        page.click("button")
+        page.wait_for_selector("#annotator")
+        page.close()
+
+    def missing_and_extra(self) -> Counter[str]:
+        """Compare what the server has with what was sent."""
+        annotations = self.server.call("GET", f"/images/{self.image}/document")["annotations"]
+        present = Counter(box_of(each["mask"]) for each in annotations)
+        extra = present - self.watch.boxes
+        doubled = sum(count for box, count in extra.items() if box in self.watch.boxes)
+        lost = (self.watch.boxes - present).total()
+        return Counter(lost=lost, doubled=doubled, unknown=extra.total() - doubled)
+
+
+@contextmanager
+def one_worker(browser: Browser) -> Iterator[tuple[list[Worker], None]]:
+    """On SQLite, without a login."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(folder))
+        server.start()
+        try:
+            yield [new_worker(browser, server, random.Random(0))], None
+        finally:
+            server.kill()
+
+
+@contextmanager
+def two_workers(browser: Browser) -> Iterator[tuple[list[Worker], Postgres]]:
+    """On PostgreSQL, each logged in."""
+    names = ("ann", "ben")
+    with users_on_postgres(*names) as (_, postgres, servers):
+        workers = [new_worker(browser, each, random.Random(number)) for number, each in enumerate(servers)]
+        for name, worker in zip(names, workers, strict=True):
+            worker.log_in(name)
+        yield workers, postgres
+
+
+def new_worker(browser: Browser, server: Server, rng: random.Random) -> Worker:
+    """Someone with an image in the user's own project."""
+    project = server.call("GET", "/status")["project_id"]
+    image = server.call("POST", f"/projects/{project}/samples", {"name": "skimage_chelsea"})["id"]
+    return Worker(browser.new_context(viewport=_VIEWPORT), server, image, rng)
+
+
+def kill_later(browser: Browser, postgres: Postgres | None, rng: random.Random) -> threading.Thread:
+    """Kill PostgreSQL, if there is one, and start it again; then kill the tabs. All after random times."""
+    tabs = renderers(browser)
+
+    def kill() -> None:
+        if postgres is not None:
+            time.sleep(rng.uniform(0.1, 2.0))
+            postgres.crash()
+            postgres.start()
+        time.sleep(rng.uniform(0.1, 2.0))
+        kill_all(tabs)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    return thread
+
+
 def main() -> int:
     """Run the experiment."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--postgres", action="store_true", help="two users, on PostgreSQL")
     options = parser.parse_args()
     rng = random.Random(0)
-    watch = Watch()
-    outcomes = {"kills": options.kills, "in flight at the kill": 0, "lost": 0, "doubled": 0, "unknown": 0}
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        server = Server(Path(folder))
-        server.start()
-        project = server.call("GET", "/status")["project_id"]
-        image = server.call("POST", f"/projects/{project}/samples", {"name": "skimage_chelsea"})["id"]
+    outcomes: Counter[str] = Counter()
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        context = browser.new_context(viewport={"width": 1280, "height": 800})
-        for number in range(options.kills):
-            page = new_page(context)
-            watch.follow(page)
-            open_page(page, f"http://127.0.0.1:{server.port}")
-            if number % 2:
-                propose(page)
-            else:
-                page.keyboard.press("b")
-            threading.Timer(rng.uniform(0.1, 2.0), kill_all, [renderers(browser)]).start()
-            try:
-                while True:
-                    (judge if number % 2 else paint)(page, rng)
-            except Error:
-                pass  # the tab is gone
-            outcomes["in flight at the kill"] += len(set(watch.sent) - watch.acknowledged)
-            page.close()
-            page = new_page(context)
-            watch.follow(page)
-            open_page(page, f"http://127.0.0.1:{server.port}")
-            page.close()
-            annotations = server.call("GET", f"/images/{image}/document")["annotations"]
-            present = Counter(box_of(each["mask"]) for each in annotations)
-            extra = present - watch.boxes
-            outcomes["lost"] += (watch.boxes - present).total()
-            outcomes["doubled"] += sum(count for box, count in extra.items() if box in watch.boxes)
-            outcomes["unknown"] += sum(count for box, count in extra.items() if box not in watch.boxes)
+        with (two_workers if options.postgres else one_worker)(browser) as (workers, postgres):
+            for number in range(options.kills):
+                act = judge if number % 2 else paint
+                tabs = [(each.open(), each) for each in workers]
+                for page, _ in tabs:
+                    propose(page) if number % 2 else page.keyboard.press("b")
+                killer = kill_later(browser, postgres if number % 4 < 2 else None, rng)
+                with suppress(Error):  # the tabs are gone
+                    while True:
+                        for page, worker in tabs:
+                            act(page, worker.rng)
+                killer.join()
+                for page, worker in tabs:
+                    outcomes["in flight at the kill"] += len(set(worker.watch.sent) - worker.watch.acknowledged)
+                    page.close()
+                    worker.open().close()
+                    outcomes.update(worker.missing_and_extra())
+            kept = sum(each.watch.boxes.total() for each in workers)
         browser.close()
-        server.kill()
-    print(json.dumps({**outcomes, "kept": watch.boxes.total()}))
-    return 1 if outcomes["lost"] or outcomes["doubled"] or outcomes["unknown"] else 0
+    wrong = {each: outcomes[each] for each in ("lost", "doubled", "unknown")}
+    print(json.dumps({"kills": options.kills, "in flight": outcomes["in flight at the kill"], **wrong, "kept": kept}))
+    return 1 if any(wrong.values()) else 0
 
 
 if __name__ == "__main__":

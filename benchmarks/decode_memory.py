@@ -24,7 +24,7 @@ import numpy as np
 import psutil
 
 from annotator.settings import ASSETS_DIR
-from benchmarks.crash import Server
+from benchmarks.server import Server
 from tests.data.pictures import zeros_png
 
 PEAK_LIMIT, REST_LIMIT = 3.0, 1.2  # GB

@@ -32,8 +32,8 @@ import torch
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import machine, overload
-from benchmarks.crash import Server
 from benchmarks.load_people import Log, Person, Refused, percentiles
+from benchmarks.server import Server
 
 _COUNTED = ("annotator_rejections", "annotator_embedding_hits", "annotator_prompt_batch_size")
 _GRACE_S = 30.0

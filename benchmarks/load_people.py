@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import numpy as np
 
-from benchmarks.crash import API
 from benchmarks.restart import picture
+from benchmarks.server import API
 
 _PATIENCE_S = 60.0
 _CLICKS = 3

@@ -26,8 +26,8 @@ import torch
 from annotator.masks import rle as rles
 from annotator.types import RLE, CroppedRuns
 from benchmarks import machine
-from benchmarks.crash import Server
 from benchmarks.restart import SIZE, upload
+from benchmarks.server import Server
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ import numpy as np
 import torch
 
 from benchmarks import machine
-from benchmarks.crash import API, Server
+from benchmarks.server import API, Server
 
 _PROBES = {"static": "/page/main.js", "status": f"{API}/status"}
 _PATIENCE_S = 120.0

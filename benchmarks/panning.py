@@ -28,8 +28,8 @@ from annotator.storage.store import Store
 from annotator.types import Annotation, Change
 from annotator.workspace.workspace import Workspace
 from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, new_page, settle
-from benchmarks.crash import Server
 from benchmarks.scale import disc
+from benchmarks.server import Server
 
 SIZE = (6000, 4000)
 COUNT = """() => {

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from annotator.settings import ASSETS_DIR
-from benchmarks.crash import Server
+from benchmarks.server import Server
 
 SIZE = (1500, 1000)
 

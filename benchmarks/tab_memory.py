@@ -23,8 +23,8 @@ from annotator.settings import Settings
 from annotator.storage.store import Store
 from annotator.workspace.workspace import Workspace
 from benchmarks.browser import ARGUMENTS, CHROMIUM, HOOK, hook, settle
-from benchmarks.crash import Server, free_port
 from benchmarks.scale import build
+from benchmarks.server import Server, free_port
 
 STRETCH = 10
 """Seconds between two looks."""

@@ -26,35 +26,64 @@ def _binaries() -> Path:
     return folders[-1]
 
 
+class Postgres:
+    """A throw-away server that listens on a socket in its temporary folder only."""
+
+    def __init__(self, binaries: Path, fsync: bool = False) -> None:
+        self._binaries = binaries
+        self._folder = Path(tempfile.mkdtemp(prefix="annotator-postgres-"))
+        self._as_user: dict[str, object] = {}
+        if os.geteuid() == 0:  # the server refuses to run as root
+            known = {entry.pw_name: entry for entry in pwd.getpwall()}
+            user = known.get("postgres") or known["nobody"]
+            os.chown(self._folder, user.pw_uid, user.pw_gid)
+            self._as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        self.url = f"postgresql+psycopg://postgres@/postgres?host={self._folder}"
+        options = ["-c listen_addresses=", f"-c unix_socket_directories={self._folder}"]
+        self._options = " ".join([*options, f"-c fsync={'on' if fsync else 'off'}"])
+
+    def start(self) -> None:
+        """Make the data folder if there is none, start and wait until it answers."""
+        if not (self._folder / "data").exists():
+            self._call("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        self._call("pg_ctl", "-w", "-l", str(self._folder / "log"), "-o", self._options, "start")
+
+    def crash(self) -> None:
+        """End all its processes at once, as `kill -9` would; the next start recovers from the write-ahead log."""
+        self._call("pg_ctl", "-m", "immediate", "stop")
+
+    def remove(self) -> None:
+        """Delete its folder."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _call(self, program: str, *arguments: str) -> None:
+        command = [str(self._binaries / program), "-D", str(self._folder / "data"), *arguments]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run(command, check=True, cwd=self._folder, **quiet, **self._as_user)  # type: ignore[call-overload]
+
+
+@contextmanager
+def throw_away(fsync: bool = False) -> Iterator[Postgres]:
+    """A running server of its own, removed afterwards."""
+    postgres = Postgres(_binaries(), fsync)
+    try:
+        postgres.start()
+        try:
+            yield postgres
+        finally:
+            postgres.crash()
+    finally:
+        postgres.remove()
+
+
 @contextmanager
 def server() -> Iterator[str]:
-    """The URL of a database on a running server. A throw-away one listens on a socket in its temporary folder only."""
+    """The URL of a database on a running server."""
     if given := os.environ.get("ANNOTATOR_TEST_POSTGRES"):
         yield given
         return
-    binaries = _binaries()
-    folder = Path(tempfile.mkdtemp(prefix="annotator-postgres-"))
-    as_user: dict[str, object] = {}
-    if os.geteuid() == 0:  # the server refuses to run as root
-        known = {entry.pw_name: entry for entry in pwd.getpwall()}
-        user = known.get("postgres") or known["nobody"]
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-
-    def call(program: str, *arguments: str) -> None:
-        command = [str(binaries / program), "-D", str(folder / "data"), *arguments]
-        subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, **as_user)  # type: ignore[call-overload]
-
-    try:
-        call("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
-        call("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
-        try:
-            yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
-        finally:
-            call("pg_ctl", "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with throw_away() as postgres:
+        yield postgres.url
 
 
 @contextmanager
