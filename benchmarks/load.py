@@ -7,8 +7,9 @@
     python -m benchmarks.load connections --idle 100 --trickling 20
 
 Each starts a server of its own on loopback, whose cores it shares, and ends by itself: every scenario but the last ends
-after --seconds. Prints JSON: milliseconds as p50, p95 and p99 by kind of request, failures by kind and reason, and what
-the server counted itself. ANNOTATOR_MODELS_DIR says where compiled packages are.
+after --seconds. Prints JSON, and writes it into --out, for `benchmarks.load_plot`: milliseconds as p50, p95 and p99 by
+kind of request, failures by kind and reason, and what the server counted itself. ANNOTATOR_MODELS_DIR says where
+compiled packages are.
 """
 
 from __future__ import annotations
@@ -96,9 +97,9 @@ async def burst(port: int, options: argparse.Namespace) -> dict[str, Any]:
 async def hovers(port: int, options: argparse.Namespace) -> dict[str, Any]:
     """Pointers that never rest: each asks for the next mask before it has the last one. Someone clicks meanwhile.
 
-    A 409 is a hover that a newer one took the place of, as it should.
+    A 409 is a hover that a newer one took the place of, as it should. No answer may come after that to a newer hover.
     """
-    log = Log()
+    log, late = Log(), 0
     crowd = await _crowd(port, log, options.clients, samples=1)
     image = crowd[0].images[0]
     await crowd[0].click(image, [crowd[0].place(image)])
@@ -111,8 +112,15 @@ async def hovers(port: int, options: argparse.Namespace) -> dict[str, Any]:
             await asyncio.sleep(0.1)
             return
         left -= 2
-        pointer = f"pointer-{person.number}"
-        await asyncio.gather(*(person.hover(person.images[0], pointer) for _ in range(2)), return_exceptions=True)
+        answered: list[int] = []
+
+        async def hover(number: int) -> None:
+            nonlocal late
+            await person.hover(person.images[0], f"pointer-{person.number}")
+            late += any(each > number for each in answered)
+            answered.append(number)
+
+        await asyncio.gather(*(hover(number) for number in range(2)), return_exceptions=True)
 
     async def click() -> None:
         await crowd[0].click(image, [crowd[0].place(image)])
@@ -122,7 +130,7 @@ async def hovers(port: int, options: argparse.Namespace) -> dict[str, Any]:
     habits += [lambda person=each: wander(person) for each in crowd[1:]]  # type: ignore[misc]
     await _repeat(habits, options.seconds, until=lambda: left <= 0)
     await _close(crowd)
-    return {"sent": options.requests - max(left, 0), **log.figures()}
+    return {"sent": options.requests - max(left, 0), "out_of_order": late, **log.figures()}
 
 
 async def connections(port: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -229,12 +237,16 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=100_000)
     parser.add_argument("--idle", type=int, default=100)
     parser.add_argument("--trickling", type=int, default=20)
+    parser.add_argument("--out", type=Path, help="write the JSON into this file")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder))
         try:
             server.start()
-            print(json.dumps(_measure(server, options), indent=1))
+            text = json.dumps(_measure(server, options), indent=1)
+            print(text)
+            if options.out:
+                options.out.write_text(text + "\n")
         finally:
             server.kill()
 
@@ -251,7 +263,7 @@ def _measure(server: Server, options: argparse.Namespace) -> dict[str, Any]:
         "versions": machine.versions(),
         "commit": machine.commit(),
         "load_average": [round(each, 1) for each in os.getloadavg()],
-        "options": vars(options),
+        "options": {key: value for key, value in vars(options).items() if key != "out"},
         **figures,
         "server": {
             "cores_used": round((sum(process.cpu_times()[:2]) - processor) / (time.perf_counter() - started), 2),
