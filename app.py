@@ -1,4 +1,7 @@
-"""Serve the annotator with settings from the environment: `python app.py`, or `uvicorn app:app` for a server."""
+"""Serve the annotator with settings from the environment: `python app.py`, or `uvicorn app:app` for a server.
+
+uvicorn needs `--timeout-graceful-shutdown 8`, or it waits for open pages, which listen for changes, before it stops.
+"""
 
 from annotator import logs
 from annotator.errors import AnnotatorError

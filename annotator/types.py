@@ -18,7 +18,13 @@ FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 AnyArray = npt.NDArray[Any]
 
-ImageStatus = Literal["new", "in_progress", "done"]
+WorkStatus = Literal["new", "in_progress", "done"]
+"""How far the work on an image is, as those say who do it."""
+
+Verdict = Literal["approved", "rejected"]
+"""What a reviewer says about an image."""
+
+ImageStatus = Literal[WorkStatus, Verdict]
 Source = Literal["prompt", "auto", "import", "edit"]
 
 Right = Literal["annotate", "review", "own"]
@@ -168,7 +174,8 @@ class ImageRecord:
     """An image of a project. `content_key` is the sha256 of the stored file, `pixel_key` of the upright RGB pixels.
 
     `width` and `height` are those of the upright image; `orientation` is the EXIF value (1..8) that was applied.
-    `stretched` says that the file has more than 8 bits a sample, and its values were spread over 8.
+    `stretched` says that the file has more than 8 bits a sample, and its values were spread over 8. `reviewer` gave the
+    last verdict, and `review_comment` says what to change; an approval has no comment.
     """
 
     id: str
@@ -181,6 +188,39 @@ class ImageRecord:
     orientation: int = 1
     status: ImageStatus = "new"
     stretched: bool = False
+    reviewer: str | None = None
+    review_comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An image that somebody has open. `client` is the browser tab."""
+
+    image_id: str
+    user: str
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectVersion:
+    """How far a project has come: every change of what it has makes `version` one larger.
+
+    `labels` and `project` are the versions at which the labels, and the name or the members, changed last.
+    """
+
+    version: int = 0
+    labels: int = 0
+    project: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedImage:
+    """An image that was added, changed or removed, its revision, and who did that, if this is known."""
+
+    image: ImageRecord
+    removed: bool
+    revision: int
+    by: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ class _Application:
         self.segmenter = FakeSegmenter()
         self.workspace = Workspace(settings, Store(settings.store_url), self.segmenter)
         self.app: FastAPI = create_app(self.workspace, settings, page=False)
+        self.app.state.streams.close()  # a stream of events ends at once
         self._database = data_dir / "annotator.db"
         self._fill()
         self._content = sqlite3.connect(":memory:", check_same_thread=False)

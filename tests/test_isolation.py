@@ -43,9 +43,10 @@ ROUTES: dict[str, str] = {
         POST /images/{image_id}/automask, GET /jobs/{job_id}, DELETE /jobs/{job_id}, POST /jobs/{job_id}/resume,
         POST /images/{image_id}/similar, POST /images/{image_id}/label-suggestion,
         GET /projects/{project_id}/export/{format_name}, GET /projects/{project_id}/export/{format_name}/losses,
-        POST /projects/{project_id}/boxes, GET /projects/{project_id}/members
+        POST /projects/{project_id}/boxes, GET /projects/{project_id}/members, PATCH /images/{image_id},
+        POST /projects/{project_id}/next-image, GET /projects/{project_id}/events
         """,
-    "reviewer": "PATCH /images/{image_id}",
+    "reviewer": "PUT /images/{image_id}/review",
     "owner": """
         PATCH /projects/{project_id}, DELETE /projects/{project_id}, POST /projects/{project_id}/restore,
         POST /projects/{project_id}/labels, PATCH /labels/{label_id}, DELETE /labels/{label_id},
@@ -67,6 +68,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /images/{image_id}/prompts": {"objects": [{"points": [[9, 9, 1]]}]},
     "POST /images/{image_id}/label-suggestion": {"mask": MASK},
     "PATCH /images/{image_id}": {"status": "done"},
+    "PUT /images/{image_id}/review": {"verdict": "approved"},
+    "POST /projects/{project_id}/next-image": {"client": "a browser tab"},
     "PATCH /projects/{project_id}": {"name": "cats"},
     "POST /projects": {"name": "cats"},
     "POST /projects/{project_id}/labels": {"name": "cat"},
@@ -91,6 +94,7 @@ class World:
             self.store.save_token(who, "test", hashlib.sha256(who.encode()).hexdigest())
         self.workspace = Workspace(settings, self.store, self.segmenter)
         self.app = create_app(self.workspace, settings)
+        self.app.state.streams.close()  # streams of events end at once
         self.first = self.store.create_project("first", "owner")
         self.record, _ = self.workspace.images.add(
             self.first, "cat.jpg", (SAMPLES / "skimage_chelsea.jpg").read_bytes()

@@ -109,28 +109,28 @@ class AnnotationStore(Database):
         with self._reading() as connection:
             return journal.has_request(connection, image_id, request_id)
 
-    def undo(self, image_id: str, revision: int | None = None) -> History:
-        """Take the last step of the image's journal back.
+    def undo(self, image_id: str, revision: int | None = None, by: str | None = None) -> History:
+        """Take the last step of the image's journal back, for this user.
 
         Raises `Conflict` if there is none, or if the image is no longer at `revision`: the caller meant another step,
         or repeats a request whose reply was lost.
         """
-        return self._step(image_id, revision, undo=True)
+        return self._step(image_id, revision, by, undo=True)
 
-    def redo(self, image_id: str, revision: int | None = None) -> History:
+    def redo(self, image_id: str, revision: int | None = None, by: str | None = None) -> History:
         """Repeat the step that was taken back last. Raises `Conflict` as `undo` does."""
-        return self._step(image_id, revision, undo=False)
+        return self._step(image_id, revision, by, undo=False)
 
     def history(self, image_id: str) -> History:
         """The image's revision, and what undo and redo would do."""
         with self._reading() as connection:
             return journal.read_history(connection, image_id)
 
-    def _step(self, image_id: str, revision: int | None, undo: bool) -> History:
+    def _step(self, image_id: str, revision: int | None, by: str | None, undo: bool) -> History:
         with self._locked_image(image_id) as (connection, image, merged):
             if revision not in (None, image.revision):
                 raise Conflict("The image was changed meanwhile: see what there is, then try again.")
-            journal.step(connection, image, undo, merged)
+            journal.step(connection, image, undo, merged, by)
             return journal.read_history(connection, image_id)
 
     @contextmanager

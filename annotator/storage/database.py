@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -14,7 +14,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, make_url, select, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, inspect, make_url, select, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyError
 
 from annotator.errors import Conflict, DatabaseUnavailable, InvalidRequest, InvalidSetting, StorageFull
@@ -91,6 +92,16 @@ class Database:
                 yield connection
         finally:
             self._turn.release()
+
+
+def upsert(
+    connection: Connection, table: Table, row: Mapping[str, Any], values: Mapping[str, Any]
+) -> postgresql.Insert | sqlite.Insert:
+    """A query that inserts the row, or gives these values to the row that has its primary key already."""
+    keys = list(table.primary_key)
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table).values(row).on_conflict_do_update(index_elements=keys, set_=values)
+    return sqlite.insert(table).values(row).on_conflict_do_update(index_elements=keys, set_=values)
 
 
 def migrate(connection: Connection) -> None:

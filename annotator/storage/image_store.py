@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, delete, func, insert, or_, select, update
 
-from annotator.errors import Conflict, NotFound
-from annotator.storage import access, image_rows, label_rows
+from annotator.errors import Conflict, InvalidRequest, NotFound
+from annotator.storage import access, image_rows, label_rows, project_versions, tables
 from annotator.storage.database import Database
-from annotator.storage.tables import annotation_rows, events, images, labels, memberships, projects
-from annotator.types import ImageRecord, ImageStatus, Right
+from annotator.storage.tables import annotation_rows, events, images, labels, memberships, places, projects
+from annotator.types import ImageRecord, ImageStatus, Right, Verdict, WorkStatus
 
 _CHUNK = 500
 """Images, or ids, per query: far below any database's limit on parameters."""
@@ -43,6 +43,7 @@ class ImageStore(Database):
             connection.execute(insert(images).values(asdict(image)))
             if confirm is not None:
                 confirm()
+            project_versions.mark_image(connection, image.project_id, image.id, None)
 
     def image(self, image_id: str, user: str | None = None, right: Right = "own", removed: bool = False) -> ImageRecord:
         """An image. With `removed`, one that was removed. Raises as `project` does."""
@@ -105,15 +106,33 @@ class ImageStore(Database):
         """The project's images made of this very file, oldest first."""
         return self._find(project_id, images.c.content_key == content_key)
 
-    def set_status(self, image_id: str, status: ImageStatus) -> None:
-        """Set how far the work on an image is."""
-        self._update_image(image_id, status=status)
+    def set_status(self, image_id: str, status: WorkStatus, by: str | None = None) -> None:
+        """Set how far the work on an image is. What a reviewer said of it stays until the next verdict."""
+        self._update_image(image_id, by, status=status)
 
-    def delete_image(self, image_id: str) -> None:
+    def review(
+        self, image_id: str, verdict: Verdict, by: str, comment: str | None = None, revision: int | None = None
+    ) -> None:
+        """Approve an image, or reject it with a comment that says what to change.
+
+        Raises `InvalidRequest` for a rejection without a comment, and `Conflict` if the image is no longer at
+        `revision`: what the reviewer saw is not what there is.
+        """
+        if verdict == "rejected" and not comment:
+            raise InvalidRequest("Say what should be changed: a rejection needs a comment.")
+        values = {"status": verdict, "reviewer": by, "review_comment": comment or None}
+        with self._writing() as connection:
+            image = image_rows.lock(connection, image_id)
+            if revision not in (None, image.revision):
+                raise Conflict("The image was changed while you looked at it: look again, then decide.")
+            connection.execute(update(images).where(images.c.id == image_id).values(values))
+            project_versions.mark_image(connection, image.project_id, image_id, by)
+
+    def delete_image(self, image_id: str, by: str | None = None) -> None:
         """Hide an image, with all it has, until it is restored or purged."""
-        self._update_image(image_id, deleted=True)
+        self._update_image(image_id, by, deleted=True)
 
-    def restore_image(self, image_id: str) -> None:
+    def restore_image(self, image_id: str, by: str | None = None) -> None:
         """Take `delete_image` back. Labels that were deleted meanwhile come back with it."""
         which = (images.c.id == image_id) & images.c.deleted
         used = select(annotation_rows.c.label_id).where(annotation_rows.c.image_id == image_id).distinct()
@@ -123,7 +142,9 @@ class ImageStore(Database):
             if connection.execute(update(images).where(which).values(deleted=False)).rowcount == 0:
                 raise NotFound("There is no such image.")
             merged = label_rows.merged_ids(connection, project_id)
-            label_rows.revive(connection, connection.scalars(used).all(), merged)
+            if label_rows.revive(connection, connection.scalars(used).all(), merged):
+                project_versions.advance(connection, project_id, labels=True)
+            project_versions.mark_image(connection, project_id, image_id, by)
 
     def purge(self, project_id: int | None = None) -> list[ImageRecord]:
         """Remove for good what was removed: of one project, or everywhere; a removed project goes with all it has.
@@ -141,10 +162,12 @@ class ImageStore(Database):
             found = connection.execute(_images(which).order_by(images.c.ordinal).with_for_update())
             purged = [ImageRecord(*row) for row in found]
             ids = [{"purged": image.id} for image in purged]
-            for column in (events.c.image_id, annotation_rows.c.image_id, images.c.id) if ids else ():
+            of_images = (events.c.image_id, annotation_rows.c.image_id, places.c.image_id, images.c.id)
+            for column in of_images if ids else ():
                 connection.execute(delete(column.table).where(column == bindparam("purged")), ids)
-            for column in (labels.c.project_id, memberships.c.project_id, projects.c.id):
-                connection.execute(delete(column.table).where(column.in_(project_ids)))
+            for table in (labels, memberships, tables.project_versions):
+                connection.execute(delete(table).where(table.c.project_id.in_(project_ids)))
+            connection.execute(delete(projects).where(projects.c.id.in_(project_ids)))
             return purged
 
     def release_content(self, content_keys: Collection[str], remove: Callable[[str], object]) -> None:
@@ -175,8 +198,11 @@ class ImageStore(Database):
             query = _images(which & (images.c.project_id == project_id) & image_rows.PRESENT)
             return image_rows.records(connection, query)
 
-    def _update_image(self, image_id: str, **values: object) -> None:
+    def _update_image(self, image_id: str, by: str | None, **values: object) -> None:
         which = (images.c.id == image_id) & image_rows.PRESENT
         with self._writing() as connection:
-            if connection.execute(update(images).where(which).values(values)).rowcount == 0:
+            query = update(images).where(which).values(values).returning(images.c.project_id)
+            project_id = connection.execute(query).scalar_one_or_none()
+            if project_id is None:
                 raise NotFound("There is no such image.")
+            project_versions.mark_image(connection, project_id, image_id, by)

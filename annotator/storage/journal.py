@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from annotator.errors import Conflict, InvalidMask, NotFound
 from annotator.masks import rle
-from annotator.storage import image_rows, label_rows
+from annotator.storage import image_rows, label_rows, project_versions
 from annotator.storage.tables import annotation_rows, events, images
 from annotator.types import Annotation, Change, History
 
@@ -103,7 +103,7 @@ def record(
 ) -> None:
     """Apply the changes as one event of this author, which undo will name `kind`.
 
-    What was undone before can no longer be redone. The first event of a new image sets its status to "in_progress".
+    What was undone before can no longer be redone. A new image, and one that was approved, is in progress afterwards.
     Raises `Conflict` if an annotation is not what its change says it was, `InvalidMask` if a new mask does not fit the
     image or its own area and box, `TooIntricate` if it has too many runs, `NotFound` if a label is not one of the
     project.
@@ -143,11 +143,12 @@ def record(
             author=author,
         )
     )
-    status = "in_progress" if image.status == "new" else image.status
-    _advance(connection, image, next_position=image.next_position + len(added), status=status)
+    _advance(connection, image, author, next_position=image.next_position + len(added))
 
 
-def step(connection: Connection, image: Row[Any], undo: bool, merged: Mapping[int, int]) -> None:
+def step(
+    connection: Connection, image: Row[Any], undo: bool, merged: Mapping[int, int], author: str | None = None
+) -> None:
     """Undo the last event that is done, or redo the first that is undone. Raises `Conflict` if there is none.
 
     A label that was deleted since comes back if a returning annotation has it.
@@ -158,11 +159,13 @@ def step(connection: Connection, image: Row[Any], undo: bool, merged: Mapping[in
     steps: list[Step] = [(_complete(before), _complete(after)) for before, after in json.loads(event.changes)]
     if undo:
         steps = [(after, before) for before, after in reversed(steps)]
-    label_rows.revive(connection, {after["label_id"] for _, after in steps if after}, merged)
+    revived = label_rows.revive(connection, {after["label_id"] for _, after in steps if after}, merged)
     ids = [each["id"] for before, after in steps if (each := before or after)]
     _apply(connection, image.id, _present(connection, image.id, ids), steps)
     _set_state(connection, events.c.id == event.id, "undone" if undo else "done")
-    _advance(connection, image)
+    if revived:
+        project_versions.advance(connection, image.project_id, labels=True)
+    _advance(connection, image, author)
 
 
 def has_request(connection: Connection, image_id: str, request_id: str | None) -> bool:
@@ -232,6 +235,8 @@ def _set_state(connection: Connection, which: ColumnElement[bool], state: str) -
     connection.execute(update(events).where(which).values(state=state))
 
 
-def _advance(connection: Connection, image: Row[Any], **values: int | str) -> None:
+def _advance(connection: Connection, image: Row[Any], author: str | None, **values: int) -> None:
+    status = "in_progress" if image.status in ("new", "approved") else image.status
     query = update(images).where(images.c.id == image.id)
-    connection.execute(query.values(revision=images.c.revision + 1, **values))
+    connection.execute(query.values(revision=images.c.revision + 1, status=status, **values))
+    project_versions.mark_image(connection, image.project_id, image.id, author)

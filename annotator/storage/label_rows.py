@@ -134,10 +134,11 @@ def merged_ids(connection: Connection, project_id: int) -> dict[int, int]:
     return {label_id: _last(label_id, following) for label_id in following}
 
 
-def revive(connection: Connection, ids: Collection[int], merged: Mapping[int, int]) -> None:
-    """Bring back those of the labels that are deleted; for a merged label, the one it was merged into."""
+def revive(connection: Connection, ids: Collection[int], merged: Mapping[int, int]) -> bool:
+    """Bring back those of the labels that are deleted; for a merged label, the one it was merged into. Whether any."""
     wanted = {merged.get(label_id, label_id) for label_id in ids}
-    connection.execute(update(labels).where(labels.c.id.in_(wanted), labels.c.deleted).values(deleted=False))
+    query = update(labels).where(labels.c.id.in_(wanted), labels.c.deleted).values(deleted=False)
+    return connection.execute(query).rowcount > 0
 
 
 def _last(label_id: int, following: Mapping[int, int]) -> int:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, insert, select, update
 
 from annotator.errors import Conflict, InvalidRequest, NotFound
-from annotator.storage import access, label_rows
+from annotator.storage import access, label_rows, project_versions
 from annotator.storage.database import Database
 from annotator.storage.display_names import clean_name
 from annotator.storage.tables import labels, projects
@@ -76,7 +76,9 @@ class ProjectStore(Database):
         """
         with self._writing() as connection:
             label_rows.lock_project(connection, project_id)
-            return label_rows.add(connection, project_id, name, color, supercategory, key)
+            label = label_rows.add(connection, project_id, name, color, supercategory, key)
+            project_versions.advance(connection, project_id, labels=True)
+            return label
 
     def ensure_label(
         self, project_id: int, name: str, supercategory: str = "", category_id: int | None = None
@@ -98,11 +100,14 @@ class ProjectStore(Database):
                 category_id = None
             label = present.get(wanted)
             if label is None:
-                return label_rows.add(
+                label = label_rows.add(
                     connection, project_id, wanted, supercategory=supercategory, category_id=category_id
                 )
-            if label.category_id is None and category_id is not None:
+            elif label.category_id is None and category_id is not None:
                 label = label_rows.change(connection, replace(label, category_id=category_id))
+            else:
+                return label
+            project_versions.advance(connection, project_id, labels=True)
             return label
 
     def update_label(self, label: Label) -> Label:
@@ -149,7 +154,9 @@ class ProjectStore(Database):
             label_rows.lock_project(connection, project_id)
             if label_id not in label_rows.merged_ids(connection, project_id):
                 raise Conflict("This label is not merged into another one.")
-            return label_rows.split_off(connection, label_id)
+            label = label_rows.split_off(connection, label_id)
+            project_versions.advance(connection, project_id, labels=True)
+            return label
 
     def merged_labels(self, project_id: int) -> list[tuple[Label, int]]:
         """The labels that were merged into others, each with the id of the label its annotations count as now."""
@@ -163,13 +170,16 @@ class ProjectStore(Database):
         which = (projects.c.id == project_id) & (projects.c.deleted == removed)
         with self._writing() as connection:
             row = connection.execute(update(projects).where(which).values(values).returning(*_PROJECT)).one_or_none()
-        if row is None:
-            raise NotFound("There is no such project.")
+            if row is None:
+                raise NotFound("There is no such project.")
+            project_versions.advance(connection, project_id, project=True)
         return Project(*row)
 
     @contextmanager
     def _locked_label(self, label_id: int) -> Iterator[tuple[Connection, Label]]:
-        """A transaction in which nobody else changes the labels of the label's project."""
+        """A transaction that changes labels, and in which nobody else changes those of the label's project."""
         with self._writing() as connection:
             label_rows.lock_project(connection, label_rows.one(connection, label_id).project_id)
-            yield connection, label_rows.one(connection, label_id)
+            label = label_rows.one(connection, label_id)
+            yield connection, label
+            project_versions.advance(connection, label.project_id, labels=True)

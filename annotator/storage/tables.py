@@ -63,6 +63,11 @@ images = Table(
     Column("revision", Integer, nullable=False, default=0),
     Column("next_position", Integer, nullable=False, default=0),
     Column("stretched", Boolean, nullable=False, server_default=false()),  # its values were spread over 8 bits
+    Column("reviewer", Text),  # who gave the last verdict
+    Column("review_comment", Text),
+    Column("version", BigInteger, nullable=False, server_default="0"),  # the project's, after the image's last change
+    Column("changed_by", Text),
+    Index("ix_images_project_id_version", "project_id", "version"),
 )
 
 annotation_rows = Table(
@@ -98,6 +103,25 @@ events = Table(
     Column("author", Text),  # name of a user; null in events from before there were users
     UniqueConstraint("image_id", "request_id"),
     Index("ix_events_image_id_state_id", "image_id", "state", "id"),
+)
+
+project_versions = Table(
+    "project_versions",
+    metadata,
+    # No foreign key: its check would wait for who has locked the project, and who has it may wait for this row.
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("version", BigInteger, nullable=False),
+    Column("labels_version", BigInteger, nullable=False),  # when the labels changed last
+    Column("project_version", BigInteger, nullable=False),  # when the name or the members changed last
+)
+
+places = Table(
+    "places",
+    metadata,
+    Column("user_name", Text, primary_key=True),
+    Column("client", Text, primary_key=True),  # a browser tab
+    Column("image_id", ForeignKey("images.id"), nullable=False, index=True),  # the image that it has open
+    Column("seen_at", BigInteger, nullable=False),  # seconds of the database's clock
 )
 
 users = Table(

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from annotator.errors import Conflict, NotFound
+from annotator.storage import project_versions
 from annotator.storage.database import Database
 from annotator.storage.tables import api_tokens, memberships, projects, users
 from annotator.types import LOCAL_USER, Account, Member, Role
@@ -116,6 +117,7 @@ class UserStore(Database):
                 raise Conflict(f"{name} owns this project.")
             connection.execute(delete(memberships).where(which))
             connection.execute(insert(memberships).values(project_id=project_id, user_name=name, role=role))
+            project_versions.advance(connection, project_id, project=True)
         return Member(name, role)
 
     def remove_member(self, project_id: int, name: str) -> None:
@@ -124,6 +126,7 @@ class UserStore(Database):
         with self._writing() as connection:
             if connection.execute(delete(memberships).where(which)).rowcount == 0:
                 raise NotFound("This project has no such member.")
+            project_versions.advance(connection, project_id, project=True)
 
 
 def _account(connection: Connection, name: str) -> Account | None:

@@ -6,7 +6,7 @@ trusted proxy gives, or the cookie of a login.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
@@ -72,10 +72,10 @@ class Authentication:
             if not self._is_open and not _is_local(address):
                 refusal = error_response(403, _LOCAL_ONLY)
         else:
+            identify = partial(self._identify, self._sessions, Headers(scope=scope), address)
+            scope.setdefault("state", {})["identify"] = identify  # a stream asks again whether its login still holds
             try:
-                account = await run_sync(
-                    self._identify, self._sessions, Headers(scope=scope), address, limiter=_THREADS
-                )
+                account = await run_sync(identify, limiter=_THREADS)
                 if account is None and scope["path"] not in OPEN:
                     refusal = _log_in_first(scope)
             except AnnotatorError as error:

@@ -16,6 +16,9 @@ HEADER = "X-Request-ID"
 _ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 """Ids that a proxy may give: nothing in them can break a log line."""
 
+_STREAM = "events"
+"""The route that lasts as long as a page is open: that is no time of an answer."""
+
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
@@ -54,6 +57,7 @@ def _record(scope: Scope, status: str, seconds: float) -> None:
     method = scope["method"] if scope["method"] in _METHODS else "other"
     route = getattr(scope.get("route"), "name", "other")
     REQUESTS.labels(method, route, status).inc()
-    REQUEST_SECONDS.labels(method, route).observe(seconds)
+    if route != _STREAM:
+        REQUEST_SECONDS.labels(method, route).observe(seconds)
     fields = {"method": scope["method"], "path": scope["path"], "status": status, "ms": round(seconds * 1e3, 2)}
     logs.requests.info("%s %s %s", scope["method"], scope["path"], status, extra={"fields": fields})

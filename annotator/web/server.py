@@ -26,6 +26,7 @@ from annotator.web.request_log import RequestLog
 from annotator.web.routes import health
 from annotator.web.routes.api import router
 from annotator.web.sessions import Sessions
+from annotator.web.streams import Streams
 from annotator.workspace.workspace import Workspace
 
 
@@ -75,8 +76,9 @@ def create_routes(workspace: Workspace) -> FastAPI:
     """The routes and static files, open: the caller has to say who the user is, by `Authentication` or another way."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        app.state.streams.close()
         workspace.segmenter.close()
 
     app = FastAPI(
@@ -87,7 +89,7 @@ def create_routes(workspace: Workspace) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.workspace, app.state.sessions = workspace, None
+    app.state.workspace, app.state.sessions, app.state.streams = workspace, None, Streams(workspace)
     app.include_router(router)
     app.include_router(pages)
     app.include_router(health.router)

@@ -8,7 +8,6 @@ import type {
   Image,
   ImageDocument,
   ImagePage,
-  ImageStatus,
   Job,
   Label,
   LabelFields,
@@ -18,6 +17,7 @@ import type {
   Sample,
   ServerStatus,
   Uploaded,
+  WorkStatus,
 } from "./types.d.ts";
 
 export type RequestOptions = {
@@ -76,7 +76,7 @@ export interface Api {
   post(path: `/jobs/${string}/resume`): Promise<Job>;
   patch(path: `/projects/${number}`, body: { name: string }): Promise<Project>;
   patch(path: `/labels/${number}`, body: LabelFields): Promise<Label>;
-  patch(path: `/images/${string}`, body: { status: ImageStatus }): Promise<Image>;
+  patch(path: `/images/${string}`, body: { status: WorkStatus }): Promise<Image>;
   put(path: "/model", body: { name: string }): Promise<ServerStatus>;
   delete(path: `/projects/${number}/bin`): Promise<{ removed: number }>;
   delete(path: `/projects/${number}` | `/labels/${number}` | `/images/${string}` | `/jobs/${string}`): Promise<unknown>;

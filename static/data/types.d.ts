@@ -21,9 +21,11 @@ export type Bitmap = { x: number; y: number; w: number; h: number; data: Uint8Ar
 // --- What the server stores ---
 
 export type Project = { id: number; name: string; owner: string };
-export type ImageStatus = "new" | "in_progress" | "done";
-/** `next` is what to ask for after this page; null when it is the last one. */
-export type ImagePage = { images: Image[]; total: number; next: string | null };
+export type WorkStatus = "new" | "in_progress" | "done";
+export type Verdict = "approved" | "rejected";
+export type ImageStatus = WorkStatus | Verdict;
+/** `next` is what to ask for after this page; null when it is the last one. `version` is the project's. */
+export type ImagePage = { images: Image[]; total: number; next: string | null; version: number };
 export type Image = {
   id: string;
   project_id: number;
@@ -34,6 +36,10 @@ export type Image = {
   /** Whether its file has more than 8 bits a sample; its values were spread over 8 bits. */
   stretched: boolean;
   status: ImageStatus;
+  /** Who gave the last verdict. */
+  reviewer: string | null;
+  /** What the reviewer wants to be changed. */
+  review_comment: string | null;
   /** "failed": the image could not be encoded ahead of time. A prompt tries again. */
   embedding: "ready" | "none" | "failed";
   url: string;

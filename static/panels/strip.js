@@ -10,7 +10,7 @@ import { shownQueue } from "../work/queue.js";
 /** @import { Intake } from "../work/intake.js" */
 /** @import { Session } from "../work/session.js" */
 
-const STATUS = { new: "new", in_progress: "in progress", done: "done" };
+const STATUS = { new: "new", in_progress: "in progress", done: "done", approved: "approved", rejected: "rejected" };
 
 /**
  * @param {{store: Store, session: Session, intake: Intake, bin: Bin, pickFiles: () => void, focusCanvas: () => void}} context

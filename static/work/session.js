@@ -3,7 +3,7 @@
 import { remember } from "../data/storage.js";
 import { createQueue, shownQueue } from "./queue.js";
 
-/** @import { Image, ImageStatus, Outcome, State, Store, Toast } from "../data/types.d.ts" */
+/** @import { Image, Outcome, State, Store, Toast, WorkStatus } from "../data/types.d.ts" */
 /** @import { Api } from "../data/routes.d.ts" */
 /** @import { Outbox } from "../data/outbox.js" */
 /** @import { Parking } from "../data/parking.js" */
@@ -222,7 +222,7 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
       if (found) await open(found.id);
       else toast(by > 0 ? "This is the last image." : "This is the first image.", { quiet: true });
     },
-    /** @param {ImageStatus} status */
+    /** @param {WorkStatus} status */
     async setStatus(status) {
       const { image } = store.get();
       if (!image) return;

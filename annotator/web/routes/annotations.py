@@ -91,14 +91,14 @@ def clean(body: CleanRequest, record: SharedImage, user: User, space: Space) -> 
 
 
 @router.post("/images/{image_id}/undo")
-def undo(record: SharedImage, space: Space, body: UndoRequest | None = None) -> Document:
+def undo(record: SharedImage, user: User, space: Space, body: UndoRequest | None = None) -> Document:
     """Take the last change of this image back."""
-    space.store.undo(record.id, body.revision if body else None)
+    space.store.undo(record.id, body.revision if body else None, user)
     return document_reply(space, space.document(record))
 
 
 @router.post("/images/{image_id}/redo")
-def redo(record: SharedImage, space: Space, body: UndoRequest | None = None) -> Document:
+def redo(record: SharedImage, user: User, space: Space, body: UndoRequest | None = None) -> Document:
     """Repeat the change that was taken back last."""
-    space.store.redo(record.id, body.revision if body else None)
+    space.store.redo(record.id, body.revision if body else None, user)
     return document_reply(space, space.document(record))

@@ -10,6 +10,7 @@ from annotator.web.routes import (
     annotations,
     automask,
     boxes,
+    events,
     exchange,
     images,
     labels,
@@ -29,7 +30,20 @@ router = APIRouter(
     prefix="/api/v1",
     responses={code: {"description": HTTPStatus(code).phrase, "content": _PROBLEM} for code in _FAILURES},
 )
-for routes in (server, projects, labels, images, prompts, annotations, automask, similar, exchange, boxes, members):
+for routes in (
+    server,
+    projects,
+    labels,
+    images,
+    prompts,
+    annotations,
+    automask,
+    similar,
+    exchange,
+    boxes,
+    members,
+    events,
+):
     router.include_router(routes.router)
 router.include_router(login.router)
 

@@ -30,7 +30,10 @@ from annotator.web.schemas.images import (
     Image,
     ImageChange,
     ImagePage,
+    NextImage,
+    NextRequest,
     OpenRequest,
+    Review,
     Sample,
     SampleChoice,
     ServerFile,
@@ -57,11 +60,12 @@ def project_images(
     removed: bool = False,
 ) -> ImagePage:
     """The project's images in the order they came, or those in its bin, page by page: `after` is a page's `next`."""
+    version = space.store.version(project.id).version  # first: what changes meanwhile is among the events after it
     total, records = space.store.images(project.id, status, limit, after, removed)
     counts = space.store.annotation_counts([each.id for each in records])
     following = records[-1].id if len(records) == limit else None
     found = [image_reply(space, each, counts[each.id]) for each in records]
-    return ImagePage(total=total, images=found, next=following)
+    return ImagePage(total=total, images=found, next=following, version=version)
 
 
 @router.post("/projects/{project_id}/images")
@@ -137,23 +141,37 @@ def image(record: SharedImage, space: Space) -> Image:
 
 
 @router.patch("/images/{image_id}")
-def change_image(change: ImageChange, record: ReviewedImage, space: Space) -> Image:
-    """Set the status."""
-    space.store.set_status(record.id, change.status)
+def change_image(change: ImageChange, record: SharedImage, user: User, space: Space) -> Image:
+    """Set how far the work on the image is."""
+    space.store.set_status(record.id, change.status, user)
     return counted_image(space, space.store.image(record.id))
 
 
+@router.put("/images/{image_id}/review")
+def review(body: Review, record: ReviewedImage, user: User, space: Space) -> Image:
+    """Approve the image, or reject it with a comment. Changing an approved image takes the approval back."""
+    space.store.review(record.id, body.verdict, user, body.comment, body.revision)
+    return counted_image(space, space.store.image(record.id))
+
+
+@router.post("/projects/{project_id}/next-image")
+def next_image(body: NextRequest, project: SharedProject, user: User, space: Space) -> NextImage:
+    """Take the next image that is neither done nor approved, and that nobody has open. Two who ask get two images."""
+    record = space.store.take_next(project.id, user, body.client, body.after)
+    return NextImage(image=None if record is None else counted_image(space, record))
+
+
 @router.delete("/images/{image_id}", status_code=204)
-def delete_image(record: OwnImage, space: Space) -> None:
+def delete_image(record: OwnImage, user: User, space: Space) -> None:
     """Take an image out of the project; /restore brings it back with its objects."""
-    space.store.delete_image(record.id)
+    space.store.delete_image(record.id, user)
 
 
 @router.post("/images/{image_id}/restore")
-def restore_image(image_id: str, viewer: Viewer, space: Space) -> Image:
+def restore_image(image_id: str, user: User, viewer: Viewer, space: Space) -> Image:
     """Bring a deleted image back."""
     space.store.image(image_id, viewer, removed=True)
-    space.store.restore_image(image_id)
+    space.store.restore_image(image_id, user)
     return counted_image(space, space.store.image(image_id))
 
 
@@ -181,8 +199,12 @@ def thumbnail(image_id: str, viewer: Viewer, space: Space) -> Response:
 
 
 @router.post("/images/{image_id}/open")
-def open_image(record: SharedImage, viewer: Viewer, space: Space, body: OpenRequest | None = None) -> Document:
+def open_image(
+    record: SharedImage, user: User, viewer: Viewer, space: Space, body: OpenRequest | None = None
+) -> Document:
     """The image's document; its encode, and after it that of the upcoming ones, starts in the background."""
+    if body and body.client:
+        space.store.take(record.id, user, body.client)
     upcoming = space.store.images_by_id(body.upcoming, viewer) if body else []  # some may be removed in another tab
     return document_reply(space, space.open(record, upcoming))
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from annotator import types
-from annotator.types import ImageStatus
+from annotator.types import ImageStatus, Verdict, WorkStatus
+
+Client = Annotated[str, Field(min_length=8, max_length=64, examples=["5f0c9a71e2b84d36"])]
+"""Chosen by a browser tab, or a script, for itself: it names who has an image open."""
 
 
 class Image(BaseModel):
@@ -21,6 +24,8 @@ class Image(BaseModel):
     orientation: int
     stretched: bool
     status: ImageStatus
+    reviewer: str | None
+    review_comment: str | None
     embedding: Literal["ready", "none", "failed"]
     url: str
     thumbnail_url: str
@@ -38,6 +43,8 @@ class Image(BaseModel):
             orientation=record.orientation,
             stretched=record.stretched,
             status=record.status,
+            reviewer=record.reviewer,
+            review_comment=record.review_comment,
             embedding=embedding,
             url=f"api/v1/images/{record.id}/pixels",
             thumbnail_url=f"api/v1/images/{record.id}/thumbnail",
@@ -46,11 +53,15 @@ class Image(BaseModel):
 
 
 class ImagePage(BaseModel):
-    """A page of a project's images. `next` is what to ask for `after` this page; null when it is the last one."""
+    """A page of a project's images. `next` is what to ask for `after` this page; null when it is the last one.
+
+    `version` is that of the project: the events after it tell what changed since.
+    """
 
     total: int
     images: list[Image]
     next: str | None
+    version: int
 
 
 class UploadError(BaseModel):
@@ -71,7 +82,28 @@ class Uploaded(BaseModel):
 class ImageChange(BaseModel):
     """Fields of an image to set."""
 
-    status: ImageStatus
+    status: WorkStatus
+
+
+class Review(BaseModel):
+    """What a reviewer says. A rejection needs a comment. With `revision`, only if the image still has this one."""
+
+    verdict: Verdict
+    comment: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)] = ""
+    revision: int | None = None
+
+
+class NextRequest(BaseModel):
+    """Who asks for an image: this client has it open then. The search begins `after` an image."""
+
+    client: Client
+    after: str | None = None
+
+
+class NextImage(BaseModel):
+    """The next free image; null if there is none."""
+
+    image: Image | None
 
 
 class Sample(BaseModel):
@@ -101,6 +133,7 @@ class ServerFile(BaseModel):
 
 
 class OpenRequest(BaseModel):
-    """Images likely to be opened next, to be encoded in the background."""
+    """Images likely to be opened next, to be encoded in the background. With `client`, others see who has it open."""
 
     upcoming: Annotated[list[str], Field(max_length=4)] = []
+    client: Client | None = None

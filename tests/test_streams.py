@@ -1,0 +1,242 @@
+"""The stream of a project's events: over real connections, from a server with a login, and from two on one database."""
+
+from __future__ import annotations
+
+import json
+import queue
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from journal_writer import keep
+
+from annotator.settings import Settings
+from annotator.storage.store import Store
+from annotator.types import ImageRecord, Project
+from annotator.web import streams
+from annotator.web.server import create_app
+from annotator.workspace.workspace import Workspace
+from tests.fake_segmenter import FakeSegmenter
+
+pytest_plugins = ["postgres"]
+
+TAB = "a browser tab"
+
+
+class Site:
+    """A server in a thread, with its store."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.store = Store(settings.store_url)
+        self.space = Workspace(settings, self.store, FakeSegmenter())
+        self.app = create_app(self.space, settings, page=False)
+        self._server = uvicorn.Server(uvicorn.Config(self.app, port=0, log_level="warning"))
+        self._thread = threading.Thread(target=self._server.run)
+
+    def __enter__(self) -> Site:
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.01)
+        self.port = self._server.servers[0].sockets[0].getsockname()[1]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.app.state.streams.close()
+        self._server.should_exit = True
+        self._thread.join()
+        self.store.close()
+
+
+class Listening:
+    """The events of a stream, as they come."""
+
+    def __init__(self, reply: httpx.Response) -> None:
+        self.reply = reply
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        try:
+            for line in self.reply.iter_lines():
+                self._lines.put(line)
+        except httpx.HTTPError:
+            pass
+        self._lines.put(None)
+
+    def event(self) -> dict[str, Any] | None:
+        """The next event; None at the stream's end."""
+        while (line := self._lines.get(timeout=30)) is not None:
+            if line.startswith("data: "):
+                found: dict[str, Any] = json.loads(line.removeprefix("data: "))
+                return found
+        return None
+
+
+@contextmanager
+def listening(site: Site, project: Project, user: str, **query: Any) -> Iterator[Listening]:
+    url = f"http://127.0.0.1:{site.port}/api/v1/projects/{project.id}/events"
+    headers = {"Authorization": f"Bearer {site.space.accounts.new_token(user, 'test')}"}
+    if "last" in query:
+        headers["Last-Event-ID"] = str(query.pop("last"))
+    with httpx.stream("GET", url, params=query, headers=headers, timeout=30) as reply:
+        assert reply.status_code == 200, reply.read()
+        yield Listening(reply)
+        # A thread is reading: closing alone would wait for what it reads next.
+        reply.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_ASK_SECONDS", 0.05)
+    monkeypatch.setattr(streams, "_CHECK_SECONDS", 0.1)
+
+
+def settings_of(folder: Path, url: str = "") -> Settings:
+    return Settings(data_dir=folder, database_url=url)
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Project:
+    """A project of ann with two images, shared with bob."""
+    settings = settings_of(tmp_path)
+    store = Store(settings.store_url)
+    return fill(store)
+
+
+def fill(store: Store) -> Project:
+    accounts = Workspace(Settings(), store, FakeSegmenter()).accounts
+    accounts.vouched("root")
+    for name in ("ann", "bob", "eve"):
+        accounts.vouched(name)
+    project = store.create_project("birds", "ann")
+    store.save_member(project.id, "bob", "reviewer")
+    store.add_label(project.id, "bird")
+    for name in "ab":
+        store.add_image(ImageRecord(name, project.id, f"{name}.jpg", "sha", f"pixels-{name}", 40, 30))
+    store.close()
+    return project
+
+
+@pytest.fixture
+def site(tmp_path: Path, shared: Project) -> Iterator[Site]:
+    with Site(settings_of(tmp_path)) as running:
+        yield running
+
+
+def test_what_others_change_is_told_as_it_happens(site: Site, shared: Project) -> None:
+    store = site.store
+    with listening(site, shared, "ann") as ann:
+        first = ann.event()
+        assert first and (first["images"], first["places"]) == ([], [])
+        store.commit("b", "keep", [keep("b", "one", store.labels(shared.id)[0].id)], author="bob")
+        told = ann.event()
+        assert told is not None
+        (change,) = told["images"]
+        assert (change["by"], change["revision"]) == ("bob", 1)
+        assert (change["image"]["id"], change["image"]["annotations"]) == ("b", 1)
+        assert told["version"] > first["version"] and told["places"] is None
+        store.review("b", "rejected", "bob", "more")
+        told = ann.event()
+        assert told and told["images"][0]["image"]["review_comment"] == "more"
+        store.delete_image("b")
+        told = ann.event()
+        assert told and (told["images"], told["removed"]) == ([], ["b"])
+        store.add_label(shared.id, "owl")
+        told = ann.event()
+        assert told and (told["labels"], told["project"]) == (True, False)
+
+
+def test_an_image_is_taken_while_its_tab_listens(site: Site, shared: Project) -> None:
+    with listening(site, shared, "bob") as bob:
+        assert bob.event()
+        with listening(site, shared, "ann", client=TAB) as ann:
+            assert ann.event()
+            site.store.take("a", "ann", TAB)
+            told = bob.event()
+            assert told and told["places"] == [{"image_id": "a", "user": "ann"}]
+            before = site.store.places([shared.id])
+            with site.store._writing() as connection:
+                connection.exec_driver_sql("UPDATE places SET seen_at = seen_at - 14")
+            time.sleep(0.5)
+            with site.store._reading() as connection:
+                late = connection.exec_driver_sql(
+                    "SELECT count(*) FROM places WHERE seen_at < CAST(strftime('%s', 'now') AS INTEGER) - 5"
+                ).scalar_one()
+            assert late == 0 and site.store.places([shared.id]) == before, "the stream renews it"
+        told = bob.event()
+        assert told and told["places"] == [], "the tab is gone"
+
+
+def test_a_stream_goes_on_where_an_earlier_one_ended(site: Site, shared: Project) -> None:
+    version = site.store.version(shared.id).version
+    site.store.set_status("a", "done", "bob")
+    site.store.set_status("a", "in_progress", "bob")
+    for where in ({"last": version}, {"after": version}, {"after": 0, "last": version}):
+        with listening(site, shared, "ann", **where) as ann:
+            told = ann.event()
+            assert told and [each["image"]["status"] for each in told["images"]] == ["in_progress"], where
+    with listening(site, shared, "ann", last=version + 1000) as ann:
+        told = ann.event()
+        assert told and told["reload"], "the database is an older one"
+
+
+def test_too_many_changes_are_told_as_one(site: Site, shared: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_MOST_IMAGES", 1)
+    with listening(site, shared, "ann", after=0) as ann:
+        told = ann.event()
+        assert told and told["reload"] and told["images"] == []
+
+
+def test_a_stream_ends_with_the_membership_and_with_the_token(site: Site, shared: Project) -> None:
+    with listening(site, shared, "bob") as bob:
+        assert bob.event()
+        site.store.remove_member(shared.id, "bob")
+        assert bob.event() is None, "nothing more is told"
+    with listening(site, shared, "ann") as ann:
+        assert ann.event()
+        site.store.remove_token("ann", "test")
+        assert ann.event() is None
+    with listening(site, shared, "ann") as ann:
+        assert ann.event()
+        site.store.remove_project(shared.id)
+        assert ann.event() is None
+
+
+def test_one_user_has_so_many_streams_and_no_more(site: Site, shared: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "MOST_OF_ONE_USER", 1)
+    url = f"http://127.0.0.1:{site.port}/api/v1/projects/{shared.id}/events"
+    with listening(site, shared, "ann") as ann:
+        assert ann.event()
+        headers = {"Authorization": ann.reply.request.headers["Authorization"]}
+        refused = httpx.get(url, headers=headers)
+        assert refused.status_code == 503 and refused.headers["Retry-After"]
+        assert refused.json()["detail"].startswith("Too many pages listen")
+    with listening(site, shared, "bob") as bob:
+        assert bob.event()
+
+
+def test_a_silent_stream_is_kept_alive(site: Site, shared: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_BEAT_SECONDS", 0.05)
+    with listening(site, shared, "ann") as ann:
+        assert ann.event()
+        assert any(ann._lines.get(timeout=10) == ":" for _ in range(10))
+
+
+def test_two_servers_on_one_database_tell_each_others_changes(postgres_url: str, tmp_path: Path) -> None:
+    project = fill(Store(postgres_url))
+    settings = settings_of(tmp_path, postgres_url)
+    with Site(settings) as one, Site(settings) as other, listening(one, project, "ann", client=TAB) as ann:
+        assert ann.event()
+        other.store.take("a", "ann", TAB)
+        told = ann.event()
+        assert told and told["places"] == [{"image_id": "a", "user": "ann"}]
+        other.store.set_status("b", "done", "bob")
+        told = ann.event()
+        assert told and told["images"][0]["by"] == "bob"
