@@ -3,6 +3,7 @@
     python -m benchmarks.load people --people 50 --think 1.0 --automask 2 --uploads 5 --seconds 60
     python -m benchmarks.load clients --clients 16      # without a pause, against one
     python -m benchmarks.load burst --prompts 200       # at once
+    python -m benchmarks.load greedy --clients 50       # of one user, beside a person who clicks now and then
     python -m benchmarks.load hovers --requests 100000
     python -m benchmarks.load connections --idle 100 --trickling 20
 
@@ -92,6 +93,34 @@ async def burst(port: int, options: argparse.Namespace) -> dict[str, Any]:
     outcomes = Counter(outcome for outcome, _ in answers)
     spread = {each: percentiles([ms for outcome, ms in answers if outcome == each]) for each in outcomes}
     return {"seconds": round(took, 2), "outcomes": spread}
+
+
+async def greedy(port: int, options: argparse.Namespace) -> dict[str, Any]:
+    """A person who clicks with a think time: alone, then beside another user with many clicks in flight."""
+    log, others = Log(), Log()
+    person, other = Person(port, log, 0), Person(port, others, 1, "127.0.0.2", options.clients)
+    for each in (person, other):
+        await each.prepare(samples=4)
+        for image in each.images:
+            await each.click(image, [each.place(image)])  # encodes
+
+    async def annotate() -> None:
+        await asyncio.sleep(person.rng.expovariate(1 / options.think))
+        image = person.rng.choice(person.images)
+        await person.click(image, [person.place(image)])
+
+    async def flood() -> None:
+        image = other.rng.choice(other.images)
+        await other.click(image, [other.place(image)])
+
+    found = {}
+    for phase, habits in {"alone": [annotate], "beside the other": [annotate, *[flood] * options.clients]}.items():
+        log.took.clear()
+        others.took.clear()
+        await _repeat(habits, options.seconds / 2)
+        found[phase] = {"person": log.figures(), "other": others.figures()}
+    await _close((person, other))
+    return found
 
 
 async def hovers(port: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -220,7 +249,7 @@ def counted(port: int) -> dict[str, float]:
     return found
 
 
-_SCENARIOS = {each.__name__: each for each in (people, clients, burst, hovers, connections)}
+_SCENARIOS = {each.__name__: each for each in (people, clients, burst, greedy, hovers, connections)}
 
 
 def main() -> None:

@@ -61,13 +61,17 @@ def percentiles(values: list[float]) -> dict[str, float]:
 class Person:
     """One person with a browser: their own connections, project, label and images."""
 
-    def __init__(self, port: int, log: Log, number: int) -> None:
+    def __init__(self, port: int, log: Log, number: int, address: str = "127.0.0.1", connections: int = 6) -> None:
+        """Without a login, the server takes two network addresses for two people. A browser has six connections."""
         self.log, self.number = log, number
         self.rng = random.Random(number)
         self.images: list[dict[str, Any]] = []
         self._project = self._label = 0
-        limits = httpx.Limits(max_connections=6)  # as a browser
-        self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}{API}", timeout=_PATIENCE_S, limits=limits)
+        limits = httpx.Limits(max_connections=connections)
+        transport = httpx.AsyncHTTPTransport(limits=limits, local_address=address)
+        self._http = httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}{API}", timeout=_PATIENCE_S, transport=transport
+        )
 
     async def ask(self, kind: str, method: str, path: str, **arguments: Any) -> Any:
         """One request, counted under `kind`. Raises Refused."""

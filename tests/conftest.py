@@ -77,7 +77,7 @@ def all_done(engine: Engine) -> None:
     """Returns when nothing waits for the engine and nothing steps aside from it."""
 
     def last() -> Chunks[None]:
-        while sum(engine._waiting.values()) > 1:  # this one is there itself
+        while sum(map(engine.waiting, Priority)) > 1:  # this one is there itself
             yield None
 
     engine.submit(Priority.BACKGROUND, last()).result(60)

@@ -542,7 +542,7 @@ def test_edits_by_hand_lose_the_score_of_the_old_mask(client: TestClient, image:
     assert (merged["score"], merged["source"], merged["prompts"]) == (None, "edit", {})
 
 
-def test_more_prompts_at_once_than_there_are_places_are_refused_before_they_cost_anything(
+def test_more_prompts_of_one_user_at_once_than_there_are_places_are_refused_before_they_cost_anything(
     client: TestClient, image: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"/api/v1/images/{image['id']}/prompt"

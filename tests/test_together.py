@@ -15,6 +15,7 @@ from annotator.sam.candidates import Question
 from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.serving import together
 from annotator.serving.engine import Chunks, Engine, Priority
+from annotator.serving.memory import DeviceMemory
 from annotator.types import Point, Prompt
 from tests.conftest import all_done
 
@@ -31,7 +32,7 @@ def asked_while_busy(
 ) -> tuple[list[Future[Any]], Engine]:
     """Ask all questions in one turn of the engine, as clicks do that arrive while it works on something else."""
     engine = Engine()
-    asking = together.Together(engine)
+    asking = together.Together(engine, DeviceMemory(lambda: None))
     answers: list[Future[Any]] = []
     gate = threading.Event()
 
@@ -80,7 +81,7 @@ def test_a_full_queue_keeps_no_click_waiting_that_was_taken(monkeypatch: pytest.
     monkeypatch.setattr(together, "decode_together", lambda _, questions: ["decoded"] * len(questions))
     most = together._MOST + 8
     engine = Engine(max_queue=most)
-    asking = together.Together(engine)
+    asking = together.Together(engine, DeviceMemory(lambda: None))
     gate = threading.Event()
     engine.submit(Priority.BACKGROUND, lambda: gate.wait(60))
 

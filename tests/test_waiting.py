@@ -36,6 +36,13 @@ def test_the_answer_is_returned() -> None:
     assert asyncio.run(run()) == 42
 
 
+def test_what_takes_too_long_is_busy_and_the_work_is_cancelled() -> None:
+    future: Future[int] = Future()
+    with pytest.raises(Busy) as told:
+        asyncio.run(result_of(request_of({"type": "http.request"}), future, seconds=0.01))
+    assert future.cancelled() and told.value.retry_after == 2
+
+
 def test_the_segmenters_error_is_raised() -> None:
     future: Future[int] = Future()
     future.set_exception(Busy("later"))

@@ -61,6 +61,11 @@ class MemoryTier:
             self._entries[key] = _to_device(embedding, self.device)
             EMBEDDING_BYTES.labels(self.name).set(self.nbytes)
 
+    def clear(self) -> None:
+        """Drop all entries."""
+        self._entries.clear()
+        EMBEDDING_BYTES.labels(self.name).set(0)
+
     def __contains__(self, key: str) -> bool:
         return key in self._entries
 
@@ -181,6 +186,11 @@ class EmbeddingCache:
             self._memory[0].put(key, embedding)
         with suppress(queue.Full):
             self._uncopied.put_nowait((key, embedding))
+
+    def evict(self) -> None:
+        """Free the memory of the fastest tier; the slower ones have copies."""
+        with self._lock:
+            self._memory[0].clear()
 
     def close(self) -> None:
         """Finish copying. Nothing may be put afterwards."""

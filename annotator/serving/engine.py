@@ -1,4 +1,4 @@
-"""One scheduler per device: clicks first, long work in chunks, bounded, cancellable.
+"""One scheduler per device: clicks first, long work in chunks, fair between users, bounded, cancellable.
 
 A single worker thread owns the device. Work is either a function, run in one turn, or a generator, run one chunk per
 turn, so that a click waits for one chunk at most. A generator that yields a future steps aside until that is done.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Generator
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextvars import copy_context
 from enum import IntEnum
@@ -17,6 +17,8 @@ from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from annotator.errors import Busy, Cancelled
+from annotator.serving.fair_queue import FairQueue, has_room
+from annotator.serving.segmenter import caller
 
 T = TypeVar("T")
 Chunks = Generator[Future[Any] | None, None, T]
@@ -37,6 +39,8 @@ _LONGEST_TURN = 0.25
 _ALWAYS_TAKEN = 8
 """Waiting prompts that are never refused, however slow the model is."""
 
+_SHUTTING_DOWN = "The server is being stopped; try again in a moment."
+
 
 class Priority(IntEnum):
     """Who goes first."""
@@ -50,8 +54,8 @@ class Priority(IntEnum):
 class _Task(Generic[T]):
     """Work in the queue. Its future belongs to the caller, who may cancel it at any time."""
 
-    def __init__(self, priority: Priority, work: Callable[[], T] | Chunks[T]) -> None:
-        self.priority = priority
+    def __init__(self, priority: Priority, work: Callable[[], T] | Chunks[T], user: str) -> None:
+        self.priority, self.user = priority, user
         self.future: Future[T] = Future()
         self.awaited: Future[Any] | None = None
         self._work = work
@@ -91,15 +95,16 @@ class Engine:
 
     def __init__(self, max_queue: int = 256, threads: int = 1) -> None:
         self._max_queue = max_queue
-        self._queues: dict[Priority, deque[_Task[Any]]] = {each: deque() for each in Priority}
+        self._queues: dict[Priority, FairQueue[_Task[Any]]] = {each: FairQueue() for each in Priority}
         self._aside: set[_Task[Any]] = set()  # tasks that wait for a future
         self._latest: dict[str, _Task[Any]] = {}
-        self._waiting = dict.fromkeys(Priority, 0)  # tasks whose future is pending
+        self._waiting: dict[Priority, Counter[str]] = {each: Counter() for each in Priority}  # pending, by user
         self._prompt_seconds: deque[float] = deque(maxlen=_REMEMBERED)  # what the last prompts took
         self._unaccounted = 0.0  # seconds spent on prompts since the last one ended
         self._prompts_alone = 0.0  # seconds spent on prompts since other work had a turn
         self._wake = threading.Condition()
         self._closed = False
+        self._turn = threading.local()  # `users`: whose time the present turn counts as
         self._threads = [threading.Thread(target=self._run, name="engine", daemon=True) for _ in range(threads)]
         for thread in self._threads:
             thread.start()
@@ -109,23 +114,24 @@ class Engine:
         priority: Priority,
         work: Callable[[], T] | Chunks[T],
         supersedes: str | None = None,
-        admitted: bool = False,
+        part_of: str | None = None,
     ) -> Future[T]:
         """Queue `work`. Cancelling the future drops work that has not begun, and ends a generator at its next chunk.
 
-        A newer task with the same `supersedes` ends the older one with Cancelled. Work that is a part of a task that
-        was taken already is `admitted`. Else raises Busy when too much waits.
+        The work waits, and its time counts, as that of the `caller`; or as that of the user `part_of` if it is a part
+        of work that was taken already. A newer task with the same `supersedes` ends the older one with Cancelled.
+        Raises Busy when too much waits, parts are always taken.
         """
-        task = _Task(priority, work)
+        task = _Task(priority, work, caller.get() if part_of is None else part_of)
         with self._wake:
             if self._closed:
-                raise Busy("The server is shutting down.")
-            if not admitted:
-                self._admit(priority)
+                raise Busy(_SHUTTING_DOWN)
+            if part_of is None:
+                self._admit(priority, task.user)
             older = self._latest.get(supersedes) if supersedes is not None else None
             if supersedes is not None:
                 self._latest[supersedes] = task
-            self._waiting[priority] += 1
+            self._waiting[priority][task.user] += 1
             self._push(task)
         task.future.add_done_callback(lambda _: self._forget(task, supersedes))
         if older is not None:
@@ -134,53 +140,69 @@ class Engine:
 
     def waiting(self, priority: Priority) -> int:
         """Tasks of this priority that are not done."""
-        return self._waiting[priority]
+        return self._waiting[priority].total()
+
+    def share(self, users: Sequence[str]) -> None:
+        """Called in a turn: its time counts in equal parts as that of these users, each as often as it is named."""
+        self._turn.users = users
 
     def close(self) -> None:
-        """Cancel what waits and stop the threads after their current chunks."""
+        """End what waits with Busy and stop the threads after their current chunks."""
         with self._wake:
             self._closed = True
             waiting = [*self._aside, *chain.from_iterable(self._queues.values())]
             self._wake.notify_all()
         for task in waiting:
-            task.finish(error=Cancelled("The server is shutting down."))
+            task.finish(error=Busy(_SHUTTING_DOWN))
         for thread in self._threads:
             thread.join()
 
-    def _admit(self, priority: Priority) -> None:
-        """Raises Busy if as much work of this kind waits as may, or if a prompt would wait too long.
+    def _admit(self, priority: Priority, user: str) -> None:
+        """Raises Busy if too much work of this kind waits for the user, or if a prompt would wait too long.
 
-        Encodes and background work never keep a prompt out.
+        Encodes and background work never keep a prompt out, and nobody's work keeps out who has less of it.
         """
         is_prompt = priority <= Priority.HOVER
         kind = [each for each in Priority if (each <= Priority.HOVER) == is_prompt]
-        if sum(self._waiting[each] for each in kind) >= self._max_queue:
+        waiting = sum((self._waiting[each] for each in kind), Counter[str]())
+        if not has_room(waiting[user], waiting.total(), len(waiting.keys() | {user}), self._max_queue):
             raise Busy("The server has too much work queued; try again in a moment.")
-        before = sum(self._waiting[each] for each in Priority if each <= priority)
-        seconds = self._prompt_seconds
-        if is_prompt and before >= _ALWAYS_TAKEN and before * sum(seconds) > _MAX_WAIT_SECONDS * max(len(seconds), 1):
+        if is_prompt and self._seconds_until_turn(priority, user) > _MAX_WAIT_SECONDS:
             raise Busy("Too many clicks are waiting for the model; try again in a moment.", retry_after=2)
+
+    def _seconds_until_turn(self, priority: Priority, user: str) -> float:
+        """How long a new prompt would wait: each other user goes first as often as this one has prompts waiting."""
+        waiting = sum((self._waiting[each] for each in Priority if each <= priority), Counter[str]())
+        own, seconds = waiting.pop(user, 0), self._prompt_seconds
+        before = own + sum(min(each, own + 1) for each in waiting.values())
+        return before * sum(seconds) / max(len(seconds), 1) if before >= _ALWAYS_TAKEN else 0.0
 
     def _forget(self, task: _Task[Any], supersedes: str | None) -> None:
         with self._wake:
-            self._waiting[task.priority] -= 1
+            waiting = self._waiting[task.priority]
+            waiting[task.user] -= 1
+            if not waiting[task.user]:
+                del waiting[task.user]
             if supersedes is not None and self._latest.get(supersedes) is task:
                 del self._latest[supersedes]
 
     def _run(self) -> None:
         while (task := self._next()) is not None:
+            self._turn.users = [task.user]
             started = time.perf_counter()
             more = task.run()
-            self._account(task.priority, time.perf_counter() - started, ended=not more)
+            self._account(task.priority, self._turn.users, time.perf_counter() - started, ended=not more)
             if more and task.awaited is not None:
                 self._step_aside(task, task.awaited)
             elif more:
                 with self._wake:
                     self._push(task)
 
-    def _account(self, priority: Priority, seconds: float, ended: bool) -> None:
+    def _account(self, priority: Priority, users: Sequence[str], seconds: float, ended: bool) -> None:
         """Prompts are worked on in turns, some of them together: what counts is the time from end to end."""
         with self._wake:
+            for user in users:
+                self._queues[priority].charge(user, seconds / len(users))
             if priority > Priority.HOVER:
                 self._prompts_alone = 0.0
                 return
@@ -191,8 +213,8 @@ class Engine:
                 self._unaccounted = 0.0
 
     def _push(self, task: _Task[Any]) -> None:
-        """Put the task in the queue, behind those of its priority. Call it with the lock held."""
-        self._queues[task.priority].append(task)
+        """Put the task in the queue, behind those of its user and priority. Call it with the lock held."""
+        self._queues[task.priority].push(task.user, task)
         self._wake.notify()
 
     def _step_aside(self, task: _Task[Any], awaited: Future[Any]) -> None:
@@ -225,4 +247,4 @@ class Engine:
     def _pick(self) -> _Task[Any]:
         """The first task of the highest priority; of other work, if prompts have kept it waiting long enough."""
         order = sorted(Priority, key=lambda each: (each <= Priority.HOVER) == (self._prompts_alone > _PROMPTS_ALONE))
-        return next(self._queues[each].popleft() for each in order if self._queues[each])
+        return next(self._queues[each].pop() for each in order if self._queues[each])

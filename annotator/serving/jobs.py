@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
+
+import torch
 
 from annotator.errors import AnnotatorError, Busy, NotFound
 from annotator.sam import zoo
@@ -15,7 +17,8 @@ from annotator.sam.automask import AutomaskRun, AutomaskSettings, Progress
 from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.sam.similar import SimilarRun, learn
 from annotator.serving.engine import Chunks
-from annotator.serving.segmenter import AutomaskOptions, ImageSource, JobState, JobStatus, SimilarOptions
+from annotator.serving.memory import OUT_OF_MEMORY, DeviceMemory
+from annotator.serving.segmenter import AutomaskOptions, ImageSource, JobState, JobStatus, SimilarOptions, caller
 from annotator.types import Proposal
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,7 @@ class Job(ABC):
 
     def __init__(self) -> None:
         self.state: JobState = "running"
+        self.user = caller.get()
         self._error: str | None = None
         self._proposals: list[Proposal] = []
         self._stop = threading.Event()
@@ -74,11 +78,11 @@ class Job(ABC):
         self._stop.clear()
         self._error, self._proposals, self.state = None, [], "running"
 
-    def work(self, predictor_of: Callable[[], Predictor], embed: Embed) -> Chunks[None]:
+    def work(self, predictor_of: Callable[[], Predictor], embed: Embed, memory: DeviceMemory) -> Chunks[None]:
         """The run in chunks. It ends in a state other than "running", whatever happens."""
         state: JobState = "failed"
         try:
-            with closing(self._advance(predictor_of(), embed)) as chunks:
+            with closing(self._steps(predictor_of(), embed, memory)) as chunks:
                 for waits_for in chunks:
                     if self._stop.is_set():
                         break
@@ -92,11 +96,21 @@ class Job(ABC):
                 state = "cancelled"
         except AnnotatorError as error:
             self._error = str(error)
+        except torch.OutOfMemoryError:
+            self._error = OUT_OF_MEMORY
         except Exception as error:
             log.exception("A search for masks failed.")
             self._error = f"The search for masks failed ({error})."
         finally:
             self.state = state
+
+    def _steps(self, predictor: Predictor, embed: Embed, memory: DeviceMemory) -> Chunks[None]:
+        """Go on. If the device's memory is short, free some and go on once more."""
+        with suppress(torch.OutOfMemoryError):
+            yield from self._advance(predictor, embed)
+            return
+        memory.free()
+        yield from self._advance(predictor, embed)
 
 
 class AutomaskJob(Job):
@@ -175,20 +189,28 @@ class SimilarJob(Job):
 
 
 class Jobs:
-    """The last 32 jobs, by id."""
+    """The last 32 jobs, by id. More are kept only while many users have some running."""
 
     def __init__(self) -> None:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._lock = threading.Lock()
 
     def add(self, job_id: str, job: Job) -> None:
-        """Remember `job`; beyond the limit the oldest that have ended are forgotten. Raises Busy if all are running."""
+        """Remember `job`. Beyond the limit, the oldest that has ended of whoever has the most is forgotten.
+
+        Raises Busy if all of those are running, unless this user has fewer.
+        """
         with self._lock:
-            ended = [each for each, known in self._jobs.items() if known.state != "running"]
-            for oldest in ended[: max(0, len(self._jobs) + 1 - _KEPT)]:
-                del self._jobs[oldest]
-            if len(self._jobs) >= _KEPT:
-                raise Busy("Too many runs are under way; try again when one of them has ended.", retry_after=5)
+            while len(self._jobs) >= _KEPT:
+                count = Counter(each.user for each in self._jobs.values())
+                most = max(count, key=count.__getitem__)
+                ended = (each for each, known in self._jobs.items() if known.user == most and known.state != "running")
+                if (oldest := next(ended, None)) is not None:
+                    del self._jobs[oldest]
+                elif count[job.user] < count[most]:
+                    break
+                else:
+                    raise Busy("Too many runs are under way; try again when one of them has ended.", retry_after=5)
             self._jobs[job_id] = job
             stopped = [each for each in self._jobs.values() if each.state in ("cancelled", "failed")]
         for old in stopped[:-_RESUMABLE]:

@@ -25,6 +25,7 @@ from annotator.serving.answers import AnswerMemory
 from annotator.serving.embeddings import DiskTier, EmbeddingCache, MemoryTier, embedding_key
 from annotator.serving.engine import Chunks, Engine, Priority
 from annotator.serving.jobs import AutomaskJob, Job, Jobs, SimilarJob
+from annotator.serving.memory import DeviceMemory
 from annotator.serving.metrics import BATCH_SIZE, DEVICE_BYTES, IMAGE_SECONDS, WAITING_TASKS, record_prompt
 from annotator.serving.model_host import ModelHost
 from annotator.serving.pixels import PixelReader
@@ -37,6 +38,7 @@ from annotator.serving.segmenter import (
     Refinement,
     SimilarOptions,
     Timing,
+    caller,
 )
 from annotator.serving.together import Together
 from annotator.settings import Settings
@@ -54,18 +56,19 @@ class LocalSegmenter:
     def __init__(self, settings: Settings) -> None:
         self.models = ModelHost(settings)
         self.engine = Engine(settings.max_queue)
-        self._together = Together(self.engine)
         self._reader = PixelReader(settings.max_queue)
         memory = [MemoryTier(settings.embedding_host_bytes, torch.device("cpu"))]
         if self.models.device.type != "cpu":
             memory.insert(0, MemoryTier(settings.embedding_device_bytes, self.models.device))
         disk = DiskTier(settings.embedding_disk_bytes, settings.data_dir / "embeddings")
         self.cache = EmbeddingCache(memory, disk)
+        self._memory = DeviceMemory(self.cache.evict)
+        self._together = Together(self.engine, self._memory)
         self._answers = AnswerMemory()
         self._jobs = Jobs()
         self._lock = threading.Lock()
-        self._opened: defaultdict[str, deque[Future[None]]] = defaultdict(lambda: deque(maxlen=_OPENED))
-        self._upcoming: defaultdict[str, list[Future[None]]] = defaultdict(list)
+        self._opened: defaultdict[tuple[str, str], deque[Future[None]]] = defaultdict(lambda: deque(maxlen=_OPENED))
+        self._upcoming: defaultdict[tuple[str, str], list[Future[None]]] = defaultdict(list)
         self._failures: LRUCache[str, str] = LRUCache(256)
         for priority in Priority:
             WAITING_TASKS.labels(priority.name.lower()).set_function(partial(self.engine.waiting, priority))
@@ -102,7 +105,8 @@ class LocalSegmenter:
     def encode(self, image: ImageSource, upcoming: Sequence[ImageSource], group: str) -> None:
         """Encode `image` in the background, then the `upcoming` ones; see `Segmenter.encode`."""
         with self._lock:
-            opened, prefetched = self._opened[group], self._upcoming[group]
+            mine = (caller.get(), group)  # opening an image takes no place of somebody else's in the same project
+            opened, prefetched = self._opened[mine], self._upcoming[mine]
             if len(opened) == opened.maxlen:
                 opened[0].cancel()
             while prefetched:
@@ -119,7 +123,8 @@ class LocalSegmenter:
                 with self._lock:
                     self._failures[image.key] = str(error) if isinstance(error, AnnotatorError) else "It failed."
 
-        return self.engine.submit(priority, work(), f"encode:{image.key}" if priority == Priority.ENCODE else None)
+        older = f"encode:{caller.get()}:{image.key}" if priority == Priority.ENCODE else None
+        return self.engine.submit(priority, work(), older)
 
     def _embedding(
         self, predictor: Predictor, image: ImageSource, priority: Priority
@@ -140,7 +145,7 @@ class LocalSegmenter:
                 return cached, None
             image_pixels = pixels.result()
             with IMAGE_SECONDS.labels("encode").time():
-                (embedding,) = predictor.encode([image_pixels])
+                (embedding,) = self._memory.fit(lambda: predictor.encode([image_pixels]))
         self.cache.put(key, embedding)
         with self._lock:
             self._failures.pop(image.key, None)
@@ -169,7 +174,7 @@ class LocalSegmenter:
             answer = self._together.ask(priority, predictor, question, lambda: not any(each.done() for each in asked))
             yield answer
             began, decoded = answer.result()
-            found = choose_candidates(predictor, question, decoded)
+            found = self._memory.fit(lambda: choose_candidates(predictor, question, decoded))
             token = uuid.uuid4().hex
             self._answers.remember(token, image.key, found.logits, hover)
             self._capture_later(predictor)
@@ -210,9 +215,13 @@ class LocalSegmenter:
             predictor = self.models.predictor
             embedding, _ = yield from self._embedding(predictor, image, Priority.CLICK)
             found: dict[int, Candidate] = {}
-            for answered in find_best(predictor, embedding, prompts):
-                BATCH_SIZE.observe(len(answered))
-                found.update(answered)
+            with suppress(torch.OutOfMemoryError):
+                for answered in find_best(predictor, embedding, prompts):
+                    BATCH_SIZE.observe(len(answered))
+                    found.update(answered)
+                    yield None
+            for index in set(range(len(prompts))) - found.keys():  # memory is short: the others one by one
+                found[index] = self._memory.fit(partial(_best, predictor, embedding, prompts[index]))
                 yield None
             return [found[index] for index in range(len(prompts))]
 
@@ -254,7 +263,7 @@ class LocalSegmenter:
             embedding, _ = yield from self._embedding(predictor, image, Priority.BACKGROUND)
             return embedding
 
-        self.engine.submit(Priority.BACKGROUND, job.work(lambda: self.models.predictor, embed))
+        self.engine.submit(Priority.BACKGROUND, job.work(lambda: self.models.predictor, embed, self._memory))
 
     def poll_job(self, job_id: str) -> JobStatus:
         """How far a run is."""
@@ -279,3 +288,8 @@ class LocalSegmenter:
             return vectors
 
         return self.engine.submit(Priority.ENCODE, work())
+
+
+def _best(predictor: Predictor, embedding: ImageEmbedding, prompt: Prompt) -> Candidate:
+    (answered,) = find_best(predictor, embedding, [prompt])
+    return answered[0]

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from annotator.types import RLE, BoolArray, Box, Candidate, FloatArray, Prompt, Proposal, UInt8Array
 
 JobState = Literal["running", "done", "cancelled", "failed"]
+
+caller: ContextVar[str] = ContextVar("caller", default="")
+"""For whom the work is, which a server sets for each request. Work that waits is shared out fairly between callers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from annotator.errors import AnnotatorError, InvalidSetting, NotLoggedIn
+from annotator.serving.segmenter import caller
 from annotator.settings import Settings
 from annotator.types import LOCAL_USER, Account
 from annotator.web.errors import problem
@@ -85,6 +86,8 @@ class Authentication:
             return
         if account is not None:
             scope.setdefault("state", {}).update(user=account.name, is_admin=account.is_admin)
+            # Where there is no login, who comes from another address is taken for somebody else.
+            caller.set(account.name if self._sessions is not None else address)
         await self._app(scope, receive, send)
 
     def _identify(self, sessions: Sessions, headers: Headers, address: str) -> Account | None:

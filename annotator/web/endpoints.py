@@ -22,7 +22,7 @@ from annotator import types
 from annotator.errors import AnnotatorError, InvalidImage, InvalidRequest, ModelUnavailable
 from annotator.formats.registry import find_format
 from annotator.masks import rle as rles
-from annotator.serving.segmenter import ImageSource, JobStatus
+from annotator.serving.segmenter import ImageSource, JobStatus, caller
 from annotator.settings import MIB
 from annotator.types import RLE
 from annotator.web.auth import current_user
@@ -138,7 +138,8 @@ class Endpoints:
         return await run_in_threadpool(lambda: [_shown(each.mask, each.score) for each in candidates])
 
     async def _source(self, image: str, request: gr.Request) -> ImageSource:
-        _, viewer = await _user_of(request)
+        user, viewer = await _user_of(request)
+        caller.set(user)  # Gradio's queue runs the call, outside the request
         if not isinstance(image, str):
             raise InvalidImage("The image should be an id or a data URL.")
         if image.startswith(_DATA_URL):

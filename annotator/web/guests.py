@@ -19,6 +19,7 @@ from PIL import Image
 
 from annotator.errors import InvalidMask, NotFound
 from annotator.masks import rle as rles
+from annotator.serving.segmenter import caller
 from annotator.types import BoolArray, UInt8Array
 from annotator.web.auth import current_user
 from annotator.web.guard import Guard
@@ -84,6 +85,7 @@ class Guests:
             request = client.build_request(method, path, content=base64.b64decode(body), headers=headers)
             if not _ROUTES.fullmatch(request.url.path):
                 raise NotFound(f"The component has no use for {request.url.path}.")
+            caller.set(session)
             reply = await client.send(request)
         is_json = reply.headers.get("content-type", "").endswith("json")
         return {

@@ -1,17 +1,19 @@
-"""A limit on requests for masks at a time: those beyond it are refused before anything is read or looked up."""
+"""A limit on each user's requests for masks at a time: those beyond it are refused before anything is looked up."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from annotator.serving.segmenter import caller
 from annotator.web.guard import error_response
 from annotator.web.metrics import REJECTIONS
 from annotator.web.routes.api import router
 
 PLACES = 48
-"""nano answers as many in less than two seconds on two cores."""
+"""Of one user. nano answers as many in less than two seconds on two cores."""
 
 _RETRY_SECONDS = 2
 _PROMPT = re.compile(rf"{router.prefix}/images/[^/]+/prompts?")
@@ -22,21 +24,24 @@ class PromptPlaces:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._taken = 0
+        self._taken = Counter[str]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request here if all places are taken, else let the application do it."""
         if scope["type"] != "http" or not _PROMPT.fullmatch(scope["path"]):
             await self._app(scope, receive, send)
             return
-        if self._taken >= PLACES:
+        user = caller.get()
+        if self._taken[user] >= PLACES:
             REJECTIONS.labels("places").inc()
-            text = "Too many clicks are waiting for the model; try again in a moment."
+            text = "Too many of your clicks are waiting for the model; try again in a moment."
             headers = {"Retry-After": str(_RETRY_SECONDS)}
             await error_response(503, text, headers=headers)(scope, receive, send)
             return
-        self._taken += 1
+        self._taken[user] += 1
         try:
             await self._app(scope, receive, send)
         finally:
-            self._taken -= 1
+            self._taken[user] -= 1
+            if not self._taken[user]:
+                del self._taken[user]

@@ -1,4 +1,4 @@
-"""Waiting for the segmenter without holding a thread."""
+"""Waiting for the segmenter without holding a thread, and not forever."""
 
 from __future__ import annotations
 
@@ -8,18 +8,27 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
-from annotator.errors import Cancelled
+from annotator.errors import Busy, Cancelled
 
 T = TypeVar("T")
 
 
-async def result_of(request: Request, future: Future[T]) -> T:
-    """The future's result. If the client goes away first, the work is cancelled and Cancelled raised."""
+DEADLINE_SECONDS = 30.0
+"""For a click and the encoding that it may need. Nobody waits longer for one."""
+
+
+async def result_of(request: Request, future: Future[T], seconds: float = DEADLINE_SECONDS) -> T:
+    """The future's result. If the client goes away first, the work is cancelled and Cancelled raised.
+
+    After so many seconds, the work is cancelled and Busy raised.
+    """
     waiting = asyncio.wrap_future(future)
     gone = asyncio.create_task(_disconnected(request))
     try:
         either: set[asyncio.Future[Any]] = {waiting, gone}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done() and not gone.done():
+            raise Busy("The model did not come to this in time; try again in a moment.", retry_after=2)
         if not waiting.done():
             raise Cancelled("The client has gone.")
         return waiting.result()

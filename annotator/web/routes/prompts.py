@@ -20,6 +20,8 @@ from annotator.workspace.workspace import Workspace
 
 router = APIRouter(tags=["prompts"])
 
+_SECONDS_FOR_MANY = 600.0
+
 _THREADS = CapacityLimiter(4)
 """Threads that prepare prompts and write answers. Python runs one at a time anyway, and other routes have the rest."""
 
@@ -42,7 +44,7 @@ async def prompt_many(body: PromptsRequest, request: Request, image_id: str, vie
     def ask() -> Future[list[Candidate]]:
         return space.prompting.prompt_many(space.images.source(image_of(image_id, viewer, space)), prompts)
 
-    candidates = await result_of(request, await run_sync(ask, limiter=_THREADS))
+    candidates = await result_of(request, await run_sync(ask, limiter=_THREADS), _SECONDS_FOR_MANY)
     reply = await run_sync(lambda: PromptsAnswer.of(candidates).model_dump_json(), limiter=_THREADS)
     return Response(reply, media_type="application/json")
 
