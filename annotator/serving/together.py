@@ -76,17 +76,21 @@ class Together:
             self._answer(group)
 
     def _take(self, priority: Priority, first: str) -> list[_Waiting]:
-        """Questions that are wanted still, one of each user in turn, beginning with the user `first`."""
+        """Questions that are wanted still, as many of each user who waits, beginning with the user `first`.
+
+        So a single click is not decoded together with many of somebody else, which would take their time.
+        """
         waiting = self._waiting[priority]
-        taken: list[_Waiting] = []
-        order = sorted(waiting, key=lambda each: each != first)
-        for _ in range(_MOST_OF_ONE):
-            for user in order:
-                questions = waiting.get(user)
-                while questions and not questions[0].is_wanted():
-                    questions.popleft()
-                if questions and len(taken) < _MOST:
-                    taken.append(questions.popleft())
+        for user, questions in list(waiting.items()):
+            waiting[user] = deque(each for each in questions if each.is_wanted())
+            if not waiting[user]:
+                del waiting[user]
+        order = sorted(waiting, key=lambda each: each != first)[:_MOST]
+        if not order:
+            return []
+        rounds = min(len(waiting[each]) for each in order)
+        rounds = max(1, min(rounds, _MOST_OF_ONE, _MOST // len(order)))
+        taken = [waiting[user].popleft() for _ in range(rounds) for user in order]
         for user in order:
             if not waiting[user]:
                 del waiting[user]
