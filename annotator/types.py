@@ -33,6 +33,9 @@ Right = Literal["annotate", "review", "own"]
 Role = Literal["annotator", "reviewer"]
 """What a member of a project is: one with the right to annotate, or to review."""
 
+RIGHTS: dict[Role, Right] = {"annotator": "annotate", "reviewer": "review"}
+"""The right that a role gives."""
+
 LOCAL_USER = "local"
 """The name of the one user where there is no login."""
 

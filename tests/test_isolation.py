@@ -270,6 +270,9 @@ def test_lists_hold_only_what_is_shared(world: World, client: TestClient) -> Non
     assert project.id in listed("owner") & listed("annotator") & listed("reviewer") & listed("admin")
     assert world.first.id in listed("admin") and world.first.id not in listed("annotator")
     assert not listed("stranger") & listed("owner")
+    for who, right in (("annotator", "annotate"), ("reviewer", "review"), ("owner", "own"), ("admin", "own")):
+        found = client.get("/api/v1/projects", headers=headers(who)).json()
+        assert {each["right"] for each in found if each["id"] == project.id} == {right}
 
 
 def test_the_first_project_to_be_shown_is_the_users_own_if_there_is_one(world: World) -> None:

@@ -13,7 +13,7 @@ from annotator.errors import Conflict, NotFound
 from annotator.storage import project_versions
 from annotator.storage.database import Database
 from annotator.storage.tables import api_tokens, memberships, projects, users
-from annotator.types import LOCAL_USER, Account, Member, Role
+from annotator.types import LOCAL_USER, RIGHTS, Account, Member, Right, Role
 
 _ACCOUNT = tuple(users.c[field] for field in Account.__dataclass_fields__)
 
@@ -106,6 +106,12 @@ class UserStore(Database):
         query = select(memberships.c.user_name, memberships.c.role).where(memberships.c.project_id == project_id)
         with self._reading() as connection:
             return [Member(*row) for row in connection.execute(query.order_by(memberships.c.user_name))]
+
+    def rights(self, name: str) -> dict[int, Right]:
+        """What the user may do with the projects that are shared with the user."""
+        query = select(memberships.c.project_id, memberships.c.role).where(memberships.c.user_name == name)
+        with self._reading() as connection:
+            return {row.project_id: RIGHTS[row.role] for row in connection.execute(query)}
 
     def save_member(self, project_id: int, name: str, role: Role) -> Member:
         """Share the project with a user, or change the user's role. Raises `Conflict` for its owner."""

@@ -20,7 +20,8 @@ export type Bitmap = { x: number; y: number; w: number; h: number; data: Uint8Ar
 
 // --- What the server stores ---
 
-export type Project = { id: number; name: string; owner: string };
+/** `right` is what the user may do with it: each one includes those before it. */
+export type Project = { id: number; name: string; owner: string; right: "annotate" | "review" | "own" };
 export type WorkStatus = "new" | "in_progress" | "done";
 export type Verdict = "approved" | "rejected";
 export type ImageStatus = WorkStatus | Verdict;

@@ -12,11 +12,13 @@ from annotator.web.schemas.projects import NewProject, Project, ProjectChange
 router = APIRouter(tags=["projects"])
 
 
-@router.get("/projects", response_model=list[Project])
-def projects(user: User, viewer: Viewer, space: Space, removed: bool = False) -> list[types.Project]:
+@router.get("/projects")
+def projects(user: User, viewer: Viewer, space: Space, removed: bool = False) -> list[Project]:
     """The user's projects, or those that were removed and can be restored."""
     space.home(user)
-    return space.store.projects(viewer, removed)
+    rights = space.store.rights(user) if viewer else {}  # an admin may do everything
+    found = [Project.model_validate(each) for each in space.store.projects(viewer, removed)]
+    return [each.model_copy(update={"right": rights.get(each.id, "own")}) for each in found]
 
 
 @router.post("/projects", response_model=Project, status_code=201)

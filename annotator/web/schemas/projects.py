@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from annotator.types import MAX_NAME
+from annotator.types import MAX_NAME, Right
 from annotator.web.schemas.base import Reply
 
 Color = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$", examples=["#e6194b"])]
@@ -15,11 +15,12 @@ Key = Annotated[str, Field(pattern="^[1-9]$", examples=["1"])]
 
 
 class Project(Reply):
-    """A project that the user may see."""
+    """A project that the user may see. `right` is what the user may do with it: each one includes those before it."""
 
     id: int
     name: str
     owner: str
+    right: Right = "own"
 
 
 class NewProject(BaseModel):
