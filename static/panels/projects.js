@@ -4,8 +4,8 @@ import { el, icon, iconButton, nameInput } from "./dom.js";
 import { createKeyedList } from "./keyed.js";
 import { anchor } from "./popover.js";
 
-/** @import { Project, State, Store } from "../data/types.d.ts" */
-/** @import { Projects } from "../work/projects.js" */
+/** @import { State, Store } from "../data/types.d.ts" */
+/** @import { Known, Projects } from "../work/projects.js" */
 /** @import { Session } from "../work/session.js" */
 
 /**
@@ -81,7 +81,7 @@ export function createProjectMenu({ store, projects, session, focusCanvas }) {
     );
   }
 
-  /** @param {Project} project */
+  /** @param {Known} project */
   function nameForm(project) {
     const input = nameInput({ value: project.name, "aria-label": `Name of ${project.name}` });
     const rename = async (/** @type {Event} */ event) => {

@@ -8,6 +8,7 @@ import { createTurns } from "../data/turns.js";
 /** @import { Session } from "./session.js" */
 
 /** @typedef {ReturnType<typeof createProjects>} Projects */
+/** @typedef {Pick<Project, "id" | "name">} Known */
 
 /**
  * @param {{store: Store, api: Api, session: Pick<Session, "switchProject">, objects: Pick<Objects, "settled">, toast: Toast}} context
@@ -36,7 +37,7 @@ export function createProjects({ store, api, session, objects, toast }) {
     }
   }
 
-  /** @param {Project} project */
+  /** @param {Known} project */
   function restore({ id }) {
     return attempt("The project could not be restored", async () => {
       await api.post(`/projects/${id}/restore`);
@@ -61,13 +62,13 @@ export function createProjects({ store, api, session, objects, toast }) {
         store.set({ projects: [...store.get().projects, project] });
         await session.switchProject(project.id);
       }),
-    /** @param {Project} project @param {string} name @returns {Promise<boolean>} whether it has this name now */
+    /** @param {Known} project @param {string} name @returns {Promise<boolean>} whether it has this name now */
     rename: ({ id }, name) =>
       attempt("The project was not renamed", async () => {
         const renamed = await api.patch(`/projects/${id}`, { name });
         store.set({ projects: store.get().projects.map((one) => (one.id === id ? renamed : one)) });
       }),
-    /** Removes a project; if it is shown, its neighbour is shown. The server makes a new one when none is left. @param {Project} project */
+    /** Removes a project; if it is shown, its neighbour is shown. The server makes a new one when none is left. @param {Known} project */
     remove: (project) =>
       attempt("The project could not be removed", async () => {
         const at = store.get().projects.findIndex((one) => one.id === project.id);
