@@ -25,7 +25,8 @@ Verdict = Literal["approved", "rejected"]
 """What a reviewer says about an image."""
 
 ImageStatus = Literal[WorkStatus, Verdict]
-Source = Literal["prompt", "auto", "import", "edit"]
+Source = Literal["prompt", "auto", "import", "edit", "box"]
+"""Where an object comes from: prompts, automatic masks, a file with masks, an edit by hand, a box of a file."""
 
 Right = Literal["annotate", "review", "own"]
 """What somebody may do with a project: see it and change objects; also say what is done; everything."""

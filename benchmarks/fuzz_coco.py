@@ -91,7 +91,7 @@ def run(data: bytes) -> str:
         store.add_image(ImageRecord(f"{project.id}/{name}", project.id, name, "", "", width, height, orientation))
     exchange = Exchange(store, ImageFiles(scratch.folder() / "images"))
     try:
-        added, problems = exchange.import_file(project, "coco", io.BytesIO(data))
+        added, _, problems = exchange.import_file(project, "coco", io.BytesIO(data))
     except (NotJson, InvalidRequest) as error:
         return _refused(error, store, project)
     for each in problems:

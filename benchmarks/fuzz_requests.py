@@ -125,7 +125,7 @@ def _value(schema: dict[str, Any], name: str, known: dict[str, Any], rng: random
         return json.loads(json.dumps(known[name]))
     if "$ref" in schema:
         return _value(fuzz_app.schema(schema["$ref"]), "", known, rng)
-    if "anyOf" in schema:
+    if "anyOf" in schema and "properties" not in schema:
         return _value(rng.choice(schema["anyOf"]), "", known, rng)
     if "enum" in schema:
         return rng.choice(schema["enum"])

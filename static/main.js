@@ -59,6 +59,7 @@ function build(root) {
   const pick = listenToFiles(root, document, {
     files: (files) => void intake.take(files).then(focusCanvas),
     folder: (files) => void intake.takeFolder(files).then(focusCanvas),
+    objects: (files) => void intake.takeObjects(files).then(focusCanvas),
   });
   const pickFiles = () => pick.files();
   stage.append(
@@ -75,7 +76,7 @@ function build(root) {
       commands,
       pickFiles,
       pickFolder: pick.folder,
-      pickObjects: () => pick.files(".json,.zip,.csv"),
+      pickObjects: pick.objects,
       viewPanel: createViewPanel({ store, setView }),
       account: createAccountMenu({ store, logOut: LOGOUT }),
       folderPanel: createFolderPanel({ store, intake, focusCanvas }),

@@ -206,6 +206,50 @@ def test_a_repeated_request_adds_nothing_twice(client: TestClient, image: dict[s
     assert len(client.get(f"/api/v1/images/{image['id']}/document").json()["annotations"]) == 1
 
 
+def test_a_repeated_keep_answers_with_what_is_stored(client: TestClient, image: dict[str, Any], label: int) -> None:
+    mask = {"x": 7, "y": 5, "w": 3, "h": 4, "runs": [0, 12]}
+    other = {**mask, "w": 4, "runs": [0, 16]}
+    url = f"/api/v1/images/{image['id']}/annotations"
+    first = keep(client, image, label, mask, request_id="keep-it-once").json()["annotation"]
+    assert keep(client, image, label, other, request_id="keep-it-once").json()["annotation"] == first
+    corrected = client.patch(f"{url}/{first['id']}", json={"mask": other}).json()["annotation"]
+    assert keep(client, image, label, mask, request_id="keep-it-once").json()["annotation"] == corrected
+    assert client.post(f"{url}/delete", json={"ids": [first["id"]], "request_id": "delete-it"}).status_code == 200
+    assert keep(client, image, label, other, request_id="keep-it-once").json()["annotation"] == first
+    refused = keep(client, image, label, mask, request_id="delete-it")
+    assert (refused.status_code, refused.json()["detail"]) == (409, "This request id was used for another change.")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("prompt", {"points": [[False, 10, 1]]}, "points.0.0"),
+        ("prompt", {"points": [["10", 10, 1]]}, "points.0.0"),
+        ("prompt", {"points": [[10, 10, True]]}, "points.0.2"),
+        ("prompt", {"box": [0, 0, True, 9]}, "box.2"),
+        ("prompts", {"objects": [{"box": [0, 0, "9", 9]}]}, "objects.0.box.2"),
+        ("annotations", {"label_id": True, "mask": {"x": 0, "y": 0, "w": 1, "h": 1, "runs": [0, 1]}}, "label_id"),
+        ("annotations/many", {"objects": [{"label_id": 1, "score": False}]}, "objects.0.mask"),
+        ("annotations/clean", {"ids": ["a"], "fill_holes": True}, "fill_holes"),
+        ("automask", {"points_per_side": True}, "points_per_side"),
+        ("undo", {"revision": False}, "revision"),
+    ],
+)
+def test_only_numbers_are_numbers(
+    client: TestClient, image: dict[str, Any], path: str, body: dict[str, Any], field: str
+) -> None:
+    reply = client.post(f"/api/v1/images/{image['id']}/{path}", json=body)
+    assert (reply.status_code, reply.json()["field"]) == (422, field)
+
+
+def test_corners_in_the_wrong_order_are_said(client: TestClient, image: dict[str, Any]) -> None:
+    reply = client.post(f"/api/v1/images/{image['id']}/prompt", json={"box": [90, 10, 20, 60]})
+    assert reply.status_code == 422
+    assert reply.json()["detail"] == (
+        "The box should be x0, y0, x1, y1: its upper left corner first, then its lower right one."
+    )
+
+
 def test_merge_split_and_clean_are_lossless_steps(client: TestClient, image: dict[str, Any], label: int) -> None:
     url = f"/api/v1/images/{image['id']}"
     squares = [{"x": x, "y": 10, "w": 20, "h": 20, "runs": [0, 400]} for x in (10, 100)]
@@ -899,3 +943,9 @@ def test_an_address_that_does_not_take_a_method_says_which_ones_it_takes(client:
 def test_a_body_that_is_not_json_is_refused_in_one_sentence(client: TestClient) -> None:
     reply = client.post("/api/v1/projects", content=b">\xff", headers={"Content-Type": "application/json"})
     assert (reply.status_code, reply.json()["detail"]) == (400, "The body is not JSON.")
+
+
+@pytest.mark.parametrize("action", ["many", "delete", "relabel", "merge", "split", "clean"])
+def test_an_action_is_no_object(client: TestClient, image: dict[str, Any], action: str) -> None:
+    reply = client.patch(f"/api/v1/images/{image['id']}/annotations/{action}", json={})
+    assert (reply.status_code, reply.headers["Allow"]) == (405, "POST")

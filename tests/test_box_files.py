@@ -64,7 +64,10 @@ def test_coco_boxes_keep_their_categories_and_are_clipped_to_their_image() -> No
         FileBox("a", "annotation 1", (10, 20, 40, 40), CUP),
         FileBox("a", "annotation 2", (0, 40, 100, 50), CUP),
     ]
-    assert problems == ["elsewhere.jpg is not an image of this project."]
+    assert problems == [
+        "elsewhere.jpg is not an image of this project.",
+        "The box of annotation 2 reaches outside its image and was cut off at the border.",
+    ]
 
 
 def test_a_box_of_the_stored_pixels_of_a_turned_photo_is_turned_with_it() -> None:
@@ -202,7 +205,7 @@ def test_boxes_become_masks_with_their_categories_and_each_box_without_one_is_a_
     masks = COCO(str(out))
     assert [each["category_id"] for each in masks.dataset["annotations"]] == [17, 47]
     assert {each["id"]: each["name"] for each in masks.dataset["categories"]} == {17: "cat", 47: "cup"}
-    assert all(each["area"] > 1000 for each in masks.dataset["annotations"])
+    assert all(each["area"] > 1000 and each["source"] == "box" for each in masks.dataset["annotations"])
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("no mask: ")]
     assert sorted(line.split("annotation ")[1][0] for line in lines) == ["3", "4"]
 

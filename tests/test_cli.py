@@ -214,7 +214,7 @@ def test_only_our_own_words_are_logged(tmp_path: Path) -> None:
     arguments = ["-m", "annotator", "purge", "--data-dir", str(tmp_path)]
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
     assert done.stderr == ""
-    assert done.stdout == "0 deleted images removed for good.\n"
+    assert done.stdout == "Removed for good: 0 deleted projects and 0 images.\n"
 
 
 def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -310,7 +310,7 @@ def test_purge_removes_deleted_images_for_good_and_no_others(
     store.delete_image("lost")
     store.close()
     assert main(["purge", "--data-dir", str(tmp_path)]) == 0
-    assert "2 deleted images" in capsys.readouterr().out
+    assert "Removed for good: 0 deleted projects and 2 images." in capsys.readouterr().out
     assert files.original(content_key(data)) == data  # another image still has it
     with pytest.raises(NotFound):
         files.original(content_key(data + b"x"))

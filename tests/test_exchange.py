@@ -21,6 +21,7 @@ from annotator.storage.store import Store
 from annotator.types import MAX_NAME, ImageRecord, Project
 from annotator.web.auth import LOCAL_USER
 from annotator.web.server import create_app
+from annotator.workspace.exchange import Imported
 from annotator.workspace.workspace import Workspace
 from tests.fake_segmenter import FakeSegmenter
 
@@ -59,7 +60,7 @@ def document(*annotations: dict[str, Any], **fields: object) -> dict[str, Any]:
     return {"images": images, "categories": categories, "annotations": list(annotations), **fields}
 
 
-def take(workspace: Workspace, project: Project, file: object) -> tuple[int, list[str]]:
+def take(workspace: Workspace, project: Project, file: object) -> Imported:
     return workspace.exchange.import_file(project, "coco", io.BytesIO(json.dumps(file).encode()))
 
 
@@ -77,18 +78,26 @@ def names(workspace: Workspace, project: Project) -> list[str]:
 # --- round trips ---
 
 
-def test_crowds_and_category_ids_and_unused_categories_survive_a_round_trip(
+def test_crowds_category_ids_sources_and_unused_categories_survive_a_round_trip(
     workspace: Workspace, project: Project
 ) -> None:
-    assert take(workspace, project, document(square(1, category_id=90, iscrowd=1), square(2, score=0.5))) == (2, [])
+    assert take(
+        workspace, project, document(square(1, category_id=90, iscrowd=1), square(2, score=0.5, source="box"))
+    ) == (
+        2,
+        0,
+        [],
+    )
     file = exported(workspace, project)
+    assert [each.get("source") for each in file["annotations"]] == [None, "box"]
+    assert [each.source for each in workspace.store.annotations("a.png")] == ["import", "box"]
     assert [(each["id"], each["name"]) for each in file["categories"]] == [(1, "cat"), (90, "toothbrush")]
     kept = [(each["category_id"], each["iscrowd"], each.get("score")) for each in file["annotations"]]
     assert kept == [(90, 1, None), (1, 0, 0.5)]
     other = workspace.store.create_project("copy", LOCAL_USER)
     for name in ("a.png", "b.png"):
         workspace.store.add_image(ImageRecord(f"copy-{name}", other.id, name, "sha", "pixels", width=64, height=48))
-    assert take(workspace, other, file) == (2, [])
+    assert take(workspace, other, file) == (2, 0, [])
     assert exported(workspace, other) == file
 
 
@@ -131,7 +140,7 @@ def test_a_label_takes_the_number_of_the_file_if_it_has_none(workspace: Workspac
     store.ensure_label(project.id, "cow", category_id=7)
     file = document(square(1), square(2, category_id=90), square(3, category_id=8))
     file["categories"].append({"id": 8, "name": "cow"})
-    added, problems = take(workspace, project, file)
+    added, _, problems = take(workspace, project, file)
     assert added == 3
     assert {label.name: label.category_id for label in store.labels(project.id)} == {
         "toothbrush": 90, "dog": 1, "cow": 7, "cat": None,
@@ -146,7 +155,7 @@ def test_a_label_takes_the_number_of_the_file_if_it_has_none(workspace: Workspac
 def test_numbers_that_no_category_can_have_are_not_kept(workspace: Workspace, project: Project, odd: object) -> None:
     file = document(square(1, category_id=odd))
     file["categories"] = [{"id": odd, "name": "cat"}]
-    added, _ = take(workspace, project, file)
+    added, _, _ = take(workspace, project, file)
     assert (added, [label.category_id for label in workspace.store.labels(project.id)]) in ((1, [None]), (0, []))
 
 
@@ -164,7 +173,7 @@ def test_names_in_any_script_are_kept_and_odd_spaces_become_spaces(workspace: Wo
     }
     file = document(*(square(n, category_id=n) for n in range(len(given))))
     file["categories"] = [{"id": n, "name": name} for n, name in enumerate(given)]
-    assert take(workspace, project, file) == (len(given), [])
+    assert take(workspace, project, file) == (len(given), 0, [])
     assert names(workspace, project) == list(given.values())
 
 
@@ -174,7 +183,7 @@ def test_a_name_that_cannot_be_a_label_costs_only_its_own_objects(
 ) -> None:
     file = document(square(1), square(2, category_id=5), square(3, category_id=5), square(4))
     file["categories"].append({"id": 5, "name": odd, "supercategory": "s"})
-    added, problems = take(workspace, project, file)
+    added, _, problems = take(workspace, project, file)
     assert added == 2 and names(workspace, project) == ["cat", "toothbrush"]
     assert problems[0].startswith("The category ") and "The name of a label" in problems[0]
     assert problems[1] == "2 annotations were left out with their categories."
@@ -184,7 +193,7 @@ def test_a_name_that_cannot_be_a_label_costs_only_its_own_objects(
 def test_categories_that_are_spelt_alike_are_one_label(workspace: Workspace, project: Project) -> None:
     file = document(square(1), square(2, category_id=5))
     file["categories"].append({"id": 5, "name": "cat\u00a0"})
-    added, problems = take(workspace, project, file)
+    added, _, problems = take(workspace, project, file)
     assert added == 2 and names(workspace, project) == ["cat", "toothbrush"]
     assert problems == ["The category cat keeps the number that it has here. It is 1 here and 5 in the file."]
 
@@ -192,7 +201,7 @@ def test_categories_that_are_spelt_alike_are_one_label(workspace: Workspace, pro
 def test_an_odd_supercategory_costs_only_itself(workspace: Workspace, project: Project) -> None:
     file = document(square(1))
     file["categories"][0]["supercategory"] = "a\x00b"
-    added, problems = take(workspace, project, file)
+    added, _, problems = take(workspace, project, file)
     assert added == 1 and problems[0].startswith("The supercategory of cat was left out.")
     assert workspace.store.labels(project.id)[0].supercategory == ""
 
@@ -202,12 +211,12 @@ def test_an_odd_supercategory_costs_only_itself(workspace: Workspace, project: P
 
 def test_a_file_that_is_imported_twice_adds_its_objects_once(workspace: Workspace, project: Project) -> None:
     file = document(*(square(n) for n in range(200)), square(200, image_id=2))
-    assert take(workspace, project, file) == (201, [])
+    assert take(workspace, project, file) == (201, 0, [])
     before = workspace.store.history("a.png")
-    assert take(workspace, project, file) == (0, ["201 objects were there already."])
+    assert take(workspace, project, file) == (0, 201, [])
     assert workspace.store.history("a.png") == before
     file["annotations"] += [square(300), square(300), square(1, category_id=90)]
-    assert take(workspace, project, file) == (2, ["202 objects were there already."])
+    assert take(workspace, project, file) == (2, 202, [])
     workspace.store.undo("a.png")
     assert len(workspace.store.annotations("a.png")) == 200, "one step an image"
 
@@ -215,7 +224,7 @@ def test_a_file_that_is_imported_twice_adds_its_objects_once(workspace: Workspac
 def test_what_was_undone_can_be_imported_again(workspace: Workspace, project: Project) -> None:
     take(workspace, project, document(square(1)))
     workspace.store.undo("a.png")
-    assert take(workspace, project, document(square(1))) == (1, [])
+    assert take(workspace, project, document(square(1))) == (1, 0, [])
 
 
 @pytest.mark.parametrize("failure", [DatabaseUnavailable("It is gone."), StorageFull("The disk is full.")])
@@ -236,7 +245,7 @@ def test_an_import_that_fails_half_way_says_what_was_added_and_can_be_repeated(
             take(workspace, project, file)
         with pytest.raises(type(failure), match=str(failure)):
             take(workspace, project, file)
-    assert take(workspace, project, file) == (1, ["2 objects were there already."])
+    assert take(workspace, project, file) == (1, 2, [])
 
 
 def test_objects_of_an_image_that_is_removed_meanwhile_are_left_out(
@@ -245,7 +254,7 @@ def test_objects_of_an_image_that_is_removed_meanwhile_are_left_out(
     every = list(workspace.store.iter_images(project.id))
     workspace.store.delete_image("a.png")
     monkeypatch.setattr(Store, "iter_images", lambda *_: every)
-    added, problems = take(workspace, project, document(square(1), square(2, image_id=2)))
+    added, _, problems = take(workspace, project, document(square(1), square(2, image_id=2)))
     assert added == 1
     assert problems == ["a.png or one of its labels was removed meanwhile; its objects were left out."]
 
@@ -258,7 +267,7 @@ def test_the_number_of_statements_does_not_grow_with_the_objects(workspace: Work
 
     def needed(first: int, many: int) -> int:
         statements.clear()
-        assert take(workspace, project, document(*(square(n) for n in range(first, first + many)))) == (many, [])
+        assert take(workspace, project, document(*(square(n) for n in range(first, first + many)))) == (many, 0, [])
         return len(statements)
 
     needed(0, 1)  # adds the labels
@@ -277,7 +286,7 @@ def test_a_mask_that_no_browser_could_show_is_left_out_and_the_image_opens(
     workspace.store.add_image(ImageRecord("large", project.id, "large.png", "sha", "pixels", side, side))
     file = document(square(1), square(2, segmentation={"size": [side, side], "counts": [side] * side}))
     file["images"][0] = {"id": 1, "file_name": "large.png", "width": side, "height": side}
-    added, problems = take(workspace, project, file)
+    added, _, problems = take(workspace, project, file)
     assert added == 1 and "annotation 2" in problems[0] and "intricate" in problems[0]
     assert len(workspace.store.document("large").annotations) == 1
 
@@ -292,8 +301,8 @@ def test_large_files_are_read_one_after_the_other(
         with pytest.raises(Busy, match="reading other large files"):
             take(workspace, project, large)
         assert names(workspace, project) == []
-        assert take(workspace, project, document(square(2))) == (1, [])
-    assert take(workspace, project, large) == (1, []) and budget.used == 0
+        assert take(workspace, project, document(square(2))) == (1, 0, [])
+    assert take(workspace, project, large) == (1, 0, []) and budget.used == 0
 
 
 # --- over HTTP ---
@@ -349,7 +358,7 @@ def test_a_file_over_the_limit_is_refused_with_the_limit(client: TestClient, pro
 def test_a_file_for_another_project_changes_nothing(workspace: Workspace, project: Project) -> None:
     file = document(square(1))
     file["images"][0]["file_name"] = "elsewhere.png"
-    added, problems = take(workspace, project, file)
+    added, _, problems = take(workspace, project, file)
     assert added == 0 and names(workspace, project) == []
     assert problems == ["elsewhere.png is not an image of this project.", "One annotation was left out with its image."]
     with pytest.raises(NotJson):

@@ -54,7 +54,7 @@ def damaged(data: bytes, rng: random.Random) -> bytes:
 
 def broken(data: bytes, rng: random.Random) -> bytes:
     """Bytes changed; or values of JSON files, and bytes of the others, of an archive."""
-    if rng.random() < 0.4:
+    if rng.random() < 0.4 or data[:1] == b"<":
         return damaged(data, rng)
     if data[:1] == b"{":
         return json.dumps(mutated(json.loads(data), rng)).encode()

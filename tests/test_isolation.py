@@ -130,7 +130,7 @@ class World:
             "label_id": label.id,
             "job_id": f"{image.id}-1",
             "format_name": "coco",
-            "annotation_id": "none",
+            "annotation_id": "0" * 32,
             "name": "reviewer" if "members" in route else "skimage_chelsea",
         }
         return re.sub(r"\{(\w+)\}", lambda found: str(known[found[1]]), route.split()[1])

@@ -156,11 +156,11 @@ def test_purging_removes_the_files_that_no_image_has(
     first, twin, other = add(library, project), add(library, project), add(library, project, 1)
     store.delete_image(first.id)
     store.delete_image(other.id)
-    assert library.purge(project.id) == 2
+    assert library.purge(project.id) == (2, 0)
     assert files.keys() == {twin.content_key}
     store.delete_image(twin.id)
     assert files.original(twin.content_key)
-    assert library.purge() == 1 and stored(folder) == []
+    assert library.purge() == (1, 0) and stored(folder) == []
 
 
 def test_a_purge_during_an_upload_of_the_same_content_loses_nothing(
@@ -170,7 +170,7 @@ def test_a_purge_during_an_upload_of_the_same_content_loses_nothing(
     add_row = store.add_image
 
     def purge_first(*arguments: object, **options: object) -> None:
-        assert library.purge() == 1 and files.keys() == set()
+        assert library.purge() == (1, 0) and files.keys() == set()
         add_row(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(store, "add_image", purge_first)

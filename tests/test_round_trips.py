@@ -20,8 +20,7 @@ from annotator.masks import rle
 from annotator.types import BoolArray
 from tests.datasets import IMAGES, LABELS, dataset
 
-LOSSLESS = ["coco", "coco-uncompressed", "coco-polygon", "labelme", "masks"]
-READ = [*LOSSLESS, "png", "yolo-seg"]
+LOSSLESS = ["coco", "coco-uncompressed", "coco-polygon", "labelme", "masks", "cutouts"]
 FORMATS = list(all_formats())
 
 
@@ -68,7 +67,7 @@ def test_lossless_formats_give_back_every_pixel_class_and_crowd(name: str) -> No
     assert measure(find_format(name), content).changed == 0
 
 
-@pytest.mark.parametrize("name", ["coco", "coco-uncompressed", "coco-polygon", "masks", "png"])
+@pytest.mark.parametrize("name", ["coco", "coco-uncompressed", "coco-polygon", "masks", "png", "cutouts"])
 def test_numbers_of_categories_and_scores_are_kept_where_the_format_has_them(name: str) -> None:
     content = dataset([np.eye(40, 50, dtype=bool)])
     data = written(name, content)

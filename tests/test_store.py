@@ -50,11 +50,23 @@ def by_image(store: Store) -> list[Callable[[str], object]]:
 
 
 def test_projects_belong_to_their_owner(store: Store) -> None:
-    first, second = store.create_project("  birds ", "ann"), store.create_project("birds", "ann")
+    first, second = store.create_project("  birds ", "ann"), store.create_project("fish", "ann")
     other = store.create_project("cats", "bob")
     assert store.projects("ann") == [first, second] and store.projects("bob") == [other]
     assert store.projects("nobody") == []
     assert store.project(first.id) == first == Project(first.id, "birds", "ann")
+
+
+def test_an_owner_has_no_two_projects_of_one_name(store: Store, project: Project) -> None:
+    other = store.create_project("fish", "ann")
+    for name_it in (lambda: store.create_project(" birds", "ann"), lambda: store.rename_project(other.id, "birds")):
+        with pytest.raises(Conflict, match="There is a project birds already"):
+            name_it()
+    assert store.rename_project(project.id, "birds") == project
+    assert store.create_project("birds", "bob").owner == "bob"
+    store.remove_project(project.id)
+    store.create_project("birds", "ann")
+    assert store.restore_project(project.id).name == "birds 2", "what was removed can always be restored"
 
 
 def test_a_project_is_renamed(store: Store, project: Project) -> None:
@@ -121,12 +133,12 @@ def test_purging_a_removed_project_leaves_the_others(store: Store, project: Proj
         store.commit(f"i{index}", "keep", [keep(f"i{index}", "a", merged.id)])
         store.merge_labels(merged.id, label.id)
     store.remove_project(project.id)
-    assert [image.id for image in store.purge(None if everywhere else project.id)] == ["i0"]
+    assert [image.id for image in store.purge(None if everywhere else project.id)[0]] == ["i0"]
     assert store.projects("ann", removed=True) == [] and store.labels(project.id) == []
     with pytest.raises(NotFound):
         store.restore_project(project.id)
     assert store.projects("ann") == [other] and len(store.annotations("i1")) == 1
-    assert store.purge() == []
+    assert store.purge() == ([], 0)
 
 
 @pytest.mark.parametrize("name", ["", " \n\u00a0", "\u200d", "x" * 201, "a\x00b", "a\x1bb", "\ud800"])
@@ -219,7 +231,7 @@ def test_a_label_in_use_cannot_be_deleted(store: Store, project: Project) -> Non
     label = store.add_label(project.id, "cat")
     add_image(store, project, "i")
     store.commit("i", "keep", [keep("i", "a", label.id)])
-    with pytest.raises(Conflict, match="1 annotations"):
+    with pytest.raises(Conflict, match="used by 1 object;"):
         store.delete_label(label.id)
     store.undo("i")
     store.delete_label(label.id)
@@ -385,9 +397,9 @@ def test_purging_removes_deleted_images_for_good(store: Store, project: Project)
     store.commit("i", "keep", [keep("i", "a", label.id)])
     store.delete_image("i")
     store.delete_image("k")
-    assert store.purge(project.id) == [replace(record, status="in_progress")]
-    assert store.purge() == [other]
-    assert store.purge() == []
+    assert store.purge(project.id) == ([replace(record, status="in_progress")], 0)
+    assert store.purge() == ([other], 0)
+    assert store.purge() == ([], 0)
     released: list[str] = []
     store.release_content(["shared", "own", "unknown"], released.append)
     assert released == ["own", "unknown"]

@@ -41,13 +41,14 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
     records = image_records(image_paths(options.images), settings)
     problems = Problems(named=sys.maxsize)
     boxes = _read(options.boxes, list(records.values()), problems)
-    for line in problems.lines():
-        print(f"no mask: {line}", file=sys.stderr)
+    for problem, line in problems.lines():
+        print(line if problem.is_used else f"no mask: {line}", file=sys.stderr)
     if not boxes:
         raise InvalidRequest(f"{options.boxes} holds no box that can be used for these images.")
     wanted: dict[Path, list[Wanted]] = {}
     for each in boxes:
-        wanted.setdefault(Path(each.image_id), []).append(Wanted(each.where, Prompt(box=each.box), each.category))
+        one = Wanted(each.where, Prompt(box=each.box), each.category, "box")
+        wanted.setdefault(Path(each.image_id), []).append(one)
     segment_wanted(wanted, settings, options.output)
 
 

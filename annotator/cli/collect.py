@@ -11,6 +11,7 @@ from annotator.cli.files import for_each_image
 from annotator.cli.results import FoundMask, MaskedImage, PartialResults
 from annotator.errors import InvalidImage
 from annotator.settings import Settings
+from annotator.words import counted
 
 if TYPE_CHECKING:
     from annotator.imaging.decode import DecodedImage
@@ -35,16 +36,19 @@ def collect(
         results.add(MaskedImage(str(path), image.height, image.width, masks_of(path, image)))
 
     if results.images:
-        print(f"Going on with {results.path}: {len(results.images)} images are done.", file=sys.stderr)
+        print(f"Going on with {results.path}: {counted(len(results.images), 'image')} done.", file=sys.stderr)
     try:
         for_each_image([path for path in paths if str(path) not in results.images], settings, add)
         if not results.images:
             raise InvalidImage("None of the files could be segmented.")
         results.finish(output)
     except KeyboardInterrupt:
-        print(f"Interrupted. Masks of {len(results.images)} images are kept in {results.path}.", file=sys.stderr)
+        print(
+            f"Interrupted. Masks of {counted(len(results.images), 'image')} are kept in {results.path}.",
+            file=sys.stderr,
+        )
         raise
     finally:
         results.close()
     count = sum(bool(rle.area(each.mask)) for image in results.images.values() for each in image.masks)
-    print(f"{count} masks of {len(results.images)} images -> {output}", file=sys.stderr)
+    print(f"{counted(count, 'mask')} of {counted(len(results.images), 'image')} -> {output}", file=sys.stderr)

@@ -12,6 +12,7 @@ from annotator.cli.options import add_command
 from annotator.cli.results import check_output
 from annotator.errors import AnnotatorError
 from annotator.settings import Settings
+from annotator.words import counted
 
 if TYPE_CHECKING:
     from annotator.cli.options import Subparsers
@@ -47,7 +48,7 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
                 dataset = exchange.export(project, kind.name, file, val=options.val, seed=options.seed)
         except OSError as error:
             raise AnnotatorError(f"{options.output} cannot be written ({error.strerror}).") from None
-    counts = f"{len(dataset.annotations)} objects of {len(dataset.images)} images"
+    counts = f"{counted(len(dataset.annotations), 'object')} of {counted(len(dataset.images), 'image')}"
     print(f"{project.name}: {counts} -> {options.output}", file=sys.stderr)
     print(f"{measure(kind, dataset).text} {kind.losses}", file=sys.stderr)
 

@@ -11,6 +11,7 @@ from annotator.cli.data import find_project, open_store
 from annotator.cli.options import add_command
 from annotator.errors import AnnotatorError
 from annotator.settings import Settings
+from annotator.words import counted
 
 if TYPE_CHECKING:
     from annotator.cli.options import Subparsers
@@ -36,7 +37,8 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
         for path in options.files:
             try:
                 with path.open("rb") as file:
-                    added, problems = exchange.import_file(project, options.format, file)
+                    kept, present, problems = exchange.import_file(project, options.format, file)
             except OSError as error:
                 raise AnnotatorError(f"{path} cannot be read ({error.strerror}).") from None
-            print(f"{path} -> {project.name}: {added} objects", *problems, sep="\n", file=sys.stderr)
+            known = f", {present:,} more there already" if present else ""
+            print(f"{path} -> {project.name}: {counted(kept, 'object')}{known}", *problems, sep="\n", file=sys.stderr)

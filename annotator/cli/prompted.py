@@ -13,7 +13,7 @@ from annotator.cli.models import load_predictor
 from annotator.cli.results import FoundMask
 from annotator.formats.dataset import FileCategory
 from annotator.settings import Settings
-from annotator.types import Prompt
+from annotator.types import Prompt, Source
 
 if TYPE_CHECKING:
     from annotator.imaging.decode import DecodedImage
@@ -25,6 +25,7 @@ class Wanted(NamedTuple):
     where: str
     prompt: Prompt
     category: FileCategory | None = None
+    source: Source = "prompt"
 
 
 def segment_wanted(wanted: Mapping[Path, Sequence[Wanted]], settings: Settings, output: Path) -> None:
@@ -44,7 +45,7 @@ def segment_wanted(wanted: Mapping[Path, Sequence[Wanted]], settings: Settings, 
             found.update(answered)
         masks = []
         for place, each in enumerate(objects):
-            masks.append(FoundMask(found[place].mask, found[place].score, each.category))
+            masks.append(FoundMask(found[place].mask, found[place].score, each.category, each.source))
             if not rle.area(found[place].mask):
                 tqdm.write(f"no mask: {each.where} of {path}", file=sys.stderr)
         return masks

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from annotator.cli.data import open_store
 from annotator.cli.options import add_command
 from annotator.settings import Settings
+from annotator.words import counted
 
 if TYPE_CHECKING:
     from annotator.cli.options import Subparsers
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
-    text = "Remove deleted images and projects, with their objects and files, for good."
+    text = "Remove deleted images, and deleted projects with all their images, objects and labels, for good."
     add_command(subparsers, "purge", run, text, ["data_dir", "database_url"])
 
 
@@ -26,6 +27,6 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
 
     with open_store(settings) as store:
         library = ImageLibrary(store, ImageFiles(settings.data_dir / "images"))
-        count = library.purge()
+        images, projects = library.purge()
         library.sweep()
-    print(f"{count} deleted images removed for good.")
+    print(f"Removed for good: {counted(projects, 'deleted project')} and {counted(images, 'image')}.")

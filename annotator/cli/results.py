@@ -11,17 +11,18 @@ from typing import Any, NamedTuple
 
 from annotator.errors import AnnotatorError, InvalidMask
 from annotator.formats.dataset import FileCategory
-from annotator.types import RLE, Annotation, ImageRecord, Label
+from annotator.types import RLE, Annotation, ImageRecord, Label, Source
 
 _OBJECT = FileCategory("object")
 
 
 class FoundMask(NamedTuple):
-    """A mask, its score, and the class it belongs to; None for one called object."""
+    """A mask, its score, the class it belongs to, None for one called object, and where it comes from."""
 
     mask: RLE
     score: float
     category: FileCategory | None = None
+    source: Source = "prompt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,11 @@ def write_coco(path: Path, images: Iterable[MaskedImage]) -> None:
     labels: dict[FileCategory, Label] = {}
     for index, image in enumerate(images):
         records.append(ImageRecord(str(index), 0, image.file, "", "", image.width, image.height))
-        for number, (mask, score, category) in enumerate(image.masks):
+        for number, (mask, score, category, source) in enumerate(image.masks):
             if area := rle.area(mask):
                 label = _label(category or _OBJECT, labels)
                 key = f"{index}/{number}"
-                annotations.append(Annotation(key, str(index), label.id, mask, area, rle.bbox(mask), score))
+                annotations.append(Annotation(key, str(index), label.id, mask, area, rle.bbox(mask), score, source))
     document = coco.build(records, list(labels.values()), annotations)
     try:
         path.write_text(json.dumps(document))
@@ -94,8 +95,13 @@ class PartialResults:
         from annotator.masks import rle
 
         masks = [
-            {"counts": rle.to_coco_string(mask), "score": score, "category": category and asdict(category)}
-            for mask, score, category in image.masks
+            {
+                "counts": rle.to_coco_string(mask),
+                "score": score,
+                "category": category and asdict(category),
+                "source": source,
+            }
+            for mask, score, category, source in image.masks
         ]
         self._write({"file": image.file, "height": image.height, "width": image.width, "masks": masks})
         self.images[image.file] = image
@@ -148,4 +154,4 @@ def _read_mask(entry: Mapping[str, Any], height: int, width: int) -> FoundMask:
 
     category = entry["category"]
     mask = rle.from_coco_string(entry["counts"], height, width)
-    return FoundMask(mask, entry["score"], category and FileCategory(**category))
+    return FoundMask(mask, entry["score"], category and FileCategory(**category), entry["source"])

@@ -88,8 +88,9 @@ def _entries(dataset: Dataset, segmentation: Segmentation) -> Iterator[dict[str,
         checked_mask(annotation, dataset.images[image_id - 1])
         ids = {"id": number, "image_id": image_id, "category_id": category_id, "iscrowd": int(annotation.crowd)}
         score = {} if annotation.score is None else {"score": annotation.score}
+        source = {"source": annotation.source} if annotation.source == "box" else {}
         mask = {"segmentation": segmentation(annotation), "area": annotation.area, "bbox": list(annotation.bbox)}
-        yield ids | mask | score
+        yield ids | mask | score | source
 
 
 FORMAT = Format(

@@ -205,4 +205,5 @@ def _object(
         mask=mask,
         score=float(score) if isinstance(score, int | float) and 0 <= score <= 1 else None,
         crowd=entry.get("iscrowd") in (1, True),
+        source="box" if entry.get("source") == "box" else "import",
     )

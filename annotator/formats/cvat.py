@@ -1,4 +1,4 @@
-"""CVAT's XML for images, version 1.1, with masks as run lengths."""
+"""CVAT's XML for images, version 1.1, with masks as run lengths. Reading it is in `cvat_read`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
+from annotator.formats.cvat_read import read, recognises
 from annotator.formats.dataset import Dataset
 from annotator.formats.registry import Format
 from annotator.masks import rle
@@ -52,4 +53,6 @@ FORMAT = Format(
     file_name="annotations.xml",
     losses="Crowds, supercategories, numbers and keys of labels, scores, prompts and history are not in the file.",
     write=write,
+    read=read,
+    recognises=recognises,
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from annotator.errors import CorruptData, InvalidMask, NotFound
 from annotator.formats.problems import Problems
 from annotator.masks import rle
-from annotator.types import RLE, Annotation, ImageRecord, Label
+from annotator.types import RLE, Annotation, ImageRecord, Label, Source
 
 
 def _no_file(image: ImageRecord) -> bytes:
@@ -81,13 +81,17 @@ class FileCategory:
 
 @dataclass(frozen=True, slots=True)
 class FileObject:
-    """One usable object of a file: a mask of the size of its upright image, and the class it belongs to."""
+    """One usable object of a file: a mask of the size of its upright image, and the class it belongs to.
+
+    `source` is where the object came from before it was in the file, where the file tells.
+    """
 
     image_id: str
     category: FileCategory
     mask: RLE
     score: float | None = None
     crowd: bool = False
+    source: Source = "import"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,11 @@ _NO_BOX = Problem(
     "{count} boxes are not four numbers with an area: {which}.",
 )
 _OUTSIDE = Problem("The box of {which} lies outside its image.", "{count} boxes lie outside their images: {which}.")
+_CUT = Problem(
+    "The box of {which} reaches outside its image and was cut off at the border.",
+    "{count} boxes reach outside their images and were cut off at the border: {which}.",
+    is_used=True,
+)
 HAS_MASK = Problem(
     "A mask is there already, so the box was left out: {which}.",
     "{count} boxes were left out, for their masks are there already: {which}.",
@@ -24,6 +29,9 @@ HAS_MASK = Problem(
 
 OBJECT = FileCategory("object")
 """For boxes without a class."""
+
+_LEEWAY = 1.0
+"""So many pixels outside the image are taken for rounding."""
 
 NOWHERE = (math.nan,) * 4
 """For a box that is not four numbers."""
@@ -53,4 +61,6 @@ def place_box(
     if not (box[0] < box[2] and box[1] < box[3]):
         problems.add(_OUTSIDE, where)
         return []
+    if max(abs(given - cut) for given, cut in zip((x0, y0, x1, y1), box, strict=True)) > _LEEWAY:
+        problems.add(_CUT, where)
     return [FileBox(image.id, where, box, category)]

@@ -8,6 +8,7 @@ from itertools import islice
 from annotator.formats.dataset import Dataset
 from annotator.formats.registry import Format
 from annotator.masks import rle
+from annotator.words import counted
 
 MAX_OBJECTS = 2000
 """So many objects are compared; it takes a few seconds."""
@@ -34,7 +35,7 @@ class Losses:
         if not self.objects:
             return "There are no objects."
         first = "" if self.compared == self.objects else "the first "
-        of = f"of {first}{self.compared:,} object{'s' if self.compared > 1 else ''}"
+        of = f"of {first}{counted(self.compared, 'object')}"
         if not self.changed and not self.left_out:
             return f"All masks come back with every pixel ({of})."
         parts = []

@@ -1,4 +1,4 @@
-"""PNG files of one channel: written with the same bytes each time, read from strangers at a bounded cost."""
+"""PNG files: written with the same bytes each time, read from strangers at a bounded cost."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,12 +33,21 @@ def to_png(pixels: npt.NDArray[np.generic], palette: Sequence[int] = ()) -> byte
 
 def from_png(data: bytes, height: int, width: int) -> npt.NDArray[np.generic]:
     """The values [height, width] of a PNG of one channel. Raises `InvalidMask` for any other file."""
+    return _read(data, height, width, _MODES)
+
+
+def alpha_of(data: bytes, height: int, width: int) -> npt.NDArray[np.bool_]:
+    """Where a PNG of RGBA is at least half opaque, bool [height, width]. Raises `InvalidMask` for any other file."""
+    return np.asarray(_read(data, height, width, ("RGBA",))[..., 3] >= 128)
+
+
+def _read(data: bytes, height: int, width: int, modes: Sequence[str]) -> npt.NDArray[Any]:
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             if image.size != (width, height):
                 raise InvalidMask(f"It is {image.width} x {image.height} and not {width} x {height}.")
-            if image.mode not in _MODES:
-                raise InvalidMask("It has several channels.")
+            if image.mode not in modes:
+                raise InvalidMask(f"Its pixels are {image.mode} and not {' or '.join(modes)}.")
             return np.asarray(image)
     except (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error, Image.DecompressionBombError):
         raise InvalidMask("It is not a PNG file, or it is damaged.") from None

@@ -13,10 +13,14 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class Problem(NamedTuple):
-    """A kind of problem as two sentences: of one entry, "{which}", and of several, "{count}" of them."""
+    """A kind of problem as two sentences: of one entry, "{which}", and of several, "{count}" of them.
+
+    `is_used` says that the entry was used all the same.
+    """
 
     one: str
     many: str
+    is_used: bool = False
 
 
 NOT_HERE = Problem(
@@ -58,12 +62,12 @@ class Problems:
         """One text a kind, in the order in which the kinds were met. Every one can be written as UTF-8."""
         return [self._sentence(problem, count) for problem, count in self._counts.items()]
 
-    def lines(self) -> list[str]:
+    def lines(self) -> list[tuple[Problem, str]]:
         """A sentence for each entry that is named, and one for each kind whose entries are not."""
         found = []
         for problem, count in self._counts.items():
             named = [problem.one.format(which=name) for name in self._entries[problem] if name]
-            found += named or [self._sentence(problem, count)]
+            found += [(problem, line) for line in named or [self._sentence(problem, count)]]
         return found
 
     def _sentence(self, problem: Problem, count: int) -> str:

@@ -173,7 +173,8 @@ def fetch(spec: ModelSpec, models_dir: Path, progress: Progress | None = None) -
         if isinstance(error, OSError) and error.strerror:
             raise ModelUnavailable(f"{spec.title} cannot be stored in {path.parent} ({error.strerror}).") from None
         reason = str(error).partition("\n")[0].strip(". ") or type(error).__name__
-        raise ModelUnavailable(f"{spec.title} could not be downloaded ({reason}); what arrived is kept.") from None
+        kept = "; what arrived is kept" if partial.exists() and partial.stat().st_size else ""
+        raise ModelUnavailable(f"{spec.title} could not be downloaded ({reason}){kept}.") from None
     return path
 
 

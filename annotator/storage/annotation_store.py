@@ -109,6 +109,16 @@ class AnnotationStore(Database):
         with self._reading() as connection:
             return journal.has_request(connection, image_id, request_id)
 
+    def kept_by(self, image_id: str, request_id: str | None) -> Annotation:
+        """The one annotation that a request added, as it was then. Raises `Conflict` if the request did not add one."""
+        with self._reading() as connection:
+            image = image_rows.one(connection, image_id)
+            added = journal.added_by(connection, image_id, request_id)
+            merged = label_rows.merged_ids(connection, image.project_id)
+            if len(added) != 1:
+                raise Conflict("This request id was used for another change.")
+            return journal.to_annotation(added[0], image_id, image.height, image.width, merged)
+
     def undo(self, image_id: str, revision: int | None = None, by: str | None = None) -> History:
         """Take the last step of the image's journal back, for this user.
 

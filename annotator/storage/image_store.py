@@ -146,10 +146,10 @@ class ImageStore(Database):
                 project_versions.advance(connection, project_id, labels=True)
             project_versions.mark_image(connection, project_id, image_id, by)
 
-    def purge(self, project_id: int | None = None) -> list[ImageRecord]:
+    def purge(self, project_id: int | None = None) -> tuple[list[ImageRecord], int]:
         """Remove for good what was removed: of one project, or everywhere; a removed project goes with all it has.
 
-        Returns the images that are gone; see `release_content` for their files.
+        Returns the images that are gone, see `release_content` for their files, and how many projects are.
         """
         with self._writing() as connection:
             gone = select(projects.c.id).where(projects.c.deleted)
@@ -168,7 +168,7 @@ class ImageStore(Database):
             for table in (labels, memberships, tables.project_versions):
                 connection.execute(delete(table).where(table.c.project_id.in_(project_ids)))
             connection.execute(delete(projects).where(projects.c.id.in_(project_ids)))
-            return purged
+            return purged, len(project_ids)
 
     def release_content(self, content_keys: Collection[str], remove: Callable[[str], object]) -> None:
         """Call `remove` with each key that no image has, removed ones included. Nobody can add one meanwhile."""

@@ -16,7 +16,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    RowMapping,
     Select,
     bindparam,
     delete,
@@ -62,7 +61,9 @@ def to_row(annotation: Annotation, position: int) -> AnnotationRow:
     }
 
 
-def to_annotation(row: RowMapping, image_id: str, height: int, width: int, merged: Mapping[int, int]) -> Annotation:
+def to_annotation(
+    row: Mapping[Any, Any], image_id: str, height: int, width: int, merged: Mapping[int, int]
+) -> Annotation:
     """The annotation of a row of an image of this size."""
     return Annotation(
         id=row["id"],
@@ -172,6 +173,13 @@ def has_request(connection: Connection, image_id: str, request_id: str | None) -
     """Whether the image's journal has an event of this request."""
     which = (events.c.image_id == image_id) & (events.c.request_id == request_id)
     return request_id is not None and connection.scalar(select(exists().where(which))) is True
+
+
+def added_by(connection: Connection, image_id: str, request_id: str | None) -> list[AnnotationRow]:
+    """The rows that the event of a request added, as they were then."""
+    query = select(events.c.changes).where(events.c.image_id == image_id, events.c.request_id == request_id)
+    steps: list[Step] = json.loads(connection.scalar(query) or "[]")
+    return [row for before, after in steps if before is None and (row := _complete(after)) is not None]
 
 
 def _complete(row: AnnotationRow | None) -> AnnotationRow | None:

@@ -22,6 +22,7 @@ from annotator.storage import access
 from annotator.storage.display_names import clean_name
 from annotator.storage.tables import annotation_rows, images, labels, projects
 from annotator.types import Label, Right
+from annotator.words import counted
 
 PALETTE = (
     *("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#f0e442"),
@@ -101,7 +102,7 @@ def remove(connection: Connection, label: Label) -> None:
     """Hide the label and free its key. Raises `Conflict` if an annotation has it, unless its image is deleted."""
     count = usage(connection, label)
     if count:
-        raise Conflict(f"The label {label.name} is used by {count} annotations; delete or relabel them first.")
+        raise Conflict(f"The label {label.name} is used by {counted(count, 'object')}; delete or relabel them first.")
     connection.execute(update(labels).where(labels.c.id == label.id).values(deleted=True, key=None))
 
 

@@ -34,11 +34,14 @@ class ImageLibrary:
                 self._store.release_content([image.content_key], self._files.remove)
             raise
 
-    def purge(self, project_id: int | None = None) -> int:
-        """Remove for good what was removed, of one project or everywhere, with its files; how many images."""
-        purged = self._store.purge(project_id)
-        self._store.release_content({image.content_key for image in purged}, self._files.remove)
-        return len(purged)
+    def purge(self, project_id: int | None = None) -> tuple[int, int]:
+        """Remove for good what was removed, of one project or everywhere, with its files; how many images and projects.
+
+        The images of removed projects count, too.
+        """
+        images, projects = self._store.purge(project_id)
+        self._store.release_content({image.content_key for image in images}, self._files.remove)
+        return len(images), projects
 
     def sweep(self) -> None:
         """Remove files that no image has, left by a crash."""

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from annotator.errors import Conflict, InvalidRequest, NotFound
 from annotator.storage import access, label_rows, project_versions
 from annotator.storage.database import Database
 from annotator.storage.display_names import clean_name
 from annotator.storage.tables import labels, projects
-from annotator.types import Label, Project, Right
+from annotator.types import MAX_NAME, Label, Project, Right
 
 _PROJECT = tuple(projects.c[field] for field in Project.__dataclass_fields__)
+
+_NAMES_LOCK = 0x5A4D5
+"""Any number: in PostgreSQL, those who name projects of one owner take turns by it."""
 
 
 class ProjectStore(Database):
     """The part of the store that knows projects and labels."""
 
     def create_project(self, name: str, owner: str) -> Project:
-        """A new project. Raises `InvalidRequest` for a name that `clean_name` refuses."""
+        """A new project.
+
+        Raises `InvalidRequest` for a name that `clean_name` refuses, `Conflict` for one that the owner has already.
+        """
         values = {"name": clean_name(name, "project"), "owner": owner}
         with self._writing() as connection:
+            _refuse_taken(connection, **values)
             return Project(*connection.execute(insert(projects).values(values).returning(*_PROJECT)).one())
 
     def projects(self, user: str | None = None, removed: bool = False) -> list[Project]:
@@ -45,16 +53,28 @@ class ProjectStore(Database):
             return Project(*access.one(connection, query, projects.c.id, user, right, "project"))
 
     def rename_project(self, project_id: int, name: str) -> Project:
-        """Give the project another name. Raises `InvalidRequest` as `create_project` does."""
-        return self._update_project(project_id, removed=False, name=clean_name(name, "project"))
+        """Give the project another name. Raises as `create_project` does."""
+        name = clean_name(name, "project")
+        with self._writing() as connection:
+            project = _locked_project(connection, project_id, removed=False)
+            if project.name != name:
+                _refuse_taken(connection, name, project.owner)
+            return _changed(connection, project_id, name=name)
 
     def remove_project(self, project_id: int) -> Project:
         """Hide a project, with all it has, until it is restored or purged."""
-        return self._update_project(project_id, removed=False, deleted=True)
+        with self._writing() as connection:
+            _locked_project(connection, project_id, removed=False)
+            return _changed(connection, project_id, deleted=True)
 
     def restore_project(self, project_id: int) -> Project:
-        """Take `remove_project` back."""
-        return self._update_project(project_id, removed=True, deleted=False)
+        """Take `remove_project` back. The name gets a number if the owner has it again."""
+        with self._writing() as connection:
+            project = _locked_project(connection, project_id, removed=True)
+            taken = _names_of(connection, project.owner)
+            numbered = (f"{project.name[: MAX_NAME - 6]} {number}" for number in itertools.count(2))
+            name = project.name if project.name not in taken else next(each for each in numbered if each not in taken)
+            return _changed(connection, project_id, deleted=False, name=name)
 
     def labels(self, project_id: int) -> list[Label]:
         """The project's labels, oldest first."""
@@ -166,15 +186,6 @@ class ProjectStore(Database):
             found = [Label(*row) for row in connection.execute(query.order_by(labels.c.id))]
             return [(label, merged[label.id]) for label in found if label.id in merged]
 
-    def _update_project(self, project_id: int, removed: bool, **values: object) -> Project:
-        which = (projects.c.id == project_id) & (projects.c.deleted == removed)
-        with self._writing() as connection:
-            row = connection.execute(update(projects).where(which).values(values).returning(*_PROJECT)).one_or_none()
-            if row is None:
-                raise NotFound("There is no such project.")
-            project_versions.advance(connection, project_id, project=True)
-        return Project(*row)
-
     @contextmanager
     def _locked_label(self, label_id: int) -> Iterator[tuple[Connection, Label]]:
         """A transaction that changes labels, and in which nobody else changes those of the label's project."""
@@ -183,3 +194,32 @@ class ProjectStore(Database):
             label = label_rows.one(connection, label_id)
             yield connection, label
             project_versions.advance(connection, label.project_id, labels=True)
+
+
+def _locked_project(connection: Connection, project_id: int, removed: bool) -> Project:
+    """The project, which nobody else changes until the transaction ends. Raises `NotFound`."""
+    query = select(*_PROJECT).where(projects.c.id == project_id, projects.c.deleted == removed).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound("There is no such project.")
+    return Project(*row)
+
+
+def _changed(connection: Connection, project_id: int, **values: object) -> Project:
+    query = update(projects).where(projects.c.id == project_id).values(values).returning(*_PROJECT)
+    project = Project(*connection.execute(query).one())
+    project_versions.advance(connection, project_id, project=True)
+    return project
+
+
+def _names_of(connection: Connection, owner: str) -> set[str]:
+    """The names of the owner's projects, removed ones left out. Nobody else names one until the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_NAMES_LOCK, func.hashtext(owner))))
+    return set(connection.scalars(select(projects.c.name).where(projects.c.owner == owner, ~projects.c.deleted)))
+
+
+def _refuse_taken(connection: Connection, name: str, owner: str) -> None:
+    """Raise `Conflict` if the owner has a project of this name."""
+    if name in _names_of(connection, owner):
+        raise Conflict(f"There is a project {name} already.")

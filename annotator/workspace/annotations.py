@@ -13,6 +13,7 @@ from annotator.masks import edit
 from annotator.masks import rle as rles
 from annotator.storage.store import Store
 from annotator.types import LOCAL_USER, MAX_POINTS, RLE, Annotation, Change, History, ImageRecord, Source
+from annotator.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +61,19 @@ class Annotations:
         return Annotations(self._store, author)
 
     def keep(self, record: ImageRecord, new: NewObject, request_id: str | None = None) -> tuple[Annotation, History]:
-        """Add an object. With a `request_id` seen before, nothing is added again."""
+        """Add an object. With a `request_id` seen before, nothing is added again.
+
+        Then the object is given as it is stored; if it was deleted meanwhile, as it was when it was kept. Raises
+        Conflict if the first request with this id did something else.
+        """
         # The id follows from the request, so that a repeated request finds what the first one made.
         seed = f"{record.id}:{request_id or uuid.uuid4().hex}"
         annotation = new_annotation(record.id, new, uuid.uuid5(uuid.NAMESPACE_OID, seed).hex)
         history = self._commit(record.id, "keep object", [Change(None, annotation)], request_id)
         try:
             return self._store.annotation(record.id, annotation.id), history
-        except NotFound:  # the request is a repetition, and the object was deleted meanwhile
-            return annotation, history
+        except NotFound:
+            return self._store.kept_by(record.id, request_id), history
 
     def update(
         self, record: ImageRecord, annotation_id: str, changes: dict[str, Any], request_id: str | None
@@ -187,4 +192,4 @@ def _with_mask(before: Annotation, mask: RLE, annotation_id: str) -> Annotation:
 
 
 def _of(what: str, changes: Sequence[Change]) -> str:
-    return f"{what} object" if len(changes) == 1 else f"{what} {len(changes)} objects"
+    return f"{what} object" if len(changes) == 1 else f"{what} {counted(len(changes), 'object')}"

@@ -7,7 +7,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import IO
+from typing import IO, NamedTuple
 
 from annotator.errors import DatabaseUnavailable, InvalidRequest, NotFound, StorageFull
 from annotator.formats import subsets
@@ -33,7 +33,6 @@ _OTHER_NUMBER = Problem(
     "The category {which} keeps the number that it has here.",
     "{count} categories keep the numbers that they have here: {which}.",
 )
-_PRESENT = Problem("One object was there already.", "{count} objects were there already.")
 _REMOVED = Problem(
     "{which} or one of its labels was removed meanwhile; its objects were left out.",
     "{count} images or their labels were removed meanwhile; their objects were left out: {which}.",
@@ -45,6 +44,17 @@ _PARSED_PER_BYTE = 8
 file's size."""
 
 
+class Imported(NamedTuple):
+    """What an import brought: `kept` objects are new, `present` ones were there already.
+
+    `problems` has a sentence for each kind of entry that was not used as it is.
+    """
+
+    kept: int
+    present: int
+    problems: list[str]
+
+
 class Exchange:
     """Files in and out, in every format of `formats`."""
 
@@ -54,8 +64,8 @@ class Exchange:
 
     def import_file(
         self, project: Project, format_name: str | None, file: IO[bytes], author: str = LOCAL_USER
-    ) -> tuple[int, list[str]]:
-        """Add a file's objects, one journal step per image; returns how many, and sentences on what was not used.
+    ) -> Imported:
+        """Add a file's objects, one journal step per image.
 
         Without a name of a format, the file's bytes tell which it is.
 
@@ -78,10 +88,13 @@ class Exchange:
                 contents.problems.add(_WITHOUT_LABEL)
             else:
                 objects[each.image_id].append(_annotation(each, label_id))
-        added = 0
+        kept = present = 0
         for record in records:
-            added += self._add_objects(record, objects.get(record.id, ()), added, contents.problems, author)
-        return added, contents.problems.sentences()
+            wanted = objects.get(record.id, ())
+            added = self._add_objects(record, wanted, kept, contents.problems, author)
+            if added is not None:
+                kept, present = kept + added, present + len(wanted) - added
+        return Imported(kept, present, contents.problems.sentences())
 
     def _add_labels(self, project: Project, contents: FileContents) -> dict[FileCategory, int]:
         """The label of every category of the contents that can have one; missing labels are added."""
@@ -106,23 +119,24 @@ class Exchange:
 
     def _add_objects(
         self, record: ImageRecord, objects: Sequence[Annotation], before: int, problems: Problems, author: str
-    ) -> int:
-        """Add those objects that the image does not have; how many. `before` were added to other images."""
+    ) -> int | None:
+        """Add those objects that the image does not have; how many, None if the image or a label is gone.
+
+        `before` were added to other images.
+        """
         if not objects:
             return 0
         try:
-            added = self._store.add_missing(record.id, "import objects", objects, author=author)
+            return self._store.add_missing(record.id, "import objects", objects, author=author)
         except NotFound:
             problems.add(_REMOVED, record.name)
-            return 0
+            return None
         except (DatabaseUnavailable, StorageFull) as error:
             if not before:
                 raise
             reason = "the disk is full" if isinstance(error, StorageFull) else "the database is not available"
             text = f"Only {before:,} objects were imported, then {reason}: import the file again to add the rest."
             raise type(error)(text) from error
-        problems.add_many(_PRESENT, len(objects) - added)
-        return added
 
     def export(
         self,
@@ -171,7 +185,7 @@ class Exchange:
 
 
 def _annotation(found: FileObject, label_id: int) -> Annotation:
-    new = NewObject(label_id, found.mask, found.score, "import", crowd=found.crowd)
+    new = NewObject(label_id, found.mask, found.score, found.source, crowd=found.crowd)
     return new_annotation(found.image_id, new, uuid.uuid4().hex)
 
 

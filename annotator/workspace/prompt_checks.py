@@ -32,6 +32,10 @@ def check_box(box: Box, height: int, width: int, field: str = "box") -> None:
     if not all(map(math.isfinite, box)):
         raise InvalidPrompt(f"The {field}'s coordinates should be numbers.", field)
     x0, y0, x1, y1 = box
+    if x1 < x0 or y1 < y0:
+        raise InvalidPrompt(
+            f"The {field} should be x0, y0, x1, y1: its upper left corner first, then its lower right one.", field
+        )
     if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
         raise InvalidPrompt(
             f"The {field} should lie inside the image of {width} x {height} pixels and have an area.", field

@@ -22,6 +22,19 @@ export function visibleProposals(review) {
   return last.shown;
 }
 
+/**
+ * @param {number} most
+ * @param {Proposal[]} proposals
+ * @param {Filter} filter
+ * @returns {Filter} with a least score that lets at most so many of the proposals pass; as it is if they are fewer
+ */
+export function atMost(most, proposals, filter) {
+  if (proposals.length <= most) return filter;
+  const scores = proposals.map((item) => item.score).sort((a, b) => b - a);
+  const score = Math.floor(scores[most] * 100 + 1) / 100;
+  return score <= scores[0] ? { ...filter, score } : filter;
+}
+
 /** @param {Review | null} review @returns {number[]} indices of the shown proposals to be kept as one object */
 export const gathered = (review) =>
   visibleProposals(review)

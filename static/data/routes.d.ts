@@ -57,7 +57,7 @@ export interface Api {
     path: `/projects/${number}/import`,
     body: FormData,
     options?: RequestOptions,
-  ): Promise<{ kept: number; problems: string[] }>;
+  ): Promise<{ kept: number; present: number; problems: string[] }>;
   post(path: `/images/${string}/open`, body: { upcoming: string[] }): Promise<ImageDocument>;
   post(path: `/images/${string}/restore`): Promise<Image>;
   post(path: `/images/${string}/prompt`, body: object, options?: RequestOptions): Promise<PromptReply>;

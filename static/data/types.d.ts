@@ -72,7 +72,7 @@ export type Annotation = {
   area: number;
   bbox: BoundingBox;
   score: number | null;
-  source: "prompt" | "edit" | "auto" | "import";
+  source: "prompt" | "edit" | "auto" | "import" | "box";
   prompts: Partial<Prompts>;
   /** The server has not confirmed it yet. */
   pending?: boolean;

@@ -33,7 +33,7 @@ export function createHeader(context) {
   );
   const bring = iconButton(
     "import",
-    "Import objects for images that are here: COCO, YOLO, labelme, PNG masks or maps, CSV; boxes become masks to review",
+    "Import objects for images that are here: COCO, YOLO, labelme, CVAT, PNG masks, maps or cutouts, CSV; boxes become masks to review",
     pickObjects,
     { words: "Import" },
   );

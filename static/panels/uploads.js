@@ -2,14 +2,15 @@
 
 import { el } from "./dom.js";
 import { filesOf, inOrder } from "../work/folders.js";
+import { OBJECT_FILES } from "../work/importing.js";
 
 /** @import { Found } from "../work/folders.js" */
 
 /**
  * @param {HTMLElement} root
  * @param {Document | HTMLElement} place  where a paste counts
- * @param {{files: (files: File[]) => void, folder: (files: Found[]) => void}} use
- * @returns {{files: (accept?: string) => void, folder: () => void}} open the dialogs
+ * @param {{files: (files: File[]) => void, folder: (files: Found[]) => void, objects?: (files: File[]) => void}} use
+ * @returns {{files: (accept?: string) => void, folder: () => void, objects: () => void}} open the dialogs
  */
 export function listenToFiles(root, place, use) {
   const input = el("input", { type: "file", multiple: true, hidden: true, "aria-label": "Image files" });
@@ -22,8 +23,13 @@ export function listenToFiles(root, place, use) {
     use.folder(inOrder([...(folderInput.files ?? [])]));
     folderInput.value = "";
   });
+  const objectInput = el("input", { type: "file", multiple: true, hidden: true, accept: OBJECT_FILES, "aria-label": "Files with objects" });
+  objectInput.addEventListener("change", () => {
+    use.objects?.([...(objectInput.files ?? [])]);
+    objectInput.value = "";
+  });
   const veil = el("div", { class: "drop", hidden: true }, el("p", {}, "Drop images, folders, or files with objects, to add them"));
-  root.append(input, folderInput, veil);
+  root.append(input, folderInput, objectInput, veil);
 
   const carriesFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") ?? false;
   let depth = 0;
@@ -57,10 +63,11 @@ export function listenToFiles(root, place, use) {
     use.files(files);
   });
   return {
-    files(accept = "image/*,.json,.zip,.csv") {
+    files(accept = `image/*,${OBJECT_FILES}`) {
       input.accept = accept;
       input.click();
     },
     folder: () => folderInput.click(),
+    objects: () => objectInput.click(),
   };
 }

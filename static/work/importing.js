@@ -1,5 +1,8 @@
 /** Files of other tools: objects with masks are kept, boxes without masks become proposals for review. */
 
+import { isImage } from "./folders.js";
+import { counted } from "./words.js";
+
 /** @import { CategoryBox, Store, Toast } from "../data/types.d.ts" */
 /** @import { Api } from "../data/routes.d.ts" */
 /** @import { Labels } from "./labels.js" */
@@ -34,11 +37,11 @@ export function createImporting({ store, api, labels, objects, review, session, 
   function addToReview(found) {
     const taken = found.filter(({ image_id: id, boxes }) => review.addBoxes(id, boxes));
     const count = taken.reduce((sum, { boxes }) => sum + boxes.length, 0);
-    const places = taken.length === 1 ? "1 image" : `${taken.length} images`;
-    if (count) toast(`${count === 1 ? "1 box" : `${count} boxes`} on ${places} to review.${taken.length > 1 ? " Masks come when an image is opened." : ""}`);
+    const later = taken.length > 1 ? " Masks come when an image is opened." : "";
+    if (count) toast(`${counted(count, "box")} on ${counted(taken.length, "image")} to review.${later}`);
     const left = found.length - taken.length;
     if (left)
-      toast(`Proposals are waiting for review on ${left === 1 ? "1 image" : `${left} images`} already: finish that, and import again.`, {
+      toast(`Proposals are waiting for review on ${counted(left, "image")} already: finish that, and import again.`, {
         kind: "error",
       });
     const open = store.get().image?.id;
@@ -48,6 +51,13 @@ export function createImporting({ store, api, labels, objects, review, session, 
   return {
     /** @param {File} file @param {`/projects/${number}`} project */
     async take(file, project) {
+      if (!hasObjects(file))
+        return void toast(
+          isImage(file)
+            ? `${file.name} is an image and holds no objects. Upload adds images.`
+            : `${file.name} is no file with objects: Import takes JSON, XML and CSV files, and zip archives.`,
+          { kind: "error" },
+        );
       const form = new FormData();
       form.append("file", file, file.name);
       const never = /** @type {const} */ ({ retry: "never" });
@@ -59,8 +69,8 @@ export function createImporting({ store, api, labels, objects, review, session, 
         if (found.length && !masks?.reply?.kept) {
           tell(boxes?.reply?.problems ?? []);
         } else if (masks?.reply) {
-          const { kept, problems } = masks.reply;
-          toast(kept === 1 ? "1 object imported." : `${kept} objects imported.`);
+          const { kept, present, problems } = masks.reply;
+          toast(brought(kept, present));
           tell(problems);
           await showImported(project);
         } else if (boxes?.reply) {
@@ -74,8 +84,18 @@ export function createImporting({ store, api, labels, objects, review, session, 
   };
 }
 
+/** Endings of files that may hold objects or boxes, as a file dialog takes them. */
+export const OBJECT_FILES = ".json,.zip,.csv,.xml";
+
 /** @param {File} file @returns {boolean} whether it may hold objects or boxes */
-export const hasObjects = (file) => /\.(json|zip|csv)$/i.test(file.name);
+export const hasObjects = ({ name }) => OBJECT_FILES.split(",").some((ending) => name.toLowerCase().endsWith(ending));
+
+/** @param {number} kept @param {number} present  objects that were there already */
+function brought(kept, present) {
+  if (!present) return `${counted(kept, "object")} imported.`;
+  if (kept) return `${counted(kept, "object")} imported; ${present} more ${present === 1 ? "was" : "were"} there already.`;
+  return present === 1 ? "The object was there already." : `All ${present} objects were there already.`;
+}
 /** Such a file holds only boxes. @param {File} file */
 const isCsv = (file) => /\.csv$/i.test(file.name);
 

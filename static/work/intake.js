@@ -84,6 +84,11 @@ export function createIntake({ store, api, importing, session, toast }) {
       await each(images, "Uploading", uploadOne);
       for (const file of files.filter(hasObjects)) await importing.take(file, into);
     },
+    /** Files of other tools. @param {File[]} files */
+    async takeObjects(files) {
+      const into = project();
+      for (const file of files) await importing.take(file, into);
+    },
     /** The images among the files of folders. @param {Found[]} files */
     async takeFolder(files) {
       const images = files.filter(({ file }) => isImage(file));

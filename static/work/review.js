@@ -20,7 +20,7 @@ const ALIKE = 0.5;
 /** @param {Proposal} proposal @param {number} label */
 function newObject({ mask, score, point, box }, label) {
   const prompts = { points: point ? [[...point, 1]] : [], box: box ?? null };
-  return { label_id: label, mask, score, source: box ? "prompt" : "auto", prompts };
+  return { label_id: label, mask, score, source: box ? "box" : "auto", prompts };
 }
 
 /**

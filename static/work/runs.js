@@ -1,7 +1,8 @@
 /** Runs that find proposals: automatic masks, a search for similar objects, or the masks of a file's boxes. */
 
 import { newReview } from "../data/reviews.js";
-import { isSame } from "../data/proposals.js";
+import { OPEN_FILTER, atMost, isSame } from "../data/proposals.js";
+import { counted } from "./words.js";
 
 /** @import { CategoryBox, Job, JobState, Proposal, Review, ReviewKind, Store, Toast } from "../data/types.d.ts" */
 /** @import { Api } from "../data/routes.d.ts" */
@@ -14,6 +15,9 @@ import { isSame } from "../data/proposals.js";
 const POLL_MS = 300;
 /** Boxes that go to the server at once; their masks are shown before the next ones are asked for. */
 const BOXES_AT_ONCE = 64;
+
+/** Automatic masks that are shown before a person moves a slider: the best ones. */
+const MOST_AT_FIRST = 50;
 
 /** @type {Record<ReviewKind, {name: string, nothing: string}>} */
 const WORDS = {
@@ -93,7 +97,7 @@ export function createRuns({ store, api, outbox, parking, toast }) {
     }
     const without = boxes.length - proposals.length;
     if (find(run)?.state === "done" && without && proposals.length)
-      toast(without === 1 ? "One box gave no mask." : `${without} boxes gave no mask.`);
+      toast(`${counted(without, "box")} gave no mask.`);
   }
 
   /** @param {Run} run @param {Job} job */
@@ -102,7 +106,8 @@ export function createRuns({ store, api, outbox, parking, toast }) {
     if (!now) return;
     const isJudged = (/** @type {Proposal} */ item) => now.judged.some((old) => isSame(now, old, item));
     const gone = new Set(proposals.filter(isJudged).map((item) => item.index));
-    patch(run, { state: now.state === "running" ? state : now.state, done, total, proposals, gone });
+    const filter = now.filter === OPEN_FILTER ? atMost(MOST_AT_FIRST, proposals, now.filter) : now.filter;
+    patch(run, { state: now.state === "running" ? state : now.state, done, total, proposals, gone, filter });
     if (state === "failed") toast(`${WORDS[now.kind].name} stopped: ${error ?? "the job failed."}`, { kind: "error" });
   }
 

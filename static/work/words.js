@@ -3,6 +3,9 @@
 /**
  * @param {number} count
  * @param {string} thing  in the singular
- * @returns {string} "1 object", "3 objects"
+ * @returns {string} "1 object", "3 objects", "2 boxes"
  */
-export const counted = (count, thing) => `${count} ${thing}${count === 1 ? "" : "s"}`;
+export const counted = (count, thing) => `${count} ${count === 1 ? thing : plural(thing)}`;
+
+/** @param {string} thing @returns {string} "objects" for "object", "boxes" for "box" */
+const plural = (thing) => (thing.endsWith("x") ? `${thing}es` : `${thing}s`);

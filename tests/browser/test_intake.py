@@ -22,9 +22,13 @@ def test_a_coco_file_is_imported_and_its_objects_can_be_corrected(cat: Annotator
     }
     path = tmp_path / "objects.json"
     path.write_text(json.dumps(document))
-    with cat.page.expect_file_chooser() as chooser:
-        cat.page.click('#annotator .button:has-text("Import")')
-    chooser.value.set_files(path)
+
+    def bring(file: Path) -> None:
+        with cat.page.expect_file_chooser() as chooser:
+            cat.page.click('#annotator .button:has-text("Import")')
+        chooser.value.set_files(file)
+
+    bring(path)
     cat.toast("1 object imported.")
     cat.toast("Annotation 2 has no mask.")
     cat.until("annotations.length === 1")
@@ -38,6 +42,14 @@ def test_a_coco_file_is_imported_and_its_objects_can_be_corrected(cat: Annotator
         cat.click(300, 200)
     assert asked.value.post_data_json["mask"] == kept["mask"], "the mask itself is the starting prompt"
     cat.press("Escape")
+
+    path.write_text(json.dumps({**document, "annotations": [box]}))
+    bring(path)
+    cat.toast("The object was there already.")
+    (tmp_path / "notes.txt").write_text("words")
+    bring(tmp_path / "notes.txt")
+    cat.toast("notes.txt is no file with objects")
+    assert len(cat.state("annotations")) == len(cat.state("images")) == 1
 
 
 def test_a_prompt_after_the_brush_starts_from_what_was_painted(cat: Annotator) -> None:

@@ -19,11 +19,11 @@ async function imported(name, answers, review = { addBoxes: () => true }) {
   const importing = createImporting({ ...on, api, objects: {}, review, session });
   await importing.take(new File(["x"], name), "/projects/1");
   const posted = calls.filter(({ method }) => method === "POST").map(({ method, path }) => `${method} ${path}`);
-  return { posted, opened, said: on.said.map(({ text }) => text) };
+  return { posted, opened, said: on.said.map(({ text }) => text), kinds: on.said.map(({ kind }) => kind) };
 }
 
 test("a file whose masks are all kept is asked for nothing else", async () => {
-  const { posted, said } = await imported("a.json", { [MASKS]: () => ({ kept: 2, problems: [] }) });
+  const { posted, said } = await imported("a.json", { [MASKS]: () => ({ kept: 2, present: 0, problems: [] }) });
   assert.deepEqual([posted, said], [[MASKS], ["2 objects imported."]]);
 });
 
@@ -32,7 +32,7 @@ test("boxes without masks wait for review, and the first of their images is open
   const { said, opened } = await imported(
     "a.json",
     {
-      [MASKS]: () => ({ kept: 0, problems: ["Annotation 1 has no mask."] }),
+      [MASKS]: () => ({ kept: 0, present: 0, problems: ["Annotation 1 has no mask."] }),
       [BOXES]: () => ({ images: [found("b", 2), found("a")], problems: [] }),
     },
     { addBoxes: (id, boxes) => given.push([id, boxes.length]) > 0 },
@@ -44,7 +44,7 @@ test("boxes without masks wait for review, and the first of their images is open
 
 test("a file with masks and boxes gives both", async () => {
   const { said } = await imported("a.json", {
-    [MASKS]: () => ({ kept: 1, problems: ["Annotation 2 has no mask."] }),
+    [MASKS]: () => ({ kept: 1, present: 0, problems: ["Annotation 2 has no mask."] }),
     [BOXES]: () => ({ images: [found("a")], problems: ["A mask is there already."] }),
   });
   assert.deepEqual(said.slice(0, 2), ["1 object imported.", "Annotation 2 has no mask."]);
@@ -63,6 +63,25 @@ test("labels for detection are boxes, though they cannot be imported as masks", 
 test("a file that holds neither is told in the words of the import", async () => {
   const { said } = await imported("a.zip", { [MASKS]: refuse("It is none of the formats."), [BOXES]: refuse("No labels.") });
   assert.deepEqual(said, ["a.zip: It is none of the formats."]);
+});
+
+test("what was there already is said, and is no failure", async () => {
+  const told = async (kept, present) => {
+    const { said, kinds } = await imported("a.json", { [MASKS]: () => ({ kept, present, problems: [] }) });
+    assert.deepEqual(kinds, [undefined]);
+    return said[0];
+  };
+  assert.equal(await told(0, 7), "All 7 objects were there already.");
+  assert.equal(await told(0, 1), "The object was there already.");
+  assert.equal(await told(2, 1), "2 objects imported; 1 more was there already.");
+});
+
+test("a file of another kind is told what it is not, and is not sent", async () => {
+  for (const [name, says] of [["notes.txt", /no file with objects/], ["cat.JPG", /is an image and holds no objects/]]) {
+    const { posted, said } = await imported(name, {});
+    assert.deepEqual(posted, []);
+    assert.match(said[0], says);
+  }
 });
 
 test("a CSV file is a file of boxes", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { OPEN_FILTER, gathered, visibleProposals } from "../../static/data/proposals.js";
+import { OPEN_FILTER, atMost, gathered, visibleProposals } from "../../static/data/proposals.js";
 import { review as finished } from "./parts.js";
 
 const square = (/** @type {number} */ index, /** @type {number} */ x, /** @type {number} */ size, fields = {}) => ({
@@ -37,4 +37,13 @@ test("only what is shown is kept together", () => {
   const together = new Set([0, 2]);
   assert.deepEqual(gathered(review({ together })), [0, 2]);
   assert.deepEqual(gathered(review({ together, filter: { ...OPEN_FILTER, area: 20 } })), [0]);
+});
+
+test("of very many, the best are shown at first", () => {
+  const many = Array.from({ length: 80 }, (_, index) => ({ ...square(index, index, 4), score: 1 - index / 100 }));
+  const filter = atMost(50, many, OPEN_FILTER);
+  assert.deepEqual(indices(review({ proposals: many, filter })).length, 50);
+  assert.equal(atMost(80, many, OPEN_FILTER), OPEN_FILTER);
+  const alike = many.map((item) => ({ ...item, score: 0.7 }));
+  assert.equal(atMost(50, alike, OPEN_FILTER), OPEN_FILTER, "none is better than another");
 });

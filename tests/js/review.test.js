@@ -214,13 +214,13 @@ test("boxes of a file become proposals once their image is shown, and are kept u
       [1, "spoon"],
     ],
   );
-  assert.equal(said[0].text, "One box gave no mask.");
+  assert.equal(said[0].text, "1 box gave no mask.");
   await review.acceptAll();
   assert.deepEqual(
     bodies[0].objects.map(({ label_id, source, prompts }) => [label_id, source, prompts]),
     [
-      [3, "prompt", { points: [], box: BOXES[0].box }],
-      [5, "prompt", { points: [], box: BOXES[1].box }],
+      [3, "box", { points: [], box: BOXES[0].box }],
+      [5, "box", { points: [], box: BOXES[1].box }],
     ],
   );
 });

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from fastapi import APIRouter
 
 from annotator.web.auth import User
@@ -41,13 +43,13 @@ def keep_many(new: NewAnnotations, record: SharedImage, user: User, space: Space
     return document_reply(space, space.document(record))
 
 
-@router.patch("/images/{image_id}/annotations/{annotation_id}")
+@router.patch("/images/{image_id}/annotations/{annotation_id:uuid}")
 def update(
-    annotation_id: str, change: AnnotationChange, record: SharedImage, user: User, space: Space
+    annotation_id: UUID, change: AnnotationChange, record: SharedImage, user: User, space: Space
 ) -> CorrectionReply:
     """Relabel or correct an object."""
     fields = change.fields(record.height, record.width)
-    kept, before, journal = space.annotations.by(user).update(record, annotation_id, fields, change.request_id)
+    kept, before, journal = space.annotations.by(user).update(record, annotation_id.hex, fields, change.request_id)
     replaced = Mask.shown(before.mask) if before and "mask" in fields else None
     return CorrectionReply(
         annotation=Annotation.model_validate(kept), history=History.model_validate(journal), replaced=replaced

@@ -88,8 +88,7 @@ def _import(space: Workspace, user: str, project: Project, format_name: str | No
     limit = space.settings.max_upload_bytes
     if (file.size or 0) > limit:
         raise InvalidRequest(f"The file is larger than {limit // MIB} MiB: split it, or raise max_upload_bytes.")
-    kept, problems = space.exchange.import_file(project, format_name, file.file, user)
-    return Imported(kept=kept, problems=problems)
+    return Imported.model_validate(space.exchange.import_file(project, format_name, file.file, user))
 
 
 def _chunks(stream: SpooledTemporaryFile[bytes]) -> Iterator[bytes]:

@@ -178,7 +178,8 @@ def restore_image(image_id: str, user: User, viewer: Viewer, space: Space) -> Im
 @router.delete("/projects/{project_id}/bin")
 def empty_bin(project: OwnProject, space: Space) -> dict[str, int]:
     """Remove the images in the project's bin for good, with their objects and files."""
-    return {"removed": space.images.library.purge(project.id)}
+    images, _ = space.images.library.purge(project.id)
+    return {"removed": images}
 
 
 @router.get("/images/{image_id}/pixels", response_class=Response)

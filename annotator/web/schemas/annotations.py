@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from annotator.errors import InvalidRequest
 from annotator.types import Source
-from annotator.web.schemas.base import Reply, RequestId
+from annotator.web.schemas.base import Number, Reply, RequestId, Whole
 from annotator.web.schemas.images import Image
 from annotator.web.schemas.masks import Mask, Prompts, ShownMask
 from annotator.workspace.annotations import NewObject
@@ -41,7 +41,7 @@ class History(Reply):
 class UndoRequest(BaseModel):
     """A step of undo or redo, only from this `revision` if one is given."""
 
-    revision: int | None = None
+    revision: Whole | None = None
 
 
 class Document(BaseModel):
@@ -77,9 +77,9 @@ class HistoryReply(BaseModel):
 class NewAnnotation(BaseModel):
     """An object to keep: the mask the user saw."""
 
-    label_id: int
+    label_id: Whole
     mask: Mask
-    score: Annotated[float, Field(ge=0, le=1)] | None = None
+    score: Annotated[Number, Field(ge=0, le=1)] | None = None
     source: Source = "prompt"
     prompts: Prompts = Prompts()
     request_id: RequestId | None = None
@@ -101,10 +101,10 @@ class NewAnnotations(BaseModel):
 class AnnotationChange(BaseModel):
     """Fields of an object to set."""
 
-    label_id: int | None = None
+    label_id: Whole | None = None
     mask: Mask | None = None
     prompts: Prompts | None = None
-    score: Annotated[float, Field(ge=0, le=1)] | None = None
+    score: Annotated[Number, Field(ge=0, le=1)] | None = None
     source: Source | None = None
     request_id: RequestId | None = None
 
@@ -128,11 +128,11 @@ class ObjectsRequest(BaseModel):
 class RelabelRequest(ObjectsRequest):
     """Give objects another label."""
 
-    label_id: int
+    label_id: Whole
 
 
 class CleanRequest(ObjectsRequest):
     """Fill holes and drop specks of at most so many pixels."""
 
-    fill_holes: Annotated[int, Field(ge=0)] = 0
-    drop_specks: Annotated[int, Field(ge=0)] = 0
+    fill_holes: Annotated[Whole, Field(ge=0)] = 0
+    drop_specks: Annotated[Whole, Field(ge=0)] = 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
-
 from annotator.web.schemas.base import Reply
 
 
@@ -36,8 +34,12 @@ class Losses(Reply):
     text: str
 
 
-class Imported(BaseModel):
-    """What an import brought: objects kept, and one sentence for each kind of entry that was not used as it is."""
+class Imported(Reply):
+    """What an import brought: `kept` objects are new, `present` ones were there already.
+
+    `problems` has a sentence for each kind of entry that was not used as it is.
+    """
 
     kept: int
+    present: int
     problems: list[str]

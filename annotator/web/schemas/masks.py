@@ -9,7 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from annotator import types
 from annotator.errors import TooIntricate
 from annotator.masks import rle as rles
-from annotator.types import MAX_POINTS, RLE, Box, CroppedRuns
+from annotator.types import MAX_POINTS, RLE, CroppedRuns
+from annotator.web.schemas.base import Count, Number, RequestBox, Whole
 
 
 class Mask(BaseModel):
@@ -19,11 +20,11 @@ class Mask(BaseModel):
         json_schema_extra={"examples": [{"x": 10, "y": 20, "w": 3, "h": 2, "runs": [0, 4, 1, 1]}]}
     )
 
-    x: int
-    y: int
-    w: int
-    h: int
-    runs: Annotated[list[int], Field(max_length=rles.MAX_ROW_RUNS)]
+    x: Count
+    y: Count
+    w: Count
+    h: Count
+    runs: Annotated[list[Count], Field(max_length=rles.MAX_ROW_RUNS)]
 
     @classmethod
     def of(cls, rle: RLE) -> Mask:
@@ -52,12 +53,28 @@ ShownMask = Annotated[Mask, BeforeValidator(_shown)]
 """A stored mask in a reply, which may be given as full-frame run lengths."""
 
 
+RequestPoint = tuple[Number, Number, Annotated[Whole, Field(json_schema_extra={"enum": [0, 1]})]]
+
+
 class Prompts(BaseModel):
     """Points [x, y, label] with label 1 (object) or 0 (background), and a box [x0, y0, x1, y1]."""
 
-    points: Annotated[list[tuple[float, float, int]], Field(max_length=MAX_POINTS, examples=[[(200, 150, 1)]])] = []
-    box: Annotated[Box | None, Field(examples=[(100, 50, 300, 250)])] = None
+    points: Annotated[list[RequestPoint], Field(max_length=MAX_POINTS, examples=[[(200, 150, 1)]])] = []
+    box: Annotated[RequestBox | None, Field(examples=[(100, 50, 300, 250)])] = None
 
     def prompt(self) -> types.Prompt:
         """The domain's value."""
         return types.Prompt(tuple(types.Point(*each) for each in self.points), self.box)
+
+
+class ObjectPrompts(Prompts):
+    """The prompts of one object: at least one point or a box."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["points"], "properties": {"points": {"minItems": 1}}},
+                {"required": ["box"], "properties": {"box": {"type": "array"}}},
+            ]
+        }
+    )

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from annotator.types import MAX_NAME, Right
-from annotator.web.schemas.base import Reply
+from annotator.web.schemas.base import Reply, Whole
 
 Color = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$", examples=["#e6194b"])]
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME, examples=["cup"])]
@@ -73,4 +73,4 @@ class LabelUsage(BaseModel):
 class MergeRequest(BaseModel):
     """The label that takes over the objects."""
 
-    into: int
+    into: Whole

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 from annotator import types
 from annotator.masks import rle as rles
 from annotator.serving.segmenter import Answer
-from annotator.web.schemas.base import Reply
-from annotator.web.schemas.masks import Mask, Prompts
+from annotator.web.schemas.base import Count, Reply, Whole
+from annotator.web.schemas.masks import Mask, ObjectPrompts
 from annotator.workspace.views import MIN_VIEW
 
 
@@ -18,19 +18,19 @@ class Refinement(BaseModel):
     """A candidate of an earlier answer to start from."""
 
     token: str
-    index: int
+    index: Count
 
 
 class View(BaseModel):
     """A part of the image in whole pixels, seen by the model at full resolution."""
 
-    x: Annotated[int, Field(ge=0)]
-    y: Annotated[int, Field(ge=0)]
-    width: Annotated[int, Field(ge=MIN_VIEW)]
-    height: Annotated[int, Field(ge=MIN_VIEW)]
+    x: Annotated[Whole, Field(ge=0)]
+    y: Annotated[Whole, Field(ge=0)]
+    width: Annotated[Whole, Field(ge=MIN_VIEW)]
+    height: Annotated[Whole, Field(ge=MIN_VIEW)]
 
 
-class PromptRequest(Prompts):
+class PromptRequest(ObjectPrompts):
     """One object's prompts. They refine an earlier answer, or, where it is not known (any more), a `mask`."""
 
     refine: Refinement | None = None
@@ -44,7 +44,7 @@ class PromptsRequest(BaseModel):
     """The prompts of many objects of one image; each one is an object of its own."""
 
     objects: Annotated[
-        list[Prompts],
+        list[ObjectPrompts],
         Field(
             min_length=1,
             max_length=types.MAX_OBJECTS,
