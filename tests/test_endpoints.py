@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,23 @@ def test_the_example_of_the_documentation_runs(
 def test_everything_in_an_image_is_segmented(client: Client) -> None:
     found = client.predict(image=CAT_URL, points_per_side=2, api_name="/automask")
     assert found and set(found[0]) == {"mask", "score", "area", "bbox"}
+
+
+def test_a_run_ends_when_its_caller_has_gone(server: Server) -> None:
+    def runs() -> float:
+        lines = httpx.get(f"{server.url}/metrics").text.splitlines()
+        return float(next(each for each in lines if 'waiting_tasks{priority="background"}' in each).split()[1])
+
+    address = f"{server.url}/gradio_api/call/automask"
+    begun = httpx.post(address, json={"data": [CAT_URL, 64]}).json()["event_id"]
+    with httpx.stream("GET", f"{address}/{begun}") as events:
+        assert events.status_code == 200
+        while not runs():
+            time.sleep(0.05)
+    left_at = time.monotonic()
+    while runs():
+        time.sleep(0.05)
+        assert time.monotonic() < left_at + 30, "the whole run takes minutes"
 
 
 @pytest.mark.parametrize(

@@ -261,6 +261,29 @@ def test_the_endpoints_of_gradio_know_the_roles(world: World, client: TestClient
             assert "event: complete" in call(client, who, endpoint, *values)[1]
 
 
+def test_the_calls_of_a_user_are_for_nobody_else(world: World, client: TestClient) -> None:
+    _, image, _ = world.shared_project()
+    functions = client.get("/config", headers=headers("owner")).json()["dependencies"]
+    function = next(each["id"] for each in functions if each["api_name"] == "segment")
+    call = {"data": [image.id, [[9, 9, 1]], None], "fn_index": function, "session_hash": "chosen"}
+    begun = client.post("/gradio_api/queue/join", json=call, headers=headers("owner")).json()["event_id"]
+    stream = {"session_hash": "chosen"}
+    for who in ("stranger", "annotator", "admin"):
+        assert client.get("/gradio_api/queue/data", params=stream, headers=headers(who)).status_code == 404
+        assert client.get(f"/gradio_api/call/segment/{begun}", headers=headers(who)).status_code == 404
+        assert client.get(f"/gradio_api/call/v2/segment/{begun}/", headers=headers(who)).status_code == 404
+        assert client.post("/gradio_api/queue/join", json=call, headers=headers(who)).status_code == 400
+        cancelled = {**stream, "fn_index": function, "event_id": begun}
+        assert client.post("/gradio_api/cancel", json=cancelled, headers=headers(who)).status_code == 404
+    assert client.get("/gradio_api/queue/data", headers=headers("owner")).status_code == 422
+    told = client.get("/gradio_api/queue/data", params=stream, headers=headers("owner"))
+    assert told.status_code == 200 and "process_completed" in told.text
+    alone = client.post("/gradio_api/call/segment", json={"data": call["data"]}, headers=headers("owner")).json()
+    address = f"/gradio_api/call/segment/{alone['event_id']}"
+    assert client.get(address, headers=headers("stranger")).status_code == 404
+    assert "event: complete" in client.get(address, headers=headers("owner")).text
+
+
 def test_lists_hold_only_what_is_shared(world: World, client: TestClient) -> None:
     project, _, _ = world.shared_project()
 

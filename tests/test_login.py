@@ -69,6 +69,18 @@ def test_a_browser_is_led_to_the_login_and_back(browser: TestClient) -> None:
     assert browser.get("/api/v1/status").status_code == 401
 
 
+def test_a_copied_cookie_ends_with_the_login_and_no_other_login_does(site: Site, browser: TestClient) -> None:
+    browser.post("/login", data={"name": "ann", "password": PASSWORD})
+    elsewhere, thief = site.client(), site.client()
+    elsewhere.post("/login", data={"name": "ann", "password": PASSWORD})
+    thief.cookies.set(COOKIE, browser.cookies[COOKIE])
+    assert thief.get("/api/v1/status").json()["user"] == "ann"
+    browser.post("/logout")
+    assert thief.get("/api/v1/status").status_code == 401
+    assert thief.post("/logout").status_code == 401
+    assert elsewhere.get("/api/v1/status").json()["user"] == "ann"
+
+
 def test_what_watches_the_server_needs_no_login(browser: TestClient) -> None:
     assert [browser.get(path).status_code for path in ("/healthz", "/readyz", "/metrics")] == [200, 200, 200]
 

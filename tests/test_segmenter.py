@@ -25,6 +25,7 @@ from annotator.serving.segmenter import (
     Part,
     Refinement,
     SimilarOptions,
+    caller,
 )
 from annotator.settings import Settings
 from annotator.storage.store import Store
@@ -128,7 +129,7 @@ def test_a_prompt_on_an_image_that_cannot_be_read_says_so_and_opening_it_is_reme
     assert segmenter.encoding_error("damaged") is None
 
 
-def test_opening_images_of_one_group_leaves_the_upcoming_ones_of_another(
+def test_opening_images_of_one_group_leaves_the_upcoming_ones_of_another_group_and_user(
     segmenter: LocalSegmenter, photo: ImageSource
 ) -> None:
     def named(name: str) -> ImageSource:
@@ -139,14 +140,17 @@ def test_opening_images_of_one_group_leaves_the_upcoming_ones_of_another(
     segmenter.encode(named("a"), [named("next of a")], "a")
     segmenter.encode(named("b"), [named("next of b")], "b")
     segmenter.encode(named("a2"), [named("next of a2")], "a")
+    token = caller.set("somebody else")
+    segmenter.encode(named("c"), [named("next of c")], "a")
+    caller.reset(token)
     gate.set()
     all_done(segmenter.engine)
     ready = {
         name
-        for name in ("a", "b", "a2", "next of a", "next of b", "next of a2")
+        for name in ("a", "b", "a2", "c", "next of a", "next of b", "next of a2", "next of c")
         if segmenter.has_embedding(named(name).key)
     }
-    assert ready == {"a", "b", "a2", "next of b", "next of a2"}
+    assert ready == {"a", "b", "a2", "c", "next of b", "next of a2", "next of c"}
 
 
 def test_automatic_masks_that_fail_end_as_failed_with_a_sentence(

@@ -150,3 +150,10 @@ memberships = Table(
     Column("user_name", ForeignKey("users.name"), primary_key=True, index=True),
     Column("role", Text, nullable=False),  # annotator or reviewer
 )
+
+ended_logins = Table(
+    "ended_logins",
+    metadata,
+    Column("id", Text, primary_key=True),  # in the cookie, which would be valid until it is too old
+    Column("ended_at", DateTime(timezone=True), nullable=False),
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from annotator.errors import Conflict, NotFound
 from annotator.storage import project_versions
 from annotator.storage.database import Database
-from annotator.storage.tables import api_tokens, memberships, projects, users
+from annotator.storage.tables import api_tokens, ended_logins, memberships, projects, users
 from annotator.types import LOCAL_USER, RIGHTS, Account, Member, Right, Role
 
 _ACCOUNT = tuple(users.c[field] for field in Account.__dataclass_fields__)
@@ -30,6 +30,21 @@ class UserStore(Database):
         """The user of this name, if there is one."""
         with self._reading() as connection:
             return _account(connection, name)
+
+    def user_of_login(self, login_id: str, name: str) -> Account | None:
+        """The user of a login; None if it was ended, or if there is no such user any more."""
+        ended = select(ended_logins.c.id).where(ended_logins.c.id == login_id).exists()
+        with self._reading() as connection:
+            row = connection.execute(select(*_ACCOUNT).where(users.c.name == name, ~ended)).one_or_none()
+        return None if row is None else Account(*row)
+
+    def end_login(self, login_id: str, keep: timedelta) -> None:
+        """Let nobody be logged in with it any more. Those that were ended longer ago than `keep` are forgotten."""
+        now = datetime.now(UTC)
+        which = (ended_logins.c.id == login_id) | (ended_logins.c.ended_at < now - keep)
+        with self._writing() as connection:
+            connection.execute(delete(ended_logins).where(which))
+            connection.execute(insert(ended_logins).values(id=login_id, ended_at=now))
 
     def save_user(self, account: Account) -> Account:
         """Add a user, or give the user of this name these values.

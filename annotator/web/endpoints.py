@@ -27,6 +27,7 @@ from annotator.settings import MIB
 from annotator.types import RLE
 from annotator.web.auth import current_user
 from annotator.web.auth import viewer as viewer_of
+from annotator.web.calls import Calls
 from annotator.web.schemas.automask import AutomaskRequest
 from annotator.web.schemas.masks import Prompts
 from annotator.web.schemas.prompts import PromptsRequest
@@ -46,8 +47,8 @@ _DATA_URL = "data:"
 class Endpoints:
     """The endpoints on one workspace. They act for the user who calls, as the REST routes do."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._space = workspace
+    def __init__(self, workspace: Workspace, calls: Calls) -> None:
+        self._space, self._calls = workspace, calls
 
     def add(self) -> None:
         """Add the endpoints to the surrounding `gr.Blocks`."""
@@ -111,7 +112,7 @@ class Endpoints:
             grid = AutomaskRequest(points_per_side=points_per_side).points_per_side
             source = await self._source(image, request)
             job_id = self._space.automask.start(source, points_per_side=grid)
-            status = await self._end_of(job_id)
+            status = await self._end_of(job_id, getattr(request, "session_hash", None))
             if status.state != "done":
                 raise ModelUnavailable(status.error or "The run was cancelled.")
             return await run_in_threadpool(lambda: [_shown(each.mask, each.score) for each in status.proposals])
@@ -147,12 +148,15 @@ class Endpoints:
         record = await run_in_threadpool(self._space.store.image, image, viewer, "annotate")
         return self._space.images.source(record)
 
-    async def _end_of(self, job_id: str) -> JobStatus:
+    async def _end_of(self, job_id: str, session: str | None) -> JobStatus:
+        """The run's status when it has ended. It is cancelled when the caller has gone."""
         try:
             while (status := self._space.automask.status(job_id)).state == "running":
                 await asyncio.sleep(_POLL_SECONDS)
+                if self._calls.has_gone(session):
+                    self._space.automask.cancel(job_id)
             return status
-        except asyncio.CancelledError:  # the caller has gone
+        except asyncio.CancelledError:  # of an MCP tool's request
             self._space.automask.cancel(job_id)
             raise
 

@@ -101,8 +101,8 @@ async def submit_login(
 
 @pages.post("/logout")
 def log_out(request: Request) -> Response:
-    """Forget the login of this browser."""
-    _sessions(request)
+    """End the login of this browser."""
+    _sessions(request).end(request.cookies.get(COOKIE, ""))
     response = RedirectResponse("login", 303)
     response.delete_cookie(COOKIE)
     return response

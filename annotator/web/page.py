@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from annotator.web.auth import current_user
+from annotator.web.calls import Calls
 from annotator.web.endpoints import Endpoints, refuse_files
 from annotator.workspace.workspace import Workspace
 
@@ -50,13 +51,14 @@ MOUNT_OPTIONS: dict[str, Any] = {
 """What `gr.mount_gradio_app` needs besides the blocks."""
 
 
-def build_ui(workspace: Workspace) -> gr.Blocks:
+def build_ui(workspace: Workspace, calls: Calls) -> gr.Blocks:
     """The page: one empty element that `static/main.js` fills, and endpoints that work without it."""
     with gr.Blocks(title=TITLE, fill_height=True, fill_width=True, analytics_enabled=False) as blocks:
         gr.HTML(html_template=_TEMPLATE, js_on_load=_ON_LOAD, apply_default_css=False, elem_id="annotator-frame")
-        Endpoints(workspace).add()
+        Endpoints(workspace, calls).add()
     page: gr.Blocks = blocks
     page.queue(max_size=_MAX_WAITING)
+    calls.watch(page._queue)
     for component in page.blocks.values():
         component.async_move_resource_to_block_cache = refuse_files  # type: ignore[method-assign, assignment]
     return page

@@ -18,6 +18,7 @@ from annotator.settings import STATIC_DIR, Settings
 from annotator.storage.files import make_data_folder
 from annotator.storage.store import Store
 from annotator.web.authentication import Authentication, needs_login
+from annotator.web.calls import Calls, OwnCalls
 from annotator.web.errors import explain_errors
 from annotator.web.guard import Guard, KnownHosts
 from annotator.web.login import pages
@@ -57,6 +58,8 @@ def create_app(workspace: Workspace, settings: Settings, page: bool = True) -> F
     sessions = Sessions(workspace.store, settings.data_dir) if with_login else None
     app = create_routes(workspace)
     app.state.sessions = sessions
+    calls = Calls()
+    app.add_middleware(OwnCalls, calls=calls)
     app.add_middleware(Authentication, accounts=workspace.accounts, sessions=sessions, settings=settings)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(KnownHosts, names=settings.allowed_hosts)
@@ -68,7 +71,7 @@ def create_app(workspace: Workspace, settings: Settings, page: bool = True) -> F
     from annotator.web.page import MOUNT_OPTIONS, build_ui
 
     root = settings.public_url or None
-    mounted: FastAPI = gr.mount_gradio_app(app, build_ui(workspace), path="/", root_path=root, **MOUNT_OPTIONS)
+    mounted: FastAPI = gr.mount_gradio_app(app, build_ui(workspace, calls), path="/", root_path=root, **MOUNT_OPTIONS)
     return mounted
 
 

@@ -1,4 +1,4 @@
-"""Logins that a browser keeps: a signed cookie, valid for two weeks or until the password changes."""
+"""Logins that a browser keeps: a signed cookie, valid for two weeks, until it is ended or the password changes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import hashlib
 import os
 import secrets
 import tempfile
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 from itsdangerous import BadData, URLSafeTimedSerializer
@@ -33,18 +35,27 @@ class Sessions:
 
     def start(self, response: Response, request: Request, account: Account, public_url: str) -> None:
         """Let the browser that gets the response be logged in as this user."""
-        value = self._signer.dumps([account.name, _fingerprint(account)])
+        value = self._signer.dumps([account.name, _fingerprint(account), secrets.token_urlsafe(16)])
         is_secure = public_url.startswith("https:") or request.url.scheme == "https"
         response.set_cookie(COOKIE, value, max_age=_SECONDS, httponly=True, samesite="lax", secure=is_secure)
 
     def user_of(self, cookie: str) -> Account | None:
-        """The user of a cookie; None if it is not ours or too old, or the user was removed or has a new password."""
+        """The user of a cookie.
+
+        None if it is not ours or too old, if the login was ended, or if the user was removed or has a new password.
+        """
         try:
-            name, fingerprint = self._signer.loads(cookie, max_age=_SECONDS)
+            name, fingerprint, login_id = self._signer.loads(cookie, max_age=_SECONDS)
         except (BadData, ValueError):
             return None
-        account = self._store.user(name)
+        account = self._store.user_of_login(login_id, name)
         return account if account is not None and fingerprint == _fingerprint(account) else None
+
+    def end(self, cookie: str) -> None:
+        """End the login of a cookie, wherever it was copied to."""
+        with suppress(BadData, ValueError):
+            _, _, login_id = self._signer.loads(cookie, max_age=_SECONDS)
+            self._store.end_login(login_id, keep=timedelta(seconds=_SECONDS))
 
 
 def _fingerprint(account: Account) -> str:
