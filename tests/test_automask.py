@@ -101,10 +101,10 @@ def test_a_run_that_was_forgotten_half_way_starts_anew(predictor: Predictor, cat
 
 
 class Small:
-    """A predictor on a device that holds few masks at once."""
+    """A predictor on a GPU that holds few masks at once."""
 
     def __init__(self, predictor: Predictor, most: int) -> None:
-        self._predictor, self._most = predictor, most
+        self._predictor, self._most, self.device = predictor, most, torch.device("cuda")
         self.sizes: list[int] = []
 
     def decode(self, embeddings: list[ImageEmbedding], prompts: PromptBatch) -> MaskLogits:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,15 @@ import torch.nn.functional as F
 
 from annotator.masks import rle as rles
 from annotator.sam import zoo
-from annotator.sam.candidates import Question, choose_candidates, decode_together, find_best, find_candidates
+from annotator.sam.candidates import (
+    Decoded,
+    Question,
+    choose_candidates,
+    decode_in_batches,
+    decode_together,
+    find_best,
+    find_candidates,
+)
 from annotator.sam.cleaning import clean
 from annotator.sam.postprocess import fetch_from_device, fetch_masks, masks_to_rle, stability
 from annotator.sam.predictor import MAX_IMAGES, ImageEmbedding, Predictor, PromptBatch
@@ -89,8 +99,12 @@ def test_an_empty_and_a_full_mask_survive_the_copy(level: float) -> None:
     assert [mask.counts.tolist() for mask in masks] == [[600] if level < 0 else [0, 600]] * 2
 
 
+@pytest.mark.parametrize("decode", [decode_together, decode_in_batches])
 def test_questions_on_several_images_decoded_together_are_answered_as_each_alone(
-    predictor: Predictor, embedding: ImageEmbedding, cat: np.ndarray
+    predictor: Predictor,
+    embedding: ImageEmbedding,
+    cat: np.ndarray,
+    decode: Callable[[Predictor, Sequence[Question]], list[Decoded]],
 ) -> None:
     (turned,) = predictor.encode([np.ascontiguousarray(cat.transpose(1, 0, 2))])
     before = find_candidates(predictor, embedding, CLICK).logits[0]
@@ -102,7 +116,7 @@ def test_questions_on_several_images_decoded_together_are_answered_as_each_alone
         Question(embedding, BOX, before.numpy()),
         *[Question(turned, CLICK)] * MAX_IMAGES,
     ]
-    for question, decoded in zip(questions, decode_together(predictor, questions), strict=True):
+    for question, decoded in zip(questions, decode(predictor, questions), strict=True):
         together = choose_candidates(predictor, question, decoded).masks
         alone = find_candidates(predictor, question.embedding, question.prompt, question.mask_input).masks
         for a, b in zip(together, alone, strict=True):

@@ -6,6 +6,9 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from annotator.errors import ModelUnavailable
 from annotator.sam import zoo
 from annotator.sam.compile import compile_packages, load_packages, package_folder
 from annotator.sam.predictor import Predictor, PromptBatch
+from annotator.sam.threads import one_thread
 from annotator.types import Point, Prompt
 
 TOLERANCE = 5e-5
@@ -103,6 +107,36 @@ def test_non_contiguous_features_do_not_give_garbage(
     )
     prompts = PromptBatch.points(np.array([[200, 150]], np.float32))
     assert same(packaged.decode([twisted], prompts).logits, predictor.decode([embedding], prompts).logits)
+
+
+def test_other_threads_go_on_while_a_package_runs(packaged: Predictor) -> None:
+    image = np.zeros((384, 384, 3), np.uint8)
+    packaged.encode([image])
+    x = torch.zeros(4, 3, packaged.image_size, packaged.image_size)
+    took: list[float] = []
+
+    def encode() -> None:
+        started = time.perf_counter()
+        packaged.graphs.encoder(x)
+        took.append(time.perf_counter() - started)
+
+    thread = threading.Thread(target=encode)
+    thread.start()
+    longest, last = 0.0, time.perf_counter()
+    while thread.is_alive():
+        now = time.perf_counter()
+        longest, last = max(longest, now - last), now
+    assert longest < took[0] / 2
+
+
+def test_several_threads_share_a_package(packaged: Predictor, cat: np.ndarray) -> None:
+    (embedding,) = packaged.encode([cat])
+    clicks = [PromptBatch.points(np.array([[20 * x, 150]], np.float32)) for x in range(1, 21)]
+    with one_thread():
+        alone = [packaged.decode([embedding], each).logits for each in clicks]
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(lambda each: packaged.decode([embedding], each).logits, clicks))
+    assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
 @pytest.mark.parametrize("field", ["torch", "device", "checkpoint", "dtype", "format", "options"])

@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ import torch
 
 from annotator.sam.candidates import find_candidates
 from annotator.sam.predictor import ImageEmbedding, MaskLogits, Predictor, PromptBatch
-from annotator.sam.threads import one_thread
+from annotator.sam.threads import in_parallel, one_thread
 from annotator.types import Point, Prompt
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,3 +78,25 @@ def test_the_number_of_threads_comes_back_after_an_error() -> None:
     with pytest.raises(RuntimeError), one_thread():
         raise RuntimeError
     assert torch.get_num_threads() == before
+
+
+def test_parts_are_worked_on_at_once_with_one_thread_each() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    meeting = threading.Barrier(3)
+
+    def work(part: int) -> tuple[int, int]:
+        meeting.wait(timeout=60)  # goes on when three of them are here
+        return part, torch.get_num_threads()
+
+    try:
+        assert in_parallel(work, range(6)) == [(part, 1) for part in range(6)]
+        assert torch.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as later:
+            assert later.submit(torch.get_num_threads).result() == 3
+        with pytest.raises(ZeroDivisionError):
+            in_parallel(lambda part: 1 // part, range(3))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert not [each for each in threading.enumerate() if each.name.startswith("part")]

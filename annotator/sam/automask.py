@@ -18,10 +18,11 @@ from torch import Tensor
 from annotator.masks import edit
 from annotator.masks import rle as rles
 from annotator.masks.geometry import nms
-from annotator.sam.candidates import CPU_CHUNK, OFFICIAL_CHUNK
+from annotator.sam.candidates import parts_of, turn_size
 from annotator.sam.cleaning import clean
 from annotator.sam.postprocess import STABILITY_OFFSET, masks_to_rle, measure, stability
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
+from annotator.sam.threads import in_parallel
 from annotator.sam.zoo import ModelSpec
 from annotator.types import Box, FloatArray, Point, Prompt, Proposal
 
@@ -108,20 +109,24 @@ class AutomaskRun:
         Where the device's memory is too small for a chunk, chunks are halved.
         """
         if self._chunk is None:
-            self._chunk = CPU_CHUNK if predictor.device.type == "cpu" else OFFICIAL_CHUNK
+            self._chunk = turn_size(predictor)
+
+        def answer(part: slice) -> _Found:
+            answers = predictor.decode([embedding], PromptBatch.points(self._grid[part]))
+            return self._passed(answers.logits[:, 1:], answers.scores[:, 1:], part.start)
+
         while self._done < len(self._grid):
-            clicks = self._grid[self._done : self._done + self._chunk]
+            end = min(self._done + self._chunk, len(self._grid))
             try:
-                answer = predictor.decode([embedding], PromptBatch.points(clicks))
-                found = self._passed(answer.logits[:, 1:], answer.scores[:, 1:])
+                found = in_parallel(answer, parts_of(predictor, self._done, end))
             except torch.OutOfMemoryError:
                 if self._chunk == 1:
                     raise
                 self._chunk //= 2
                 torch.cuda.empty_cache()
                 continue
-            self._found.append(found)
-            self._done += len(clicks)
+            self._found += found
+            self._done = end
             yield self.progress
 
     def forget(self) -> None:
@@ -130,18 +135,21 @@ class AutomaskRun:
         if self._done < len(self._grid):
             self._done = 0
 
-    def _passed(self, logits: Tensor, scores: Tensor) -> _Found:
-        """What passes of a chunk: logits [B, 3, s, s], scores [B, 3]. Waits for the device once, to count them."""
+    def _passed(self, logits: Tensor, scores: Tensor, first: int) -> _Found:
+        """What passes of the answers to the clicks from the index `first` on: logits [B, 3, s, s], scores [B, 3].
+
+        Waits for the device once, to count them.
+        """
         settings = self._settings
         steady = stability(logits, settings.stability_offset) >= settings.stability_threshold - _STABILITY_MARGIN
         click, slot = ((scores > settings.iou_threshold) & steady).nonzero(as_tuple=True)
         chosen = logits[click, slot]
         if settings.speck_share:
-            places = self._grid[self._done + click.numpy(force=True)].tolist()
+            places = self._grid[first + click.numpy(force=True)].tolist()
             clicks = [Prompt((Point(x, y, 1),)) for x, y in places]
             chosen = clean(chosen, settings.speck_share, clicks, self._height, self._width)
         measures = measure(chosen, self._height, self._width, settings.stability_offset)
-        columns = (*measures.T, scores[click, slot], click + self._done)
+        columns = (*measures.T, scores[click, slot], click + first)
         return _Found(chosen, torch.stack([each.double() for each in columns], dim=1))
 
     def proposals(self) -> list[Proposal]:

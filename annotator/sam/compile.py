@@ -14,6 +14,7 @@ import os
 import platform
 import shutil
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from annotator.errors import ModelUnavailable
 from annotator.sam import float8
 from annotator.sam.graphs import STRIDE, ImageEncoder, MaskDecoder
 from annotator.sam.predictor import FLOAT8, MAX_IMAGES, MAX_PROMPTS, Graphs, Predictor
+from annotator.sam.shared_library import SharedLibrary
 from annotator.types import MAX_POINTS
 
 log = logging.getLogger(__name__)
@@ -176,12 +178,17 @@ class _Package:
     """One package as a callable of tensors."""
 
     def __init__(self, path: Path, device: torch.device) -> None:
-        # torch's own `aoti_load_package` first probes the CPU with a C++ compiler, for seconds; this does not.
-        index = -1 if device.index is None else device.index
-        # What lets several threads share a package cannot be captured in a CUDA graph (pytorch#148601).
-        single_threaded = device.type == "cuda"
-        self._loader = torch._C._aoti.AOTIModelPackageLoader(str(path), "model", single_threaded, 1, index)
+        self._call = _on_cuda(path, device) if device.type == "cuda" else SharedLibrary(path, torch.get_num_threads())
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         # A package reads memory as contiguous, whatever the strides say.
-        return tuple(self._loader.boxed_run([each.contiguous() for each in inputs]))
+        return tuple(self._call([each.contiguous() for each in inputs]))
+
+
+def _on_cuda(path: Path, device: torch.device) -> Callable[[list[Tensor]], Sequence[Tensor]]:
+    # torch's own `aoti_load_package` first probes the CPU with a C++ compiler, for seconds; this does not.
+    # What lets several threads share a package cannot be captured in a CUDA graph (pytorch#148601).
+    single_threaded, index = True, -1 if device.index is None else device.index
+    run: Callable[[list[Tensor]], Sequence[Tensor]]
+    run = torch._C._aoti.AOTIModelPackageLoader(str(path), "model", single_threaded, 1, index).boxed_run
+    return run

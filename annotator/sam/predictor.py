@@ -150,7 +150,10 @@ class Graphs(NamedTuple):
 
 
 class Predictor:
-    """A SAM 2 checkpoint on a device. No answer depends on earlier calls. One thread at a time may call it."""
+    """A SAM 2 checkpoint on a device. No answer depends on earlier calls.
+
+    One thread at a time may call it; on a CPU any number of them.
+    """
 
     def __init__(
         self,

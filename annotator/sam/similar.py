@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import cv2
 import numpy as np
@@ -21,10 +22,11 @@ from torch import Tensor
 from annotator.masks import rle as rles
 from annotator.masks.geometry import coverage
 from annotator.sam import zoo
-from annotator.sam.candidates import CPU_CHUNK, OFFICIAL_CHUNK
+from annotator.sam.candidates import parts_of, turn_size
 from annotator.sam.cleaning import clean
 from annotator.sam.postprocess import fetch_masks, stability
 from annotator.sam.predictor import ImageEmbedding, MaskLogits, Predictor, PromptBatch
+from annotator.sam.threads import in_parallel
 from annotator.types import RLE, FloatArray, Point, Prompt, Proposal
 
 _SHRINKAGE = 0.1
@@ -117,10 +119,14 @@ class SimilarRun:
         """Look through the part of the image whose corner is at (left, top), yielding after each batch of clicks."""
         likeness = self._appearance.likeness(embedding)
         clicks = self._clicks(likeness, embedding)
-        size = CPU_CHUNK if predictor.device.type == "cpu" else OFFICIAL_CHUNK
+        size = turn_size(predictor)
+
+        def answer(part: slice) -> list[Proposal]:
+            return self._answer(predictor, embedding, likeness, clicks[part], left, top)
+
         for first in range(0, len(clicks), size):
-            batch = clicks[first : first + size]
-            self._found += self._answer(predictor, embedding, likeness, batch, left, top)
+            parts = parts_of(predictor, first, min(first + size, len(clicks)))
+            self._found += chain(*in_parallel(answer, parts))
             yield
 
     def proposals(self) -> list[Proposal]:
