@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SCALE := .venv-scale
 PORT ?= 7860
 # What the checks need of Debian: a browser, PostgreSQL and nginx that they start themselves, systemd to check a unit,
 # and node with npm.
@@ -11,19 +12,24 @@ MISSING := $(if $(shell command -v chromium 2>/dev/null),,chromium) \
 	$(if $(shell command -v systemd-analyze 2>/dev/null),,systemd) \
 	$(if $(wildcard /usr/lib/postgresql/*/bin/initdb)$(shell command -v initdb 2>/dev/null),,postgresql)
 
-.PHONY: run help test lint format clean system
+.PHONY: run help test test-scale lint format clean system
 
 run: ## serve the page on http://127.0.0.1:$(PORT)
 run: $(VENV)/installed
 	$(BIN)/annotator serve --port $(PORT)
 
 help: ## say what can be made
-	@grep -hE '^[a-z]+: ## ' $(MAKEFILE_LIST) | sed 's/\$$(PORT)/$(PORT)/' | awk -F': ## ' '{ printf "  %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+: ## ' $(MAKEFILE_LIST) | sed 's/\$$(PORT)/$(PORT)/' | awk -F': ## ' '{ printf "  %-10s %s\n", $$1, $$2 }'
 
 test: ## run all checks and tests, as CI does
 test: $(VENV)/installed-dev system lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered
 	node --test tests/js
+
+test-scale: ## test with Ray, in an environment of its own
+test-scale: $(SCALE)/installed system
+	$(SCALE)/bin/python -m pytest tests/scale
+	TEST_BACKEND=ray $(SCALE)/bin/python -m pytest tests/browser/test_workflow.py
 
 lint: ## check style and types, of Python and of the page
 lint: $(VENV)/installed-dev node_modules
@@ -39,7 +45,7 @@ format: $(VENV)/installed-dev
 
 clean: ## remove everything that make made
 clean:
-	rm -rf $(VENV) node_modules build *.egg-info
+	rm -rf $(VENV) $(SCALE) node_modules build *.egg-info
 
 # sam2 is source-only and must be built against the torch that is there, so torch and the build tools come first.
 $(VENV)/installed: pyproject.toml
@@ -50,6 +56,13 @@ $(VENV)/installed: pyproject.toml
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[dev]"
+	touch $@
+
+# Ray beside what is in $(VENV), which never gets it.
+$(SCALE)/installed: $(VENV)/installed-dev
+	$(BIN)/python -m venv --without-pip $(SCALE)
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" >"$$(echo $(SCALE)/lib/python3*/site-packages)/shared.pth"
+	$(BIN)/pip --python $(SCALE)/bin/python install --quiet --disable-pip-version-check --no-build-isolation -e ".[scale]"
 	touch $@
 
 # Tools that check the page, pinned in package-lock.json. The page itself needs none of them.

@@ -14,6 +14,8 @@ from pydantic import (
     ByteSize,
     Field,
     IPvAnyNetwork,
+    NonNegativeInt,
+    PositiveFloat,
     PositiveInt,
     StringConstraints,
     ValidationError,
@@ -101,6 +103,12 @@ class Settings(BaseSettings):
     """auto, cpu, cuda or cuda:N."""
     dtype: Literal["auto", "float32", "float16", "float8"] = "auto"
     """auto is float16 on CUDA, else float32; float8 is float16 with the encoder's wide layers in float8."""
+    backend: Literal["local", "ray"] = "local"
+    """local: the model in this process. ray: in replicas, processes on one or more machines."""
+    replicas: NonNegativeInt = 0
+    """Processes of Ray that hold a model each; 0 for one on each GPU, or one where there is none."""
+    replica_timeout: PositiveFloat = 10
+    """Seconds to wait for a replica before another one is asked; longer than it takes to encode an image."""
     compile: bool = True
     """Compile the model in the background on the first start."""
     max_upload_bytes: ByteSize = ByteSize(128 * MIB)

@@ -22,6 +22,9 @@ SAMPLES = ROOT / "assets" / "samples"
 for variable in [name for name in os.environ if name.startswith("ANNOTATOR_")]:
     del os.environ[variable]  # tests do not depend on the settings of who runs them
 
+BACKEND = {"ANNOTATOR_BACKEND": os.environ.get("TEST_BACKEND", "local"), "ANNOTATOR_REPLICAS": "2"}
+"""Servers of the tests run the model in their own process; with TEST_BACKEND=ray on two replicas: `make test-scale`."""
+
 PACKAGES = ROOT / "build" / "packages"
 """Compiling takes a minute or two, so packages are kept between runs; the manifest decides whether they still fit."""
 COMPILE = ["nice", "-n", "10", sys.executable, "-m", "tests.compile_nano", str(PACKAGES)]
@@ -94,7 +97,7 @@ class Server:
 
     def __init__(self, data_dir: Path, model: str = "nano", **variables: str) -> None:
         """`variables` are set in the server's environment."""
-        self.data_dir, self._model, self._variables = data_dir, model, variables
+        self.data_dir, self._model, self._variables = data_dir, model, {**BACKEND, **variables}
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -110,7 +113,7 @@ class Server:
         command = [sys.executable, "-m", "annotator", "serve", "--port", str(self.port), "--model", self._model]
         log = (self.data_dir / "server.log").open("ab")
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + (90 if self._variables["ANNOTATOR_BACKEND"] == "local" else 240)
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break

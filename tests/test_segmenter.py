@@ -12,9 +12,6 @@ import pytest
 from fastapi.testclient import TestClient
 
 from annotator.errors import Busy, Cancelled, Conflict
-from annotator.masks import rle as rles
-from annotator.sam.candidates import find_candidates
-from annotator.sam.predictor import Predictor
 from annotator.serving.engine import Priority
 from annotator.serving.local import LocalSegmenter
 from annotator.serving.segmenter import (
@@ -23,7 +20,6 @@ from annotator.serving.segmenter import (
     ImageSource,
     JobStatus,
     Part,
-    Refinement,
     SimilarOptions,
     caller,
 )
@@ -73,41 +69,6 @@ def photo(cat: np.ndarray, request: pytest.FixtureRequest) -> ImageSource:
 
 
 CLICKS = [Prompt((Point(200, 150, 1),)), Prompt((Point(60, 80, 1),))]
-MIXED: list[Prompt] = [
-    *CLICKS,
-    Prompt(box=(100, 50, 300, 250)),
-    Prompt((Point(200, 150, 1), Point(20, 20, 0))),
-    Prompt((Point(210, 140, 1),), box=(100, 50, 300, 250)),
-]
-
-
-@pytest.mark.parametrize("copies", [1, 5])
-def test_many_objects_at_once_get_the_masks_they_get_one_by_one(
-    segmenter: LocalSegmenter, photo: ImageSource, copies: int
-) -> None:
-    many = segmenter.prompt_many(photo, MIXED * copies).result(60)
-    single = [segmenter.prompt(photo, each).result(60).candidates[0] for each in MIXED]
-    assert len(many) == len(MIXED) * copies
-    for index, candidate in enumerate(many):
-        expected = single[index % len(MIXED)]
-        assert rles.iou(candidate.mask, expected.mask) > 0.999
-        assert candidate.score == pytest.approx(expected.score, abs=1e-4)
-
-
-def test_a_prompt_refines_the_answer_it_names_and_no_other_image_s(
-    segmenter: LocalSegmenter, photo: ImageSource, predictor: Predictor, cat: np.ndarray
-) -> None:
-    first = segmenter.prompt(photo, CLICKS[0]).result(60)
-    more = Prompt((*CLICKS[0].points, Point(20, 20, 0)))
-    refined = segmenter.prompt(photo, more, Refinement(first.token, 0)).result(60)
-    (embedding,) = predictor.encode([cat])
-    logits = find_candidates(predictor, embedding, CLICKS[0]).logits[0]
-    expected = find_candidates(predictor, embedding, more, logits).masks
-    assert [each.mask for each in refined.candidates] == [each.mask for each in expected]
-    elsewhere = ImageSource(f"{photo.key} elsewhere", photo.height, photo.width, photo.load)
-    plain = segmenter.prompt(elsewhere, more).result(60)
-    assert segmenter.prompt(elsewhere, more, Refinement(first.token, 0)).result(60).candidates == plain.candidates
-    assert refined.candidates != plain.candidates
 
 
 def test_a_prompt_on_an_image_that_cannot_be_read_says_so_and_opening_it_is_remembered_as_failed(
@@ -183,15 +144,6 @@ def test_a_search_for_similar_objects_can_be_stopped_and_goes_on(segmenter: Loca
 def ended(segmenter: LocalSegmenter, job_id: str) -> JobStatus:
     all_done(segmenter.engine)
     return segmenter.poll_job(job_id)
-
-
-def test_objects_are_described_only_where_their_image_is_encoded(segmenter: LocalSegmenter, photo: ImageSource) -> None:
-    mask = segmenter.prompt(photo, CLICKS[0]).result(60).candidates[0].mask
-    elsewhere = ImageSource("never encoded", photo.height, photo.width, photo.load)
-    known, unknown = segmenter.describe([(photo, mask), (elsewhere, mask)]).result(60)
-    assert known is not None
-    assert np.linalg.norm(known) == pytest.approx(1)
-    assert unknown is None
 
 
 def test_a_click_does_not_wait_for_another_image_to_be_read(

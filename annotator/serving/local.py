@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 import uuid
-from collections import defaultdict, deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -28,6 +27,7 @@ from annotator.serving.jobs import AutomaskJob, Job, Jobs, SimilarJob
 from annotator.serving.memory import DeviceMemory
 from annotator.serving.metrics import BATCH_SIZE, DEVICE_BYTES, IMAGE_SECONDS, WAITING_TASKS, record_prompt
 from annotator.serving.model_host import ModelHost
+from annotator.serving.openings import Openings
 from annotator.serving.pixels import PixelReader
 from annotator.serving.segmenter import (
     Answer,
@@ -45,9 +45,6 @@ from annotator.settings import Settings
 from annotator.types import RLE, BoolArray, Candidate, FloatArray, Prompt
 
 log = logging.getLogger(__name__)
-
-_OPENED = 4
-"""Images opened by one group that may wait for their encode at the same time."""
 
 
 class LocalSegmenter:
@@ -67,8 +64,7 @@ class LocalSegmenter:
         self._answers = AnswerMemory()
         self._jobs = Jobs()
         self._lock = threading.Lock()
-        self._opened: defaultdict[tuple[str, str], deque[Future[None]]] = defaultdict(lambda: deque(maxlen=_OPENED))
-        self._upcoming: defaultdict[tuple[str, str], list[Future[None]]] = defaultdict(list)
+        self._openings = Openings(self.encode_later)
         self._failures: LRUCache[str, str] = LRUCache(256)
         for priority in Priority:
             WAITING_TASKS.labels(priority.name.lower()).set_function(partial(self.engine.waiting, priority))
@@ -104,17 +100,11 @@ class LocalSegmenter:
 
     def encode(self, image: ImageSource, upcoming: Sequence[ImageSource], group: str) -> None:
         """Encode `image` in the background, then the `upcoming` ones; see `Segmenter.encode`."""
-        with self._lock:
-            mine = (caller.get(), group)  # opening an image takes no place of somebody else's in the same project
-            opened, prefetched = self._opened[mine], self._upcoming[mine]
-            if len(opened) == opened.maxlen:
-                opened[0].cancel()
-            while prefetched:
-                prefetched.pop().cancel()
-            opened.append(self._encode_later(Priority.ENCODE, image))
-            prefetched.extend(self._encode_later(Priority.BACKGROUND, each) for each in upcoming)
+        self._openings.open(image, upcoming, group)
 
-    def _encode_later(self, priority: Priority, image: ImageSource) -> Future[None]:
+    def encode_later(self, priority: Priority, image: ImageSource) -> Future[None]:
+        """Queue the encode of one image. If it fails, `encoding_error` tells why too. Raises Busy."""
+
         def work() -> Chunks[None]:
             try:
                 yield from self._embedding(self.models.predictor, image, priority)
@@ -122,6 +112,7 @@ class LocalSegmenter:
                 log.exception("An image could not be encoded.")
                 with self._lock:
                     self._failures[image.key] = str(error) if isinstance(error, AnnotatorError) else "It failed."
+                raise
 
         older = f"encode:{caller.get()}:{image.key}" if priority == Priority.ENCODE else None
         return self.engine.submit(priority, work(), older)

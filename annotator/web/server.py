@@ -13,7 +13,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
 
 from annotator import __version__
-from annotator.serving.local import LocalSegmenter
+from annotator.serving.segmenter import Segmenter
 from annotator.settings import STATIC_DIR, Settings
 from annotator.storage.files import make_data_folder
 from annotator.storage.store import Store
@@ -46,7 +46,19 @@ def make_app(settings: Settings) -> FastAPI:
     make_data_folder(settings.data_dir)
     store = Store(settings.store_url)
     needs_login(settings, bool(store.users()))  # before the model loads
-    return create_app(Workspace(settings, store, LocalSegmenter(settings)), settings)
+    return create_app(Workspace(settings, store, make_segmenter(settings)), settings)
+
+
+def make_segmenter(settings: Settings) -> Segmenter:
+    """The model of these settings. It loads in the background. Raises InvalidSetting if Ray is wanted and missing."""
+    if settings.backend == "ray":
+        from annotator.serving.ray_backend import RayReplicas
+        from annotator.serving.remote import RemoteSegmenter
+
+        return RemoteSegmenter(settings, RayReplicas(settings))
+    from annotator.serving.local import LocalSegmenter
+
+    return LocalSegmenter(settings)
 
 
 def create_app(workspace: Workspace, settings: Settings, page: bool = True) -> FastAPI:

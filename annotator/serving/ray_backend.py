@@ -1,0 +1,177 @@
+"""Replicas on Ray Serve, one for each GPU or several on CPUs. Needs the extra `scale`.
+
+Ray's consistent hashing sends what is asked about an image to the replica that holds its embedding, from every process
+that serves the page. Its router is experimental, so the extra pins Ray's version.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+from typing import Any
+
+from cachetools import TTLCache
+
+from annotator import logs
+from annotator.errors import Busy, InvalidSetting
+from annotator.serving.metrics import REPLICA_RETRIES
+from annotator.serving.replica import Replica, Request
+from annotator.settings import MIB, Settings
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reads it when it is imported
+try:
+    import ray
+    from ray import serve
+    from ray.exceptions import RayActorError, RayError
+    from ray.serve.config import RequestRouterConfig
+    from ray.serve.exceptions import RayServeException
+    from ray.serve.experimental.consistent_hash_router import ConsistentHashRouter
+    from ray.serve.handle import DeploymentHandle, DeploymentResponse
+    from ray.serve.schema import LoggingConfig
+except ModuleNotFoundError as error:
+    if error.name is None or error.name.partition(".")[0] != "ray":
+        raise
+    raise InvalidSetting(
+        'The backend ray needs Ray, which is not installed: pip install --no-build-isolation ".[scale]"'
+    ) from None
+
+log = logging.getLogger(__name__)
+
+APPLICATION = "annotator"
+_OBJECT_STORE_BYTES = 256 * MIB
+"""Room for pixels on their way; what does not fit goes to the disk."""
+
+_AT_ONCE = 1000
+"""Questions that a replica works on. Its engine says how many may wait, and that there are too many."""
+
+_QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
+
+_ELSEWHERE = "#elsewhere"
+"""At the end of a routing key: ask the next replica on the ring."""
+
+_AVOIDED_SECONDS = 30.0
+"""How long another replica is asked about an image after its own did not answer. Ray ends that one meanwhile."""
+
+
+def start_ray(cpus: int) -> None:
+    """Join the Ray cluster of RAY_ADDRESS; else start one with `cpus` processors here, for this process alone."""
+    if ray.is_initialized():
+        return
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(logging_level=logging.WARNING)
+        return
+    ray.init(
+        num_cpus=cpus,
+        include_dashboard=False,
+        object_store_memory=_OBJECT_STORE_BYTES,
+        logging_level=logging.WARNING,
+        _node_ip_address="127.0.0.1",
+    )
+
+
+class NextOnRing(ConsistentHashRouter):  # type: ignore[misc]  # Ray may be missing when types are checked
+    """Consistent hashing that can leave out the replica to which a key belongs."""
+
+    def _lookup_ranked_replicas(self, routing_key: str) -> list[Any]:
+        ranked: list[Any] = super()._lookup_ranked_replicas(routing_key.removesuffix(_ELSEWHERE))
+        return ranked[1:] + ranked[:1] if routing_key.endswith(_ELSEWHERE) else ranked
+
+
+class RayReplica(Replica):
+    """A replica as Ray Serve runs it."""
+
+    def __init__(self, settings: Settings) -> None:
+        from annotator.serving.local import LocalSegmenter
+
+        logs.configure(settings.log_format)
+        super().__init__(serve.get_replica_context().replica_id.unique_id, LocalSegmenter(settings))
+
+    def __del__(self) -> None:
+        """Ray Serve calls it when a replica is to end."""
+        self.close()
+
+
+def application(settings: Settings) -> serve.Application:
+    """What Ray Serve runs. Ray has to be there."""
+    resources = ray.cluster_resources()
+    gpus = 0 if settings.device == "cpu" else int(resources.get("GPU", 0))
+    replicas = settings.replicas or max(gpus, 1)
+    options: dict[str, float] = {"num_cpus": max(1, int(resources.get("CPU", 1)) // replicas)}
+    if gpus:
+        options = {"num_cpus": 1, "num_gpus": 1 / math.ceil(replicas / gpus)}
+    deployment = serve.deployment(
+        RayReplica,
+        name="Replica",
+        num_replicas=replicas,
+        ray_actor_options=options,
+        max_ongoing_requests=_AT_ONCE,
+        logging_config=_QUIET,
+        health_check_period_s=2,
+        health_check_timeout_s=5,
+        request_router_config=RequestRouterConfig(
+            request_router_class=NextOnRing, request_router_kwargs={"num_fallback_replicas": 1}
+        ),
+    )
+    # Several replicas would compile the same model at the same time; `annotator compile` does it once.
+    return deployment.bind(settings.model_copy(update={"compile": False, "backend": "local"}))
+
+
+def from_environment(_: dict[str, str]) -> serve.Application:
+    """The application for Ray Serve's own configuration files, with the settings of the environment."""
+    return application(Settings.from_environment())
+
+
+class RayReplicas:
+    """Implements `Replicas`."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Start Ray and the replicas, or find those that run. Waits until one of them can be asked."""
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
+        start_ray(max(os.cpu_count() or 1, settings.replicas))
+        serve.start(proxy_location="Disabled", logging_config=_QUIET)
+        if APPLICATION not in serve.status().applications:
+            serve.run(application(settings), name=APPLICATION, route_prefix=None)
+        self._handle: DeploymentHandle = serve.get_app_handle(APPLICATION).options(method_name="answer")
+        self._avoided: TTLCache[str, bool] = TTLCache(10_000, _AVOIDED_SECONDS)
+
+    async def ask(self, request: Request, patience: float | None) -> Any:
+        """The reply of the replica that answers for the key, or of the next one; see `Replicas.ask`."""
+        key = request.key
+        for _ in range(2):
+            route = key + _ELSEWHERE if key in self._avoided else key
+            response = self._handle.options(session_id=route).remote(request)
+            try:
+                return await asyncio.wait_for(_reply(response), patience)
+            except RayActorError:
+                REPLICA_RETRIES.labels("ended").inc()
+                log.warning("A replica has ended; another one is asked.")
+            except TimeoutError:
+                REPLICA_RETRIES.labels("silent").inc()
+                log.warning("A replica did not answer for %g s; another one is asked.", patience)
+                self._avoided[key] = True
+            except RayServeException as error:
+                log.warning("No replica could be asked: %s", error)
+                break
+        raise Busy("The model's processes do not answer; try again in a moment.", retry_after=2)
+
+    async def ask_all(self, request: Request, patience: float) -> list[Any]:
+        """The replies of all replicas."""
+        try:
+            replies: list[Any] = await self._handle.broadcast("answer", request).results_async(timeout_s=patience)
+        except (TimeoutError, RayError, RayServeException) as error:
+            raise Busy(f"Not all of the model's processes answer ({type(error).__name__}).", retry_after=2) from None
+        return replies
+
+    def close(self) -> None:
+        """Leave the cluster. One that this process has started ends with its replicas."""
+        ray.shutdown()
+
+
+async def _reply(response: DeploymentResponse) -> Any:
+    try:
+        return await response
+    except asyncio.CancelledError:
+        response.cancel()
+        raise
