@@ -92,6 +92,8 @@ def test_heavy_libraries_stay_where_they_belong(path: Path) -> None:
     if name not in OF_GRADIO:
         assert "gradio" not in {each.split(".")[0] for each in imports(path, top_level_only=True)}
     assert "torchvision" not in used
+    if name not in ("serving.ray_backend", "cli.automask_ray"):
+        assert "ray" not in used
 
 
 def test_what_stands_above_the_segmenter_knows_only_its_interface() -> None:

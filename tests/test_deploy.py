@@ -74,7 +74,8 @@ def test_the_image_is_made_as_make_does_it_and_serves() -> None:
     pin = re.search(r"torch==[\d.]+", (ROOT / "Makefile").read_text())
     assert pin and pin[0] in DOCKERFILE
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert set(re.findall(r'"\.\[(\w+)\]"', DOCKERFILE)) <= set(extras)
+    (default,) = re.findall(r"^ARG EXTRAS=(.+)$", DOCKERFILE, re.MULTILINE)
+    assert {default, "scale"} <= set(extras) and '".[${EXTRAS}]"' in DOCKERFILE
     (command,) = instructions("CMD")
     assert understands(yaml.safe_load(command))
     assert instructions("EXPOSE") == [str(Settings.model_fields["port"].default)]
@@ -141,10 +142,55 @@ def test_systemd_understands_the_service(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_page_for_operators_names_commands_settings_and_files_that_are_there(
-    monkeypatch: pytest.MonkeyPatch,
+def containers(pod: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The containers of a pod's template by their name. What each mounts is there."""
+    volumes = {each["name"] for each in pod["spec"]["volumes"]}
+    found = {each["name"]: each for each in pod["spec"]["containers"]}
+    for each in found.values():
+        assert {mount["name"] for mount in each["volumeMounts"]} <= volumes
+    return found
+
+
+def test_the_replicas_on_kubernetes_and_their_server_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    service, web, policy = yaml.safe_load_all((DEPLOY / "kuberay.yaml").read_text())
+    (application,) = yaml.safe_load(service["spec"]["serveConfigV2"])["applications"]
+    file, name = application["import_path"].split(":")
+    source = (ROOT / file.replace(".", "/")).with_suffix(".py").read_text()
+    assert f"def {name}(" in source
+    assert f'APPLICATION = "{application["name"]}"' in source
+    cluster = service["spec"]["rayClusterConfig"]
+    (pin,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["scale"]
+    assert pin.endswith(f"=={cluster['rayVersion']}")
+    head = containers(cluster["headGroupSpec"]["template"])
+    (group,) = cluster["workerGroupSpecs"]
+    workers = containers(group["template"])
+    found = []
+    for each in (head["ray-head"], workers["ray-worker"], head["web"]):
+        variables = {variable["name"]: variable.get("value", "") for variable in each["env"]}
+        with monkeypatch.context() as patch:
+            found.append(settings_of(variables, patch))
+        assert variables["RAY_AUTH_MODE"] == "disabled"
+    served = found.pop()
+    assert all(each.backend == "ray" and each.replicas == group["replicas"] for each in (*found, served))
+    assert {(each.data_dir, each.models_dir, each.device) for each in (*found, served)} == {
+        (served.data_dir, served.models_dir, "cuda")
+    }
+    assert understands(head["web"]["command"][-1].split("exec ")[1].split())
+    assert web["metadata"]["name"] in served.allowed_hosts
+    assert web["spec"]["ports"][0]["targetPort"] == served.port == policy["spec"]["ingress"][1]["ports"][0]["port"]
+    labels = cluster["headGroupSpec"]["template"]["metadata"]["labels"]
+    assert web["spec"]["selector"].items() <= labels.items()
+    for template in (cluster["headGroupSpec"]["template"], group["template"]):
+        assert policy["spec"]["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize(
+    ("name", "programs"), [("operating", {"annotator", "docker", "systemctl"}), ("cluster", {"annotator", "ray"})]
+)
+def test_the_pages_for_operators_name_commands_settings_and_files_that_are_there(
+    name: str, programs: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = (ROOT / "docs" / "operating.md").read_text()
+    page = (ROOT / "docs" / f"{name}.md").read_text()
     lines = [line for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
     for line in lines:
         words = shlex.split(line)
@@ -154,6 +200,6 @@ def test_the_page_for_operators_names_commands_settings_and_files_that_are_there
         if command[0] == "annotator":
             assert understands(command)
         assert all((ROOT / word).exists() for word in words if word.startswith(("deploy/", "assets/"))), line
-    assert {line.split()[0] for line in lines} >= {"annotator", "docker", "systemctl"}
+    assert {line.split()[0] for line in lines} >= programs
     named = {name.removeprefix("ANNOTATOR_").lower() for name in re.findall(r"ANNOTATOR_[A-Z_]+[A-Z]", page)}
     assert named <= set(Settings.model_fields)

@@ -53,6 +53,8 @@ REPLICA_RETRIES = Counter(
     ("reason",),
     registry=HERE,
 )
+for _reason in ("ended", "silent"):
+    REPLICA_RETRIES.labels(_reason)  # a rate needs the 0 before the first one
 
 
 class Gathered(Collector):

@@ -96,11 +96,11 @@ class RayReplica(Replica):
 def application(settings: Settings) -> serve.Application:
     """What Ray Serve runs. Ray has to be there."""
     resources = ray.cluster_resources()
-    gpus = 0 if settings.device == "cpu" else int(resources.get("GPU", 0))
+    gpus = int(resources.get("GPU", 0))
     replicas = settings.replicas or max(gpus, 1)
     options: dict[str, float] = {"num_cpus": max(1, int(resources.get("CPU", 1)) // replicas)}
-    if gpus:
-        options = {"num_cpus": 1, "num_gpus": 1 / math.ceil(replicas / gpus)}
+    if settings.device.startswith("cuda") or (gpus and settings.device == "auto"):
+        options = {"num_cpus": 1, "num_gpus": 1 / math.ceil(replicas / gpus) if gpus else 1}  # or a GPU is to come
     deployment = serve.deployment(
         RayReplica,
         name="Replica",
