@@ -42,6 +42,8 @@ ROUTES: dict[str, str] = {
         POST /images/{image_id}/annotations/clean, POST /images/{image_id}/undo, POST /images/{image_id}/redo,
         POST /images/{image_id}/automask, GET /jobs/{job_id}, DELETE /jobs/{job_id}, POST /jobs/{job_id}/resume,
         POST /images/{image_id}/similar, POST /images/{image_id}/label-suggestion,
+        POST /projects/{project_id}/exports/{format_name}, GET /exports/{export_id}, GET /exports/{export_id}/file,
+        DELETE /exports/{export_id},
         GET /projects/{project_id}/export/{format_name}, GET /projects/{project_id}/export/{format_name}/losses,
         POST /projects/{project_id}/boxes, GET /projects/{project_id}/members, PATCH /images/{image_id},
         POST /projects/{project_id}/next-image, GET /projects/{project_id}/events
@@ -124,7 +126,11 @@ class World:
             self.store.delete_image(image.id)
         if route.endswith("/split") and "label_id" in route:
             self.store.merge_labels(label.id, self.store.add_label(project.id, "other").id)
+        export = ""
+        if "export_id" in route:
+            export = self.workspace.exports.start(project, "coco", f"user {self._made}", None, None, 0).id
         known = {
+            "export_id": export,
             "project_id": project.id,
             "image_id": image.id,
             "label_id": label.id,

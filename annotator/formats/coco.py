@@ -81,7 +81,11 @@ def _head(images: Sequence[ImageRecord], labels: Sequence[Label]) -> dict[str, A
 def _entries(dataset: Dataset, segmentation: Segmentation) -> Iterator[dict[str, Any]]:
     image_ids = {image.id: number for number, image in enumerate(dataset.images, 1)}
     numbers = dict(zip((label.id for label in dataset.labels), category_ids(dataset.labels), strict=True))
+    begun: set[str] = set()
     for number, annotation in enumerate(dataset.annotations, 1):
+        if annotation.image_id not in begun:
+            dataset.progress(len(begun))
+            begun.add(annotation.image_id)
         image_id, category_id = image_ids.get(annotation.image_id), numbers.get(annotation.label_id)
         if image_id is None or category_id is None:
             raise not_exported(annotation)

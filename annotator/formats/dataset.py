@@ -15,12 +15,17 @@ def _no_file(image: ImageRecord) -> bytes:
     raise NotFound(f"The file of {image.name} is not here.")
 
 
+def _untold(_: int) -> None:
+    """Nobody follows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """What an export holds: images, all labels of the project, and annotations of these images with these labels.
 
     `read_image` gives the bytes of an image's file; only formats that need them call it. `subsets` says by image id
-    whether an image is for `train`, `val` or `test`.
+    whether an image is for `train`, `val` or `test`. `progress` is told how many images are written; what it raises
+    ends the writing.
     """
 
     images: Sequence[ImageRecord]
@@ -28,6 +33,7 @@ class Dataset:
     annotations: Sequence[Annotation]
     read_image: Callable[[ImageRecord], bytes] = _no_file
     subsets: Mapping[str, str] = field(default_factory=dict)
+    progress: Callable[[int], object] = _untold
 
     def by_image(self) -> Iterator[tuple[ImageRecord, list[tuple[Annotation, Label]]]]:
         """Every image with its objects, images in the order of their names. Raises as `checked_mask` does."""
@@ -39,10 +45,12 @@ class Dataset:
             if image is None or label is None:
                 raise not_exported(annotation)
             objects[image.id].append((annotation, label))
-        for image in sorted(self.images, key=lambda each: each.name):
+        for done, image in enumerate(sorted(self.images, key=lambda each: each.name)):
+            self.progress(done)
             for annotation, _ in objects[image.id]:
                 checked_mask(annotation, image)
             yield image, objects[image.id]
+        self.progress(len(self.images))
 
 
 def not_exported(annotation: Annotation) -> CorruptData:

@@ -94,6 +94,7 @@ def create_routes(workspace: Workspace) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         app.state.streams.close()
+        workspace.exports.close()
         workspace.segmenter.close()
 
     app = FastAPI(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import IO, NamedTuple
 
@@ -146,18 +146,21 @@ class Exchange:
         image_id: str | None = None,
         val: float | None = None,
         seed: int = 0,
+        progress: Callable[[int, int], object] | None = None,
     ) -> Dataset:
         """Write the objects of the project, or of one image, into a stream; returns what was written.
 
         With `val`, this share of the images, 0 to 1, is for validation, chosen by chance that follows from `seed`.
-        Without it, the images' folders tell. Raises `NotFound` for an unknown format or image, and what the format's
-        `write` raises.
+        Without it, the images' folders tell. `progress` is told how many of how many images are written. Raises
+        `NotFound` for an unknown format or image, and what the format's `write` and `progress` raise.
         """
         kind = find_format(format_name)
         dataset = self._dataset(project, image_id)
         images = dataset.images
         chosen = subsets.by_folder(images) if val is None else subsets.by_chance(images, val, seed)
         dataset = replace(dataset, subsets=chosen)
+        if progress is not None:
+            dataset = replace(dataset, progress=lambda done: progress(done, len(images)))
         kind.write(dataset, stream)
         return dataset
 

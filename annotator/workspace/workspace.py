@@ -19,6 +19,7 @@ from annotator.workspace.annotations import Annotations
 from annotator.workspace.automask import Automask
 from annotator.workspace.boxes import Boxes
 from annotator.workspace.exchange import Exchange
+from annotator.workspace.exports import Exports
 from annotator.workspace.images import Images
 from annotator.workspace.prompting import Prompting
 from annotator.workspace.similar import Similar
@@ -39,6 +40,7 @@ class Workspace:
         self.similar = Similar(segmenter, store, self.images)
         self.suggestions = Suggestions(segmenter, store, self.images)
         self.exchange = Exchange(store, self.images.files)
+        self.exports = Exports(self.exchange, settings.data_dir)
         self.boxes = Boxes(store)
         self.accounts = Accounts(store)
         self._lock = threading.Lock()

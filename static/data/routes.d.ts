@@ -3,6 +3,7 @@
 import type {
   Candidate,
   CategoryBox,
+  ExportRun,
   FileFormat,
   History,
   Image,
@@ -36,6 +37,7 @@ export interface Api {
   get(path: "/projects" | "/projects?removed=true", options?: RequestOptions): Promise<Project[]>;
   get(path: "/formats", options?: RequestOptions): Promise<FileFormat[]>;
   get(path: `/projects/${number}/export/${string}/losses`, options?: RequestOptions): Promise<{ text: string }>;
+  get(path: `/exports/${string}`, options?: RequestOptions): Promise<ExportRun>;
   get(path: "/samples", options?: RequestOptions): Promise<Sample[]>;
   get(path: `/projects/${number}/labels`, options?: RequestOptions): Promise<Label[]>;
   get(path: `/projects/${number}/images?${string}`, options?: RequestOptions): Promise<ImagePage>;
@@ -45,6 +47,7 @@ export interface Api {
   get(path: `/images/${string}/document`, options?: RequestOptions): Promise<ImageDocument>;
   get(path: `/images/${string}/history`, options?: RequestOptions): Promise<History>;
   get(path: `/images/${string}`, options?: RequestOptions): Promise<Image>;
+  post(path: `/projects/${number}/exports/${string}`, body: object, options?: RequestOptions): Promise<ExportRun>;
   post(path: "/projects", body: { name: string }): Promise<Project>;
   post(path: `/projects/${number}/restore`): Promise<Project>;
   post(path: `/labels/${number}/merge`, body: { into: number }): Promise<Label>;
@@ -79,7 +82,7 @@ export interface Api {
   patch(path: `/images/${string}`, body: { status: WorkStatus }): Promise<Image>;
   put(path: "/model", body: { name: string }): Promise<ServerStatus>;
   delete(path: `/projects/${number}/bin`): Promise<{ removed: number }>;
-  delete(path: `/projects/${number}` | `/labels/${number}` | `/images/${string}` | `/jobs/${string}`): Promise<unknown>;
+  delete(path: `/projects/${number}` | `/labels/${number}` | `/images/${string}` | `/jobs/${string}` | `/exports/${string}`): Promise<unknown>;
   send: Send;
 }
 export type Send = (method: string, path: string, options?: RequestOptions) => Promise<unknown>;

@@ -182,6 +182,15 @@ export type FileFormat = {
   has_subsets: boolean;
 };
 
+/** An export that the server writes: `done` of `total` images are written. `error` is a sentence if it failed. */
+export type ExportRun = {
+  id: string;
+  state: "running" | "done" | "failed";
+  done: number;
+  total: number;
+  error: string | null;
+};
+
 // --- Proposals ---
 
 /** A box of another tool's file, and the name of its class. */

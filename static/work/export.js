@@ -1,17 +1,53 @@
 /** All objects of the project, as a file of another tool. */
 
-/** @import { FileFormat, Store, Toast } from "../data/types.d.ts" */
+import { counted } from "./words.js";
+
+/** @import { ExportRun, FileFormat, Store, Toast } from "../data/types.d.ts" */
 /** @import { Api } from "../data/routes.d.ts" */
 /** @import { Objects } from "./objects.js" */
 
 /** Which images are for validation: a share of them in percent, or null where their folders tell. @typedef {{percent: number | null, seed: number}} Split */
 /** @typedef {ReturnType<typeof createExport>} Export */
 
+const POLL_MS = 300;
+
+const sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
 /**
- * @param {{store: Store, api: Api, objects: Pick<Objects, "settled">, toast: Toast, download: (path: string, name: string) => void}} context
+ * @param {{store: Store, api: Api, objects: Pick<Objects, "settled">, toast: Toast, download: (path: string, name: string) => void,
+ *   wait?: (ms: number) => Promise<unknown>}} context
  */
-export function createExport({ store, api, objects, toast, download }) {
+export function createExport({ store, api, objects, toast, download, wait = sleep }) {
   const project = () => store.get().projectId ?? 0;
+
+  /**
+   * Follows an export to its end, and says how far it is.
+   * @param {ExportRun} run
+   * @param {string} name  of the file
+   * @returns {Promise<ExportRun | null>} as it ended; null if the person has cancelled it
+   */
+  async function follow(run, name) {
+    let isCancelled = false;
+    const cancel = () => {
+      isCancelled = true;
+      return api.delete(`/exports/${run.id}`).catch(() => {}); // it may be gone already
+    };
+    const progress = toast(`Writing ${name} …`, { kind: "progress", action: ["Cancel", cancel] });
+    try {
+      let now = run;
+      while (now.state === "running" && !isCancelled) {
+        if (now.total) progress.update(`Writing ${name}: ${now.done} of ${counted(now.total, "image")}`, now.done / now.total);
+        await wait(POLL_MS);
+        if (!isCancelled) now = await api.get(`/exports/${run.id}`);
+      }
+      return isCancelled ? null : now;
+    } catch (error) {
+      if (isCancelled) return null;
+      throw error;
+    } finally {
+      progress.close();
+    }
+  }
 
   return {
     /** @returns {Promise<FileFormat[]>} */
@@ -24,18 +60,21 @@ export function createExport({ store, api, objects, toast, download }) {
 
     /** Downloads the file, once the server has everything. @param {FileFormat} format @param {Split} split */
     async download(format, { percent, seed }) {
-      try {
-        await api.get("/status", { retry: "never" });
-      } catch (error) {
-        return void toast(`Nothing was exported: ${/** @type {Error} */ (error).message}`, { kind: "error" });
-      }
       if (!(await objects.settled()))
         return void toast(
           "Nothing was exported: an object could not be saved. It is in progress again; keep or drop it first.",
           { kind: "error" },
         );
       const chosen = format.has_subsets && percent !== null ? `?val=${percent / 100}&seed=${seed}` : "";
-      download(`/projects/${project()}/export/${format.name}${chosen}`, format.file_name);
+      try {
+        const begun = await api.post(`/projects/${project()}/exports/${format.name}${chosen}`, {}, { retry: "never" });
+        const run = await follow(begun, format.file_name);
+        if (!run) return void toast("The export was cancelled.");
+        if (run.error) throw new Error(run.error);
+        download(`/exports/${run.id}/file`, format.file_name);
+      } catch (error) {
+        toast(`Nothing was exported: ${/** @type {Error} */ (error).message}`, { kind: "error" });
+      }
     },
   };
 }

@@ -97,6 +97,25 @@ def test_an_export_waits_for_what_is_on_its_way(cat: Annotator) -> None:
     assert [item for item in coco["annotations"] if item["image_id"] == image["id"]]
 
 
+def test_an_export_says_how_far_it_is_and_can_be_cancelled(cat: Annotator) -> None:
+    state = {"id": "0" * 32, "state": "running", "done": 1, "total": 4, "size": 0, "error": None}
+    gone: list[str] = []
+
+    def answer(route: Route) -> None:
+        if route.request.method == "DELETE":
+            gone.append(route.request.url)
+        route.fulfill(status=200, json=state)
+
+    intercept(cat, "exports/**", answer)
+    cat.page.click('#annotator .bar .button:has-text("Export")')
+    cat.page.click('#annotator .export-menu button:text("Download")')
+    cat.toast("Writing annotations.json: 1 of 4 images")
+    assert cat.page.locator("#annotator .toast progress").evaluate("(bar) => bar.value") == 0.25
+    cat.page.click('#annotator .toast .button:has-text("Cancel")')
+    cat.toast("The export was cancelled.")
+    assert [each.split("/")[-1] for each in gone] == ["0" * 32]
+
+
 def test_an_export_without_a_connection_says_so(cat: Annotator) -> None:
     cat.page.context.set_offline(True)
     cat.page.click('#annotator .bar .button:has-text("Export")')

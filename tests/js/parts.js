@@ -89,8 +89,9 @@ export function page(fields = {}, tabStorage = memory()) {
     ...fields,
   });
   const toast = (text, options = {}) => {
-    said.push({ text, ...options });
-    return { update: () => {}, close: () => {} };
+    const shown = { text, ...options };
+    said.push(shown);
+    return { update: (next) => void (shown.text = next), close: () => {} };
   };
   const labels = { chosen: async () => 1, named: async () => 2, load: async () => {} };
   const parking = createParking({ store, drafts: createDrafts(memory()), reviews: createReviews(tabStorage) });

@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from tempfile import SpooledTemporaryFile
 from typing import Annotated
 
-from fastapi import APIRouter, File, Query, UploadFile
+from fastapi import APIRouter, Depends, File, Query, UploadFile
 from fastapi.responses import StreamingResponse
 
 from annotator.errors import InvalidRequest, StorageFull
+from annotator.formats import registry
 from annotator.formats.registry import all_formats, find_format
 from annotator.settings import MIB
 from annotator.types import Project
-from annotator.web.auth import User
-from annotator.web.deps import OwnProject, SharedProject, Space
-from annotator.web.schemas.exchange import Format, Imported, Losses
+from annotator.web.auth import User, Viewer
+from annotator.web.deps import OwnProject, SharedProject, Space, project_of
+from annotator.web.schemas.exchange import Export, Format, Imported, Losses
+from annotator.workspace import exports
 from annotator.workspace.workspace import Workspace
 
 router = APIRouter(tags=["import and export"])
@@ -71,17 +73,60 @@ def export_file(
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise StorageFull("The export does not fit on the server's disk.") from error
         raise
-    headers = {
-        "Content-Disposition": f'attachment; filename="{kind.file_name}"',
-        "Content-Length": str(stream.tell()),
-    }
-    return StreamingResponse(_chunks(stream), media_type=kind.media_type, headers=headers)
+    return _download(kind, _chunks(stream), stream.tell())
+
+
+@router.post("/projects/{project_id}/exports/{format_name}", status_code=202, response_model=Export)
+def start_export(
+    format_name: str,
+    project: SharedProject,
+    user: User,
+    space: Space,
+    image_id: str | None = None,
+    val: Annotated[float | None, Query(ge=0, le=1)] = None,
+    seed: int = 0,
+) -> exports.Export:
+    """Begin to write the same file in the background. It is kept for ten minutes after it was asked for last."""
+    return space.exports.start(project, format_name, user, image_id, val, seed)
+
+
+def export_of(export_id: str, viewer: Viewer, space: Space) -> exports.Export:
+    """The export of the route, if the user may see its project."""
+    export = space.exports.find(export_id)
+    project_of(export.project_id, viewer, space)
+    return export
+
+
+OwnExport = Annotated[exports.Export, Depends(export_of)]
+
+
+@router.get("/exports/{export_id}", response_model=Export)
+def export_state(export: OwnExport) -> exports.Export:
+    """How far an export is."""
+    return export
+
+
+@router.get("/exports/{export_id}/file", response_class=StreamingResponse)
+def export_content(export: OwnExport, space: Space) -> StreamingResponse:
+    """The file of an export that is done."""
+    return _download(export.kind, space.exports.content(export), export.size)
+
+
+@router.delete("/exports/{export_id}", status_code=204)
+def cancel_export(export: OwnExport, space: Space) -> None:
+    """Stop an export, or forget its file."""
+    space.exports.cancel(export.id)
 
 
 @router.get("/projects/{project_id}/export/{format_name}/losses")
 def export_losses(format_name: str, project: SharedProject, space: Space, image_id: str | None = None) -> Losses:
     """What an export would lose of the masks, in numbers. It takes about as long as the export."""
     return Losses.model_validate(space.exchange.losses(project, format_name, image_id))
+
+
+def _download(kind: registry.Format, chunks: Iterator[bytes], size: int) -> StreamingResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{kind.file_name}"', "Content-Length": str(size)}
+    return StreamingResponse(chunks, media_type=kind.media_type, headers=headers)
 
 
 def _import(space: Workspace, user: str, project: Project, format_name: str | None, file: UploadFile) -> Imported:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from annotator.web.schemas.base import Reply
+from annotator.workspace.exports import ExportState
 
 
 class Format(Reply):
@@ -17,6 +18,17 @@ class Format(Reply):
     losses: str
     has_subsets: bool
     reads: bool
+
+
+class Export(Reply):
+    """An export that is written: `done` of `total` images are. `error` is a sentence if it failed."""
+
+    id: str
+    state: ExportState
+    done: int
+    total: int
+    size: int
+    error: str | None
 
 
 class Losses(Reply):

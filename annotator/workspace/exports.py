@@ -1,0 +1,181 @@
+"""Exports that are written in the background, with progress, and wait to be fetched."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Literal
+
+from annotator.errors import AnnotatorError, Busy, Cancelled, Conflict, NotFound, StorageFull
+from annotator.formats.registry import Format, find_format
+from annotator.types import Project
+from annotator.workspace.exchange import Exchange
+
+log = logging.getLogger(__name__)
+
+ExportState = Literal["running", "done", "failed"]
+
+MOST_OF_ONE_USER = 2
+"""Exports of one user that are written or wait to be fetched. More end the oldest one that is whole."""
+
+_MOST = 32
+_THREADS = 2
+_KEPT_SECONDS = 600.0
+_CHUNK = 1 << 20
+
+
+@dataclass(slots=True)
+class Export:
+    """One export. `done` of `total` images are written; `error` is a sentence if it failed.
+
+    The file has no name: it is gone when it is closed, and when the process ends.
+    """
+
+    id: str
+    project_id: int
+    user: str
+    kind: Format
+    file: IO[bytes]
+    state: ExportState = "running"
+    done: int = 0
+    total: int = 0
+    size: int = 0
+    error: str | None = None
+    is_cancelled: bool = False
+    used_at: float = field(default_factory=time.monotonic)
+
+
+class Exports:
+    """The exports of a process. Their files lie in the data folder, where there is room for the images."""
+
+    def __init__(self, exchange: Exchange, folder: Path) -> None:
+        self._exchange, self._folder = exchange, folder
+        self._found: dict[str, Export] = {}
+        self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="export")
+
+    def start(
+        self, project: Project, format_name: str, user: str, image_id: str | None, val: float | None, seed: int
+    ) -> Export:
+        """Begin to write. The arguments are those of `Exchange.export`. Raises `NotFound`, `Busy`, `StorageFull`."""
+        kind = find_format(format_name)
+        with self._lock:
+            self._make_room(user)
+            export = Export(uuid.uuid4().hex, project.id, user, kind, _new_file(self._folder))
+            self._found[export.id] = export
+        self._threads.submit(self._write, export, project, image_id, val, seed)
+        return export
+
+    def find(self, export_id: str) -> Export:
+        """An export. Raises `NotFound` for one that was cancelled, or was not asked for in ten minutes."""
+        with self._lock:
+            self._forget_old()
+            export = self._found.get(export_id)
+            if export is None:
+                raise NotFound("There is no such export.")
+            export.used_at = time.monotonic()
+            return export
+
+    def cancel(self, export_id: str) -> None:
+        """Stop writing, and forget what was written. Raises `NotFound`."""
+        export = self.find(export_id)
+        with self._lock:
+            self._forget(export)
+
+    def content(self, export: Export) -> Iterator[bytes]:
+        """The bytes of an export that is done; several may read at once. Raises `Conflict` for any other."""
+        if export.state != "done":
+            raise Conflict("The export is not written yet.")
+        with self._lock:
+            if export.is_cancelled:
+                raise NotFound("There is no such export.")
+            reader = os.dup(export.file.fileno())  # stays open if the export is forgotten meanwhile
+
+        def chunks() -> Iterator[bytes]:
+            try:
+                at = 0
+                while chunk := os.pread(reader, _CHUNK, at):
+                    at += len(chunk)
+                    export.used_at = time.monotonic()
+                    yield chunk
+            finally:
+                os.close(reader)
+
+        return chunks()
+
+    def close(self) -> None:
+        """Stop all of them: the server ends."""
+        with self._lock:
+            for export in list(self._found.values()):
+                self._forget(export)
+        self._threads.shutdown(cancel_futures=True)
+
+    def _write(self, export: Export, project: Project, image_id: str | None, val: float | None, seed: int) -> None:
+        def progress(done: int, total: int) -> None:
+            export.done, export.total = done, total
+            if export.is_cancelled:
+                raise Cancelled("The export was cancelled.")
+
+        try:
+            progress(0, 0)
+            self._exchange.export(project, export.kind.name, export.file, image_id, val, seed, progress)
+            export.file.flush()
+            export.size = os.fstat(export.file.fileno()).st_size
+            export.state = "done"
+        except Exception as error:
+            export.error, export.state = _sentence(error), "failed"
+        finally:
+            with self._lock:
+                if export.is_cancelled:
+                    export.file.close()
+
+    def _make_room(self, user: str) -> None:
+        self._forget_old()
+        own = [each for each in self._found.values() if each.user == user]
+        if len(own) >= MOST_OF_ONE_USER:
+            whole = [each for each in own if each.state != "running"]
+            if not whole:
+                raise Busy("Two of your exports are being written: wait for one, or cancel it.", retry_after=5)
+            self._forget(min(whole, key=lambda each: each.used_at))
+        if len(self._found) >= _MOST:
+            raise Busy("Many exports are being written; try again in a minute.", retry_after=60)
+
+    def _forget_old(self) -> None:
+        for export in list(self._found.values()):
+            if export.state != "running" and time.monotonic() - export.used_at > _KEPT_SECONDS:
+                self._forget(export)
+
+    def _forget(self, export: Export) -> None:
+        self._found.pop(export.id, None)
+        export.is_cancelled = True
+        if export.state != "running":
+            export.file.close()
+
+
+def _new_file(folder: Path) -> IO[bytes]:
+    try:
+        return TemporaryFile(dir=folder)
+    except OSError as error:
+        raise _full(error) from error
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, AnnotatorError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return str(_full(error))
+    log.error("An export could not be written.", exc_info=error)
+    return "The export could not be written; the server's log has the details."
+
+
+def _full(error: OSError) -> StorageFull:
+    return StorageFull(f"The export does not fit on the server's disk ({error.strerror}).")

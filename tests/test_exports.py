@@ -1,0 +1,151 @@
+"""Exports in the background: progress, cancelling, one user's share, and the same bytes as at once."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from annotator.errors import Conflict, NotFound
+from annotator.masks import rle
+from annotator.settings import Settings
+from annotator.storage.store import Store
+from annotator.types import LOCAL_USER, Project
+from annotator.web.server import create_app
+from annotator.workspace import exports
+from annotator.workspace.annotations import NewObject
+from annotator.workspace.workspace import Workspace
+from tests.fake_segmenter import FakeSegmenter
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    settings = Settings(data_dir=tmp_path, allowed_hosts=("test",))
+    workspace = Workspace(settings, Store(settings.store_url), FakeSegmenter())
+    yield workspace
+    workspace.exports.close()
+    workspace.store.close()
+
+
+@pytest.fixture
+def client(workspace: Workspace) -> Iterator[TestClient]:
+    with TestClient(create_app(workspace, workspace.settings, page=False), base_url="http://test") as running:
+        yield running
+
+
+@pytest.fixture
+def photos(workspace: Workspace) -> Project:
+    """A project with three images that have files, and an object on each."""
+    project = workspace.store.create_project("photos", LOCAL_USER)
+    label = workspace.store.add_label(project.id, "wing")
+    for number in range(3):
+        stream = io.BytesIO()
+        Image.new("RGB", (9, 8), (number, 0, 0)).save(stream, "PNG")
+        record, _ = workspace.images.add(project, f"{number}.png", stream.getvalue())
+        workspace.annotations.keep(record, NewObject(label.id, rle.encode_at(np.ones((2, 3), bool), 4, 5, 8, 9)))
+    return project
+
+
+class Gate:
+    """Files of images are read one by one, each when the test says so."""
+
+    def __init__(self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.turns = threading.Semaphore(0)
+        original = workspace.images.files.original
+        monkeypatch.setattr(workspace.images.files, "original", lambda key: self.turns.acquire() and original(key))
+
+
+@pytest.fixture
+def gate(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    gate = Gate(workspace, monkeypatch)
+    yield gate
+    gate.turns.release(100)
+
+
+def when(condition: Callable[[], Any]) -> Any:
+    """The first true value of the condition."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.005)
+    raise AssertionError("it did not happen")
+
+
+def test_an_export_tells_its_progress_and_gives_the_bytes_of_one_at_once(
+    client: TestClient, photos: Project, gate: Gate
+) -> None:
+    begun = client.post(f"/api/v1/projects/{photos.id}/exports/yolo-seg", params={"val": 0.3})
+    assert begun.status_code == 202
+    address = f"/api/v1/exports/{begun.json()['id']}"
+    for done in range(3):
+        state = when(lambda done=done: (now := client.get(address).json())["done"] == done and now["total"] and now)
+        assert (state["state"], state["total"]) == ("running", 3)
+        assert client.get(f"{address}/file").json()["detail"] == "The export is not written yet."
+        gate.turns.release()
+    state = when(lambda: (now := client.get(address).json())["state"] == "done" and now)
+    fetched = client.get(f"{address}/file")
+    assert int(fetched.headers["Content-Length"]) == state["size"] == len(fetched.content)
+    assert fetched.headers["Content-Disposition"] == 'attachment; filename="yolo-seg.zip"'
+    gate.turns.release(3)
+    at_once = client.get(f"/api/v1/projects/{photos.id}/export/yolo-seg", params={"val": 0.3})
+    assert fetched.content == at_once.content == client.get(f"{address}/file").content
+
+
+def test_a_cancelled_export_stops_and_is_gone(workspace: Workspace, photos: Project, gate: Gate) -> None:
+    export = workspace.exports.start(photos, "cutouts", "ann", None, None, 0)
+    when(lambda: export.total)
+    workspace.exports.cancel(export.id)
+    gate.turns.release()
+    assert when(lambda: export.error) == "The export was cancelled." and export.done < 3
+    when(lambda: export.file.closed)
+    for ask in (workspace.exports.find, workspace.exports.cancel):
+        with pytest.raises(NotFound):
+            ask(export.id)
+
+
+def test_an_export_that_fails_says_why(workspace: Workspace, photos: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(_: str) -> bytes:
+        raise NotFound("It is not there.")
+
+    monkeypatch.setattr(workspace.images.files, "original", lost)
+    export = workspace.exports.start(photos, "cutouts", "ann", None, None, 0)
+    assert when(lambda: export.error) == "The file of 0.png is no longer in the data folder."
+    with pytest.raises(Conflict):
+        workspace.exports.content(export)
+
+
+def test_a_user_has_two_exports_at_most_and_a_new_one_takes_the_place_of_a_whole_one(
+    client: TestClient, workspace: Workspace, photos: Project, gate: Gate
+) -> None:
+    address = f"/api/v1/projects/{photos.id}/exports"
+    first = client.post(f"{address}/coco").json()["id"]
+    when(lambda: workspace.exports.find(first).state == "done")
+    slow = [client.post(f"{address}/cutouts").json()["id"] for _ in range(2)]
+    assert client.get(f"/api/v1/exports/{first}").status_code == 404
+    refused = client.post(f"{address}/coco")
+    assert refused.status_code == 503 and "Two of your exports" in refused.json()["detail"]
+    workspace.exports.start(photos, "coco", "somebody else", None, None, 0)
+    for each in slow:
+        assert client.delete(f"/api/v1/exports/{each}").status_code == 204
+
+
+def test_files_that_nobody_fetches_are_forgotten(
+    workspace: Workspace, photos: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = workspace.exports.start(photos, "coco", "ann", None, None, 0)
+    when(lambda: export.state == "done")
+    reading = workspace.exports.content(export)
+    monkeypatch.setattr(exports, "_KEPT_SECONDS", -1.0)
+    with pytest.raises(NotFound):
+        workspace.exports.find(export.id)
+    assert export.file.closed
+    assert sum(map(len, reading)) == export.size, "a download that began goes on"
