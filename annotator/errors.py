@@ -92,5 +92,9 @@ class StorageFull(AnnotatorError):
     """The disk has no room left; nothing was half-written."""
 
 
+class QuotaExceeded(AnnotatorError):
+    """The projects of a user would hold more images than a user may have."""
+
+
 class CorruptData(AnnotatorError):
     """Stored values contradict each other."""

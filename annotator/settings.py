@@ -115,6 +115,10 @@ class Settings(BaseSettings):
     """Largest image file."""
     max_pixels: PositiveInt = 128_000_000
     """Largest image in pixels."""
+    max_user_images: PositiveInt = 100_000
+    """Most images in the projects of one user who is no admin."""
+    max_user_bytes: ByteSize = ByteSize(100 * 1024 * MIB)
+    """Most bytes of those images."""
     embedding_device_bytes: ByteSize = ByteSize(1024 * MIB)
     """Device memory for embeddings."""
     embedding_host_bytes: ByteSize = ByteSize(256 * MIB)

@@ -33,6 +33,8 @@ VALUES = {
     "compile": ("no", False),
     "max_upload_bytes": ("5MiB", 5 * MIB),
     "max_pixels": ("1000", 1000),
+    "max_user_images": ("50", 50),
+    "max_user_bytes": ("1GiB", 1024 * MIB),
     "embedding_device_bytes": ("0", 0),
     "embedding_host_bytes": ("1048576", MIB),
     "embedding_disk_bytes": ("2 GiB", 2048 * MIB),

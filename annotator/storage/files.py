@@ -67,6 +67,13 @@ class ImageFiles:
         """A small JPEG."""
         return self._read("thumbnail", key)
 
+    def size(self, key: str) -> int:
+        """Bytes of the uploaded file; 0 if it is gone."""
+        try:
+            return (self._root / "original" / key).stat().st_size
+        except OSError:
+            return 0
+
     def keys(self) -> set[str]:
         """The keys of all images that have a file here."""
         return {path.name for path in self._paths() if path.suffix != SUFFIX}

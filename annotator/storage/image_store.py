@@ -106,6 +106,12 @@ class ImageStore(Database):
         """The project's images made of this very file, oldest first."""
         return self._find(project_id, images.c.content_key == content_key)
 
+    def content_of(self, owner: str) -> Sequence[str]:
+        """The content key of each image in the projects of this owner, what is in the bin included."""
+        query = select(images.c.content_key).join_from(images, projects).where(projects.c.owner == owner)
+        with self._reading() as connection:
+            return connection.scalars(query).all()
+
     def set_status(self, image_id: str, status: WorkStatus, by: str | None = None) -> None:
         """Set how far the work on an image is. What a reviewer said of it stays until the next verdict."""
         self._update_image(image_id, by, status=status)

@@ -84,10 +84,10 @@ class Authentication:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
+        # Where there is no login, who comes from another address is taken for somebody else.
+        caller.set(address if account is None or self._sessions is None else account.name)
         if account is not None:
             scope.setdefault("state", {}).update(user=account.name, is_admin=account.is_admin)
-            # Where there is no login, who comes from another address is taken for somebody else.
-            caller.set(account.name if self._sessions is not None else address)
         await self._app(scope, receive, send)
 
     def _identify(self, sessions: Sessions, headers: Headers, address: str) -> Account | None:

@@ -29,6 +29,7 @@ STATUS_CODES: dict[type[errors.AnnotatorError], int] = {
     errors.DatabaseUnavailable: 503,
     errors.FileUnavailable: 503,
     errors.StorageFull: 507,
+    errors.QuotaExceeded: 507,
     errors.CorruptData: 500,
 }
 _TEMPORARY = (errors.Busy, errors.DatabaseUnavailable, errors.TooManyLogins)

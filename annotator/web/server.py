@@ -23,6 +23,7 @@ from annotator.web.errors import explain_errors
 from annotator.web.guard import Guard, KnownHosts
 from annotator.web.login import pages
 from annotator.web.places import PromptPlaces
+from annotator.web.rates import RateLimits
 from annotator.web.request_log import RequestLog
 from annotator.web.routes import health
 from annotator.web.routes.api import router
@@ -72,6 +73,8 @@ def create_app(workspace: Workspace, settings: Settings, page: bool = True) -> F
     app.state.sessions = sessions
     calls = Calls()
     app.add_middleware(OwnCalls, calls=calls)
+    if with_login or settings.insecure_no_login:
+        app.add_middleware(RateLimits)
     app.add_middleware(Authentication, accounts=workspace.accounts, sessions=sessions, settings=settings)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(KnownHosts, names=settings.allowed_hosts)

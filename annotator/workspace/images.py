@@ -18,6 +18,7 @@ from annotator.storage.files import ImageFiles, content_key
 from annotator.storage.library import ImageLibrary
 from annotator.storage.store import Store
 from annotator.types import ImageRecord, Project, UInt8Array
+from annotator.workspace.quotas import Quotas
 from annotator.workspace.views import View, crop
 
 _DECODED_BYTES = 256 * MIB
@@ -38,6 +39,7 @@ class Images:
         self._settings, self._store = settings, store
         self.files = ImageFiles(settings.data_dir / "images")
         self.library = ImageLibrary(store, self.files)
+        self._quotas = Quotas(settings, store, self.files)
         self.folders = settings.image_folders
         self._decoded: LRUCache[str, UInt8Array] = LRUCache(_DECODED_BYTES, getsizeof=lambda pixels: pixels.nbytes)
         self._lock = threading.Lock()
@@ -46,7 +48,7 @@ class Images:
         """Decode, check and store an upload; its name may lead through folders.
 
         Returns the image, and whether it is new: the same file under the same name is not added again. Raises
-        InvalidImage.
+        InvalidImage, QuotaExceeded.
         """
         name = relative_name(name)
         if len(data) > self._settings.max_upload_bytes:
@@ -54,6 +56,7 @@ class Images:
         for known in self._store.images_with_content(project.id, content_key(data)):
             if known.name == name:
                 return known, False
+        self._quotas.check(project.owner, len(data))
         decoded = decode(data, name, self._settings.max_pixels)
         record = ImageRecord(
             id=uuid.uuid4().hex,
@@ -67,6 +70,7 @@ class Images:
             stretched=decoded.stretched,
         )
         self.library.add(record, data, decoded)
+        self._quotas.added(project.owner, len(data))
         self._remember(record.content_key, decoded.pixels)
         return record, True
 

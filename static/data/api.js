@@ -21,7 +21,7 @@ export class ApiError extends Error {
 }
 
 const UNREACHABLE = "The server cannot be reached.";
-const BUSY = new Set([502, 503, 504]);
+const BUSY = new Set([429, 502, 503, 504]);
 const MAX_BUSY_TRIES = 8;
 const NO_CONTENT = 204;
 

@@ -38,13 +38,15 @@ test("an answer without JSON still gives a sentence", async () => {
   await assert.rejects(createApi({ fetch }).get("/x"), /answered 500/);
 });
 
-test("a busy server is asked again after the time it names", async () => {
-  const waits = [];
-  const { fetch, calls } = script({ status: 503, headers: { "Retry-After": "2" } }, { body: { ok: 1 } });
-  await createApi({ fetch, wait: async (ms) => waits.push(ms) }).post("/x");
-  assert.equal(calls.length, 2);
-  assert.deepEqual(waits, [2000]);
-});
+for (const status of [503, 429]) {
+  test(`who is answered ${status} asks again after the time that is named`, async () => {
+    const waits = [];
+    const { fetch, calls } = script({ status, headers: { "Retry-After": "2" } }, { body: { ok: 1 } });
+    await createApi({ fetch, wait: async (ms) => waits.push(ms) }).post("/x");
+    assert.equal(calls.length, 2);
+    assert.deepEqual(waits, [2000]);
+  });
+}
 
 test("hover requests are never repeated", async () => {
   const { fetch, calls } = script({ status: 503, body: { detail: "Superseded." } });

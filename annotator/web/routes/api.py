@@ -23,7 +23,7 @@ from annotator.web.routes import (
 from annotator.web.schemas.base import Problem
 
 _PROBLEM = {"application/problem+json": {"schema": Problem.model_json_schema()}}
-_FAILURES = (400, 401, 403, 404, 409, 413, 422, 500, 503, 507)
+_FAILURES = (400, 401, 403, 404, 409, 413, 422, 429, 500, 503, 507)
 _METHODS = ["GET", "HEAD", "QUERY", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 router = APIRouter(

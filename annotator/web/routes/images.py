@@ -8,7 +8,15 @@ from typing import Annotated, NoReturn
 from fastapi import APIRouter, File, Query, Request, Response, UploadFile
 
 from annotator import types
-from annotator.errors import AnnotatorError, Busy, DatabaseUnavailable, InvalidImage, NotFound, StorageFull
+from annotator.errors import (
+    AnnotatorError,
+    Busy,
+    DatabaseUnavailable,
+    InvalidImage,
+    NotFound,
+    QuotaExceeded,
+    StorageFull,
+)
 from annotator.imaging.names import upload_name
 from annotator.settings import ASSETS_DIR
 from annotator.storage.folders import images_in
@@ -94,7 +102,7 @@ def upload(files: Annotated[list[UploadFile], File()], project: OwnProject, spac
 def _refuse(errors: list[AnnotatorError]) -> NoReturn:
     """No file was taken: raise the one reason there is, or all of them in one."""
     kinds = {type(error) for error in errors}
-    if len(kinds) == 1 and (len(errors) == 1 or kinds <= {StorageFull, Busy, DatabaseUnavailable}):
+    if len(kinds) == 1 and (len(errors) == 1 or kinds <= {StorageFull, QuotaExceeded, Busy, DatabaseUnavailable}):
         raise errors[0]
     raise InvalidImage(" ".join(str(error) for error in errors[:5]) or "No file was sent.")
 
