@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -81,7 +82,8 @@ def test_the_description_of_the_routes_loads_nothing_from_elsewhere(client: Test
     [("http://test", 201), ("https://labels.example.org", 201), ("https://evil.test", 403), ("null", 403)],
 )
 def test_only_our_own_page_may_change_anything(client: TestClient, origin: str, status: int) -> None:
-    assert client.post("/api/v1/projects", json={"name": "mine"}, headers={"Origin": origin}).status_code == status
+    new = {"name": uuid.uuid4().hex}
+    assert client.post("/api/v1/projects", json=new, headers={"Origin": origin}).status_code == status
     refused = client.post("/gradio_api/queue/join", json={}, headers={"Origin": origin}).status_code == 403
     assert refused == (status == 403)
 
@@ -199,5 +201,5 @@ def test_both_ways_to_start_a_server_listen_alike() -> None:
 
 def test_a_request_of_another_site_without_an_origin_changes_nothing(client: TestClient) -> None:
     for site, status in (("cross-site", 403), ("same-origin", 201), ("none", 201)):
-        reply = client.post("/api/v1/projects", json={"name": "mine"}, headers={"Sec-Fetch-Site": site})
+        reply = client.post("/api/v1/projects", json={"name": uuid.uuid4().hex}, headers={"Sec-Fetch-Site": site})
         assert reply.status_code == status
