@@ -174,6 +174,27 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True)
+class Contribution:
+    """What somebody did in a project: how many objects they made, some of which may be gone, on how many images.
+
+    `user` is None for what was done before there were users.
+    """
+
+    user: str | None
+    objects: int
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSummary:
+    """The counts of a project: images by status, kept objects by the id of their label, and what each person did."""
+
+    images: dict[ImageStatus, int]
+    objects: dict[int, int]
+    people: list[Contribution]
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRecord:
     """An image of a project. `content_key` is the sha256 of the stored file, `pixel_key` of the upright RGB pixels.
 

@@ -46,7 +46,8 @@ ROUTES: dict[str, str] = {
         DELETE /exports/{export_id},
         GET /projects/{project_id}/export/{format_name}, GET /projects/{project_id}/export/{format_name}/losses,
         POST /projects/{project_id}/boxes, GET /projects/{project_id}/members, PATCH /images/{image_id},
-        POST /projects/{project_id}/next-image, GET /projects/{project_id}/events
+        POST /projects/{project_id}/next-image, GET /projects/{project_id}/events,
+        GET /projects/{project_id}/summary
         """,
     "reviewer": "PUT /images/{image_id}/review",
     "owner": """

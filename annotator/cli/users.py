@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from annotator.cli.data import open_store
+from annotator.cli.data import find_project, open_store
 from annotator.cli.options import add_command
 from annotator.errors import InvalidRequest
 from annotator.settings import Settings
+from annotator.types import Role
 
 if TYPE_CHECKING:
     from annotator.cli.options import Subparsers
@@ -30,6 +31,11 @@ def add_parser(subparsers: Subparsers) -> None:
     add_command(actions, "list", _list, "List the users and their tokens.", _WHERE)
     remove = add_command(actions, "remove", _remove, "Remove a user. An admin gets the user's projects.", _WHERE)
     remove.add_argument("name")
+    share = add_command(actions, "share", _share, "Share a project with a user, or change the user's role.", _WHERE)
+    share.add_argument("project", metavar="PROJECT", help="name or id")
+    share.add_argument("name")
+    share.add_argument("--role", choices=get_args(Role), default="annotator", help="Default: annotator.")
+    share.add_argument("--revoke", action="store_true", help="share it no longer instead")
     token = add_command(actions, "token", _token, "Print a new token that speaks for a user in scripts.", _WHERE)
     token.add_argument("name")
     token.add_argument("token_name", metavar="TOKEN", help="name of the token; an earlier one of this name ends")
@@ -64,6 +70,18 @@ def _remove(options: argparse.Namespace, settings: Settings) -> None:
     with open_store(settings) as store:
         heir = store.remove_user(name)
     print(f"{name} is removed; the projects are {heir}'s.")
+
+
+def _share(options: argparse.Namespace, settings: Settings) -> None:
+    name = options.name.strip().lower()
+    with open_store(settings) as store:
+        project = find_project(store, options.project)
+        if options.revoke:
+            store.remove_member(project.id, name)
+            print(f"{project.name} is no longer shared with {name}.")
+        else:
+            store.save_member(project.id, name, options.role)
+            print(f"{name} is {'an' if options.role == 'annotator' else 'a'} {options.role} of {project.name}.")
 
 
 def _token(options: argparse.Namespace, settings: Settings) -> None:

@@ -13,9 +13,10 @@ from annotator.storage.annotation_store import AnnotationStore
 from annotator.storage.image_store import ImageStore
 from annotator.storage.place_store import PlaceStore
 from annotator.storage.project_store import ProjectStore
+from annotator.storage.summary_store import SummaryStore
 from annotator.storage.user_store import UserStore
 from annotator.storage.version_store import VersionStore
 
 
-class Store(ProjectStore, ImageStore, AnnotationStore, UserStore, PlaceStore, VersionStore):
+class Store(ProjectStore, ImageStore, AnnotationStore, UserStore, PlaceStore, VersionStore, SummaryStore):
     """The database behind one URL: `sqlite:///FILE` or `postgresql+psycopg://...`; created or migrated as needed."""

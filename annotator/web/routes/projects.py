@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from fastapi import APIRouter
 
 from annotator import types
+from annotator.types import ImageStatus
 from annotator.web.auth import User, Viewer
-from annotator.web.deps import OwnProject, Space
-from annotator.web.schemas.projects import NewProject, Project, ProjectChange
+from annotator.web.deps import OwnProject, SharedProject, Space
+from annotator.web.schemas.projects import Contribution, LabelCount, NewProject, Project, ProjectChange, Summary
 
 router = APIRouter(tags=["projects"])
 
@@ -25,6 +28,20 @@ def projects(user: User, viewer: Viewer, space: Space, removed: bool = False) ->
 def create_project(new: NewProject, user: User, space: Space) -> types.Project:
     """Start a project."""
     return space.store.create_project(new.name, user)
+
+
+@router.get("/projects/{project_id}/summary")
+def summary(project: SharedProject, space: Space) -> Summary:
+    """How far the images are, how many objects each label has, and who did what."""
+    counts = space.store.summary(project.id)
+    return Summary(
+        images={status: counts.images.get(status, 0) for status in get_args(ImageStatus)},
+        labels=[
+            LabelCount(label_id=each.id, objects=counts.objects.get(each.id, 0))
+            for each in space.store.labels(project.id)
+        ],
+        people=[Contribution.model_validate(each) for each in counts.people],
+    )
 
 
 @router.patch("/projects/{project_id}", response_model=Project)

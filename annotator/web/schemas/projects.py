@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from annotator.types import MAX_NAME, Right
+from annotator.types import MAX_NAME, ImageStatus, Right
 from annotator.web.schemas.base import Reply, Whole
 
 Color = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$", examples=["#e6194b"])]
@@ -33,6 +33,32 @@ class ProjectChange(BaseModel):
     """Fields of a project to set."""
 
     name: Name
+
+
+class Contribution(Reply):
+    """What somebody did: objects made, some of which may be gone, and images worked on.
+
+    `user` is null for what was done before there were users.
+    """
+
+    user: str | None
+    objects: int
+    images: int
+
+
+class LabelCount(BaseModel):
+    """How many objects have a label."""
+
+    label_id: int
+    objects: int
+
+
+class Summary(BaseModel):
+    """The counts of a project: images by status, objects of every label, and what each person did."""
+
+    images: dict[ImageStatus, int]
+    labels: list[LabelCount]
+    people: list[Contribution]
 
 
 class Label(Reply):

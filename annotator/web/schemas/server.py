@@ -48,7 +48,10 @@ class Model(Reply):
 
 
 class Status(BaseModel):
-    """The server at a glance. `project_id` is the user's first project; `user` is null where there is no login."""
+    """The server at a glance. `project_id` is the user's first project; `user` is null where there is no login.
+
+    `is_admin` says that the user may do everything, as the one user does where there is no login.
+    """
 
     version: str
     model: Model
@@ -56,6 +59,7 @@ class Status(BaseModel):
     image_folders: list[str]
     project_id: int
     user: str | None
+    is_admin: bool
 
 
 class SwitchModel(BaseModel):
