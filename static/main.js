@@ -10,13 +10,16 @@ import { createHeader } from "./panels/header.js";
 import { createEmptyState } from "./panels/notices.js";
 import { createOffer } from "./panels/offer.js";
 import { createStrip } from "./panels/strip.js";
+import { createTeamPanel } from "./panels/team.js";
 import { listenToFiles } from "./panels/uploads.js";
 import { createUses } from "./panels/uses.js";
 import { createViewPanel } from "./panels/view.js";
 import { createBin } from "./work/bin.js";
 import { createExport } from "./work/export.js";
 import { createModels } from "./work/models.js";
+import { createOthers } from "./work/others.js";
 import { createProjects } from "./work/projects.js";
+import { createStream } from "./work/stream.js";
 import { createWorkbench } from "./workbench.js";
 
 /** @import { Workbench } from "./workbench.js" */
@@ -50,7 +53,8 @@ function build(root) {
     keysOf: document,
     belowKeys: [createUses()],
   });
-  const { store, api, toast, ask, objects, session, intake, commands, setView, focusCanvas, stage, side, status } = workbench;
+  const { store, api, toast, ask, objects, labels, session, team, client, intake, commands, setView, focusCanvas } = workbench;
+  const { stage, side, status } = workbench;
   const projects = createProjects({ store, api, session, objects, toast });
   const bin = createBin({ store, api, session, toast, ask });
   const models = createModels({ store, api, toast, prepareAgain: session.prepareAgain });
@@ -84,9 +88,19 @@ function build(root) {
     }),
     stage,
     side,
-    createStrip({ store, session, intake, bin, pickFiles, focusCanvas }),
+    createStrip({ store, session, intake, bin, commands, pickFiles, focusCanvas }),
     status,
   );
+  side.prepend(createTeamPanel({ store, team, focusCanvas }));
+  const others = createOthers({ store, session, objects, labels, projects, toast });
+  const stream = createStream({
+    base: API,
+    client: () => (store.get().status?.user ? client : ""),
+    onEvent: others.show,
+    onLive: (live) => store.set({ live }),
+    onRefused: others.refused,
+  });
+  store.watch(["projectId", "booted"], ({ projectId, booted, version }) => stream.follow(booted ? projectId : null, version));
   void session.boot().then(focusCanvas);
   return workbench;
 }

@@ -4,7 +4,7 @@ import { createPhoto } from "./canvas/photo.js";
 import { onNewPixelRatio } from "./canvas/pixelratio.js";
 import { createRenderer } from "./canvas/render.js";
 import { createViewport } from "./canvas/viewport.js";
-import { createApi } from "./data/api.js";
+import { createApi, requestId } from "./data/api.js";
 import { createDrafts } from "./data/drafts.js";
 import { createOutbox } from "./data/outbox.js";
 import { createParking } from "./data/parking.js";
@@ -36,6 +36,7 @@ import { createReview } from "./work/review.js";
 import { createSession } from "./work/session.js";
 import { createSimilar } from "./work/similar.js";
 import { createSuggestion } from "./work/suggestion.js";
+import { createTeam } from "./work/team.js";
 import { createTools } from "./work/tools.js";
 
 /** @import { Store, ViewSettings } from "./data/types.d.ts" */
@@ -88,7 +89,9 @@ export function createWorkbench(root, { fetch, base, storage, tabStorage, keysOf
   const prompting = createPrompting({ store, api, parking, toast });
   const objects = createObjects({ store, api, outbox, labels, toast, prompting });
   const review = createReview({ store, api, outbox, parking, objects, toast, labels });
-  const session = createSession({ store, api, outbox, labels, parking, objects, photo, toast, storage });
+  const client = requestId();
+  const session = createSession({ store, api, outbox, labels, parking, objects, photo, toast, storage, client });
+  const team = createTeam({ store, api, session, objects, toast, client });
   const merging = createMerging({ store, api, labels, objects, toast, ask });
   const renderer = createRenderer({ photoCanvas, overlayCanvas, photo, viewport, store, onPainted: prompting.painted });
   const tools = createTools({ box, viewport, store, prompting, objects, review, toast });
@@ -106,6 +109,7 @@ export function createWorkbench(root, { fetch, base, storage, tabStorage, keysOf
     review,
     similar: createSimilar({ store, review, session, toast }),
     session,
+    team,
     labels,
     suggestion: createSuggestion({ store, api }),
     tools,
@@ -175,7 +179,10 @@ export function createWorkbench(root, { fetch, base, storage, tabStorage, keysOf
     toast,
     ask,
     objects,
+    labels,
     session,
+    team,
+    client,
     intake,
     commands: run,
     setView,

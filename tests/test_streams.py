@@ -145,9 +145,9 @@ def test_what_others_change_is_told_as_it_happens(site: Site, shared: Project) -
         store.review("b", "rejected", "bob", "more")
         told = ann.event()
         assert told and told["images"][0]["image"]["review_comment"] == "more"
-        store.delete_image("b")
+        store.delete_image("b", "bob")
         told = ann.event()
-        assert told and (told["images"], told["removed"]) == ([], ["b"])
+        assert told and (told["images"], told["removed"]) == ([], [{"id": "b", "by": "bob"}])
         store.add_label(shared.id, "owl")
         told = ann.event()
         assert told and (told["labels"], told["project"]) == (True, False)

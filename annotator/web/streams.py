@@ -20,7 +20,7 @@ from anyio.to_thread import run_sync
 from annotator.errors import AnnotatorError, Busy, DatabaseUnavailable
 from annotator.types import LOCAL_USER, Place, ProjectVersion
 from annotator.web.deps import image_reply
-from annotator.web.schemas.events import ImageEvent, ProjectEvent
+from annotator.web.schemas.events import ImageEvent, ProjectEvent, RemovedImage
 from annotator.web.schemas.events import Place as ShownPlace
 from annotator.workspace.workspace import Workspace
 
@@ -182,7 +182,7 @@ class Streams:
         if len(changed) > _MOST_IMAGES or since.version > now.version:
             event.reload = True
             return event
-        event.removed = [each.image.id for each in changed if each.removed]
+        event.removed = [RemovedImage(id=each.image.id, by=each.by) for each in changed if each.removed]
         present = [each for each in changed if not each.removed]
         counts = self._store.annotation_counts([each.image.id for each in present])
         event.images = [

@@ -18,6 +18,7 @@ import type {
   Sample,
   ServerStatus,
   Uploaded,
+  Verdict,
   WorkStatus,
 } from "./types.d.ts";
 
@@ -61,7 +62,8 @@ export interface Api {
     body: FormData,
     options?: RequestOptions,
   ): Promise<{ kept: number; present: number; problems: string[] }>;
-  post(path: `/images/${string}/open`, body: { upcoming: string[] }): Promise<ImageDocument>;
+  post(path: `/images/${string}/open`, body: { upcoming: string[]; client?: string }): Promise<ImageDocument>;
+  post(path: `/projects/${number}/next-image`, body: { client: string; after: string | null }): Promise<{ image: Image | null }>;
   post(path: `/images/${string}/restore`): Promise<Image>;
   post(path: `/images/${string}/prompt`, body: object, options?: RequestOptions): Promise<PromptReply>;
   post(path: `/images/${string}/${"undo" | "redo"}`, body: { revision: number }): Promise<ImageDocument>;
@@ -80,6 +82,7 @@ export interface Api {
   patch(path: `/projects/${number}`, body: { name: string }): Promise<Project>;
   patch(path: `/labels/${number}`, body: LabelFields): Promise<Label>;
   patch(path: `/images/${string}`, body: { status: WorkStatus }): Promise<Image>;
+  put(path: `/images/${string}/review`, body: { verdict: Verdict; comment: string; revision: number }): Promise<Image>;
   put(path: "/model", body: { name: string }): Promise<ServerStatus>;
   delete(path: `/projects/${number}/bin`): Promise<{ removed: number }>;
   delete(path: `/projects/${number}` | `/labels/${number}` | `/images/${string}` | `/jobs/${string}` | `/exports/${string}`): Promise<unknown>;

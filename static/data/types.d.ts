@@ -48,6 +48,18 @@ export type Image = {
   /** How many objects it has. */
   annotations: number;
 };
+/** An image that somebody has open. */
+export type Place = { image_id: string; user: string };
+/** What changed in a project up to a version. `reload`: too much to be told; `places`: null if they are as before. */
+export type ProjectEvent = {
+  version: number;
+  images: { image: Image; revision: number; by: string | null }[];
+  removed: { id: string; by: string | null }[];
+  reload: boolean;
+  labels: boolean;
+  project: boolean;
+  places: Place[] | null;
+};
 export type Label = {
   id: number;
   project_id: number;
@@ -280,6 +292,12 @@ export type State = {
   total: number;
   /** The status of the images shown in the queue, "" for all. */
   queueStatus: ImageStatus | "";
+  /** The project's version when the beginning of the queue was fetched. */
+  version: number;
+  /** Who has which image open. */
+  places: Place[];
+  /** Whether the server tells what others change. */
+  live: boolean;
   /** The project's removed images, as of the last look. */
   bin: Image[];
   samples: Sample[];

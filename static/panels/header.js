@@ -4,7 +4,7 @@ import { el, icon, iconButton } from "./dom.js";
 import { anchor, popover } from "./popover.js";
 import { createProjectMenu } from "./projects.js";
 
-/** @import { Store } from "../data/types.d.ts" */
+/** @import { Image, Store } from "../data/types.d.ts" */
 /** @import { Commands } from "../work/commands.js" */
 /** @import { Models } from "../work/models.js" */
 /** @import { Projects } from "../work/projects.js" */
@@ -47,7 +47,7 @@ export function createHeader(context) {
     {
       type: "button",
       class: "button status-button",
-      onclick: () => session.setStatus(store.get().image?.status === "done" ? "in_progress" : "done"),
+      onclick: () => session.setStatus(isFinished(store.get().image) ? "in_progress" : "done"),
     },
     icon("check"),
     el("span", { class: "words" }, "Done"),
@@ -65,9 +65,9 @@ export function createHeader(context) {
     upload.disabled = uploadFolder.disabled = bring.disabled = !booted;
     download.hidden = !booted;
     finished.disabled = !image;
-    finished.classList.toggle("chosen", image?.status === "done");
-    finished.title = image?.status === "done" ? "This image is done; click to reopen it" : "Mark this image as done";
-    finished.setAttribute("aria-pressed", String(image?.status === "done"));
+    finished.classList.toggle("chosen", isFinished(image));
+    finished.title = isFinished(image) ? `This image is ${image?.status}; click to reopen it` : "Mark this image as done";
+    finished.setAttribute("aria-pressed", String(isFinished(image)));
   });
 
   return el(
@@ -88,6 +88,9 @@ export function createHeader(context) {
     ),
   );
 }
+
+/** @param {Image | null} image */
+const isFinished = (image) => image?.status === "done" || image?.status === "approved";
 
 /** @param {{store: Store, models: Models}} context */
 function modelPicker({ store, models }) {

@@ -4,18 +4,21 @@ import { createBinPanel } from "./bin.js";
 import { el, icon, iconButton } from "./dom.js";
 import { createKeyedList } from "./keyed.js";
 import { shownQueue } from "../work/queue.js";
+import { othersAt } from "../work/team.js";
 
 /** @import { Image, ImageStatus, Sample, State, Store } from "../data/types.d.ts" */
 /** @import { Bin } from "../work/bin.js" */
+/** @import { Commands } from "../work/commands.js" */
 /** @import { Intake } from "../work/intake.js" */
 /** @import { Session } from "../work/session.js" */
 
+const VERDICTS = ["approved", "rejected"];
 const STATUS = { new: "new", in_progress: "in progress", done: "done", approved: "approved", rejected: "rejected" };
 
 /**
- * @param {{store: Store, session: Session, intake: Intake, bin: Bin, pickFiles: () => void, focusCanvas: () => void}} context
+ * @param {{store: Store, session: Session, intake: Intake, bin: Bin, commands: Commands, pickFiles: () => void, focusCanvas: () => void}} context
  */
-export function createStrip({ store, session, intake, bin, pickFiles, focusCanvas }) {
+export function createStrip({ store, session, intake, bin, commands, pickFiles, focusCanvas }) {
   const add = el(
     "button",
     { type: "button", class: "tile add", title: "Upload images", "aria-label": "Upload images", onclick: pickFiles },
@@ -27,8 +30,11 @@ export function createStrip({ store, session, intake, bin, pickFiles, focusCanva
     onchange: () => void session.filter(/** @type {ImageStatus | ""} */ (filter.value)),
   });
   for (const [value, words] of [["", "All"], ...Object.entries(STATUS)]) filter.append(el("option", { value }, words));
+  const verdicts = [...filter.options].filter(({ value }) => VERDICTS.includes(value));
   const count = el("span", { class: "count" });
   const side = el("div", { class: "strip-side" }, count, filter);
+  const nextWords = el("span", { class: "words" });
+  const next = el("button", { type: "button", class: "button plain", onclick: () => commands.nextFree() }, icon("next"), nextWords);
   const queue = el("div", { class: "tiles queue", role: "list", "aria-label": "Images" });
   const samples = el("div", { class: "tiles samples", role: "group", "aria-label": "Sample photos" });
   const scroller = el("div", { class: "scroller" }, queue, samples);
@@ -46,9 +52,9 @@ export function createStrip({ store, session, intake, bin, pickFiles, focusCanva
     { passive: true },
   );
 
-  /** @param {Pick<Image, "name" | "status" | "embedding" | "annotations"> & {key: string, thumbnail: string, current: boolean}} values */
-  function tile({ key: id, thumbnail, name, status, embedding, annotations, current }) {
-    const words = `${name}: ${STATUS[status]}, ${annotations} objects`;
+  /** @param {Pick<Image, "name" | "status" | "embedding" | "annotations"> & {key: string, thumbnail: string, current: boolean, takenBy: string}} values */
+  function tile({ key: id, thumbnail, name, status, embedding, annotations, current, takenBy }) {
+    const words = `${name}: ${STATUS[status]}, ${annotations} objects${takenBy && `, being annotated by ${takenBy}`}`;
     const open = el(
       "button",
       {
@@ -63,6 +69,7 @@ export function createStrip({ store, session, intake, bin, pickFiles, focusCanva
       el("img", { src: thumbnail, alt: "", loading: "lazy", draggable: false }),
       el("span", { class: `state ${status} ${embedding === "ready" ? "ready" : ""}` }),
       annotations ? el("span", { class: "badge" }, String(annotations)) : null,
+      takenBy && el("span", { class: "taken", dataset: { by: takenBy } }), // the button's name says it already
     );
     const remove = iconButton("close", `Remove ${name}`, () => void bin.remove(id).then(focusCanvas), {
       class: "small tile-remove",
@@ -83,16 +90,25 @@ export function createStrip({ store, session, intake, bin, pickFiles, focusCanva
         embedding,
         annotations,
         current: id === image?.id,
+        takenBy: othersAt(state, id).join(", "),
       })),
     );
     const at = images.findIndex((item) => item.id === image?.id);
     count.textContent = total ? `${at + 1} / ${total}` : "";
-    side.hidden = total === 0;
+    side.hidden = next.hidden = total === 0;
   }
+
+  store.watch(["status"], ({ status }) => {
+    const shared = Boolean(status?.user); // where there is no login, there is nobody else, and nobody reviews
+    for (const option of verdicts) option.hidden = !shared;
+    next.title = shared ? "Next free image: not done, and nobody else has it open (J)" : "Next to do: an image that is not done (J)";
+    next.setAttribute("aria-label", next.title);
+    nextWords.textContent = shared ? "Next free" : "Next to do";
+  });
 
   /** @type {string | null} */
   let scrolledTo = null;
-  store.watch(["images", "image", "total", "queueStatus"], (state) => {
+  store.watch(["images", "image", "total", "queueStatus", "places", "status"], (state) => {
     draw(state);
     if (state.image?.id === scrolledTo) return;
     scrolledTo = state.image?.id ?? null;
@@ -110,7 +126,7 @@ export function createStrip({ store, session, intake, bin, pickFiles, focusCanva
     );
   });
 
-  return el("nav", { class: "strip", "aria-label": "Image queue" }, add, side, scroller, createBinPanel({ store, bin, focusCanvas }));
+  return el("nav", { class: "strip", "aria-label": "Image queue" }, add, side, next, scroller, createBinPanel({ store, bin, focusCanvas }));
 }
 
 /** @param {Sample} sample @param {Pick<Intake, "addSample">} intake @param {() => void} focusCanvas */

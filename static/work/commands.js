@@ -13,6 +13,7 @@ import { canRedo } from "../data/progress.js";
 /** @import { Session } from "./session.js" */
 /** @import { Similar } from "./similar.js" */
 /** @import { Suggestion } from "./suggestion.js" */
+/** @import { Team } from "./team.js" */
 /** @import { Tools } from "./tools.js" */
 
 /** @typedef {Record<Command, (event?: Event) => unknown>} Commands */
@@ -21,7 +22,7 @@ const ZOOM_STEP = 1.4;
 
 /**
  * @param {{store: Store, viewport: Viewport, prompting: Prompting, objects: Objects, review: Reviewing, similar: Similar, session: Session,
- *   labels: Labels, suggestion: Suggestion, tools: Tools, detail: Detail, openHelp: () => void, focusNewLabel: () => void}} parts
+ *   team: Pick<Team, "nextFree">, labels: Labels, suggestion: Suggestion, tools: Tools, detail: Detail, openHelp: () => void, focusNewLabel: () => void}} parts
  */
 export function createCommands({
   store,
@@ -31,6 +32,7 @@ export function createCommands({
   review,
   similar,
   session,
+  team,
   labels,
   suggestion,
   tools,
@@ -96,6 +98,7 @@ export function createCommands({
     redo: () => (canRedo(state()) ? prompting.redo() : review.runUndoRedo(objects.redo)),
     nextImage: () => session.step(1),
     previousImage: () => session.step(-1),
+    nextFree: () => team.nextFree(),
     fit: () => viewport.fit(),
     zoomIn: () => zoom(ZOOM_STEP),
     zoomOut: () => zoom(1 / ZOOM_STEP),

@@ -43,7 +43,8 @@ export function createDocument({ store, api, outbox, labels, toast }) {
     const pending = pendingEdits.filter((change) => change.imageId === imageId);
     const annotations = pending.reduce((list, change) => change.edit(list), confirmed.annotations);
     const ids = new Set(annotations.map((item) => item.id));
-    const status = image.status === "new" && annotations.length ? "in_progress" : image.status;
+    const begun = (image.status === "new" && annotations.length) || (image.status === "approved" && pending.length);
+    const status = begun ? "in_progress" : image.status;
     const counted = { annotations: annotations.length, status };
     store.set({
       annotations,
@@ -92,6 +93,13 @@ export function createDocument({ store, api, outbox, labels, toast }) {
     await show(document);
   }
 
+  /** Says that a change takes an approval back. @param {string} imageId */
+  function tellApproval(imageId) {
+    const { image } = store.get();
+    if (image?.id === imageId && image.status === "approved")
+      toast(`${image.reviewer} had approved this image. With your change, it waits for a review again.`, { stays: true });
+  }
+
   /**
    * Sends a change, which may arrive twice, and shows at once what it does.
    * @template {{history: History}} R
@@ -100,6 +108,7 @@ export function createDocument({ store, api, outbox, labels, toast }) {
    * @returns {Promise<R | null>} the reply; null when the change was refused, which a toast says
    */
   async function commit(imageId, { method, path, body, failed, edit = (list) => list, outcome = () => edit }) {
+    tellApproval(imageId);
     const pending = { imageId, edit };
     pendingEdits = [...pendingEdits, pending];
     publish();
@@ -120,6 +129,7 @@ export function createDocument({ store, api, outbox, labels, toast }) {
   return {
     show,
     commit,
+    tellApproval,
     fetchAgain,
     /** @returns {History | null} of the image, when it is the one shown */
     historyOf: (/** @type {string} */ imageId) => (confirmed.imageId === imageId ? confirmed.history : null),

@@ -13,6 +13,7 @@ const COMMON = {
   redo: ["Ctrl+Shift+Z", "Ctrl+Y"],
   nextImage: ["D", "PageDown"],
   previousImage: ["A", "PageUp"],
+  nextFree: ["J"],
   fit: ["F", "0"],
   zoomIn: ["+", "="],
   zoomOut: ["-"],
@@ -104,6 +105,7 @@ export const SHEET = [
     [
       ["previousImage", "image before"],
       ["nextImage", "next image"],
+      ["nextFree", "next image that is not done, and that nobody else has open"],
       ["fit", "fit to the window"],
       ["zoomIn", "zoom in"],
       ["zoomOut", "zoom out"],

@@ -48,6 +48,7 @@ export function createObjects({ store, api, outbox, labels, toast, prompting }) 
     const word = history?.[direction];
     if (!history || !word) return void toast(`There is nothing to ${direction}.`);
     busy(1);
+    document.tellApproval(image.id);
     try {
       void document.show(await api.post(`/images/${image.id}/${direction}`, { revision: history.revision }));
       toast(`${direction === "undo" ? "Undone" : "Redone"}: ${word}`, { quiet: true });

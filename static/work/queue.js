@@ -47,6 +47,7 @@ export function createQueue({ store, api }) {
     if (of !== pages) return; // another project was chosen meanwhile
     of.next = reply.next;
     const { images } = store.get();
+    if (!images.length) store.set({ version: reply.version });
     store.set({ images: [...images, ...missing(reply.images)], total: reply.total });
   }
 
@@ -77,10 +78,12 @@ export function createQueue({ store, api }) {
 
   return {
     loadMore,
+    /** @returns {boolean} whether all images are loaded */
+    isComplete: () => !hasMore(),
     /** Begins with the queue of another project. */
     restart() {
       startPages();
-      store.set({ images: [], total: 0, queueStatus: "" });
+      store.set({ images: [], total: 0, queueStatus: "", places: [] });
     },
     /** @param {string} id @returns {Promise<Image | undefined>} the image, once its page is loaded; undefined when it is gone */
     async find(id) {

@@ -24,9 +24,10 @@ const RECONNECT_MS = 1500;
 
 /**
  * @param {{store: Store, api: Api, outbox: Pick<Outbox, "resume">, labels: Pick<Labels, "load">, parking: Parking, toast: Toast,
- *   objects: Pick<Objects, "show" | "refresh">, photo: Pick<Photo, "load" | "clear">, storage: Storage}} context
+ *   objects: Pick<Objects, "show" | "refresh">, photo: Pick<Photo, "load" | "clear">, storage: Storage, client?: string}} context
+ *   `client`: the name of this tab; without one, nobody is told which image is open
  */
-export function createSession({ store, api, outbox, labels, parking, objects, photo, toast, storage }) {
+export function createSession({ store, api, outbox, labels, parking, objects, photo, toast, storage, client = "" }) {
   const queue = createQueue({ store, api });
   const { adopt, update, loadMore } = queue;
   /** Counts images that were opened or closed: whoever waited looks whether the page has moved on. */
@@ -68,7 +69,7 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
     const known = before.images.find((image) => image.id === id) ?? null;
     const ticket = leaveFor(known);
     try {
-      const opened = api.post(`/images/${id}/open`, { upcoming: upcoming(id) });
+      const opened = api.post(`/images/${id}/open`, { upcoming: upcoming(id), client: taker() });
       const drawn = known ? photo.load(known.url) : opened.then((document) => photo.load(document.image.url));
       drawn.catch(() => {});
       const document = await opened;
@@ -86,6 +87,15 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
       toast(`The image could not be opened: ${/** @type {Error} */ (error).message}`, { kind: "error" });
       await goBack(before, ticket);
     }
+  }
+
+  /** @returns {string | undefined} who takes the image; nobody where there is no login, and so no other person */
+  const taker = () => (store.get().status?.user && client) || undefined;
+
+  /** Opens an image, wherever it is in the queue. @param {string} id */
+  async function show(id) {
+    await queue.find(id);
+    await open(id);
   }
 
   /** The images the server should encode next. @param {string} id @returns {string[]} */
@@ -193,15 +203,19 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
   });
 
   setInterval(() => {
-    if (!document.hidden && store.get().online && store.get().booted) objects.refresh().catch(() => {});
+    const { online, booted, live } = store.get();
+    if (!document.hidden && online && booted && !live) objects.refresh().catch(() => {});
   }, POLL_HISTORY_MS);
 
   return {
     prepareAgain,
     boot,
     open,
+    show,
     adopt,
+    update,
     loadMore,
+    isComplete: queue.isComplete,
     reload: queue.reload,
     filter: queue.filter,
     switchProject,

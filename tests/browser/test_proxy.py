@@ -88,6 +88,9 @@ def test_the_page_works_under_a_sub_path(proxied: str) -> None:
         exported = json.loads(page.export().read_text())
         assert len(exported["annotations"]) == 1
         assert not failed
+    project = httpx.get(f"{proxied}api/v1/status", verify=False).json()["project_id"]
+    with httpx.stream("GET", f"{proxied}api/v1/projects/{project}/events", verify=False, timeout=10) as stream:
+        assert any(line.startswith("data: ") for line in stream.iter_lines()), "an event comes at once"
     reply = httpx.get(f"{proxied}metrics", verify=False, headers={"X-Request-ID": "of-the-client"})
     assert reply.status_code == 403
     assert re.fullmatch("[0-9a-f]{32}", reply.headers["X-Request-ID"]), "the proxy's"

@@ -16,6 +16,13 @@ class ImageEvent(BaseModel):
     by: str | None
 
 
+class RemovedImage(BaseModel):
+    """An image that was removed, and by whom, if this is known."""
+
+    id: str
+    by: str | None
+
+
 class Place(Reply):
     """An image that somebody has open."""
 
@@ -33,7 +40,7 @@ class ProjectEvent(BaseModel):
 
     version: int
     images: list[ImageEvent] = []
-    removed: list[str] = []
+    removed: list[RemovedImage] = []
     reload: bool = False
     labels: bool = False
     project: bool = False

@@ -1,0 +1,73 @@
+/** What people do who share a project: they take the next free image, and review. */
+
+/** @import { Image, State, Store, Toast, Verdict } from "../data/types.d.ts" */
+/** @import { Api } from "../data/routes.d.ts" */
+/** @import { Objects } from "./objects.js" */
+/** @import { Session } from "./session.js" */
+
+/** @typedef {ReturnType<typeof createTeam>} Team */
+
+/**
+ * @param {Pick<State, "places" | "status">} state
+ * @param {string} imageId
+ * @returns {string[]} the names of the others who have the image open
+ */
+export function othersAt({ places, status }, imageId) {
+  if (!status?.user) return [];
+  const names = places.flatMap(({ image_id, user }) => (image_id === imageId && user !== status.user ? [user] : []));
+  return [...new Set(names)];
+}
+
+/** @param {Pick<State, "status" | "projects" | "projectId">} state @returns {boolean} whether the person approves and rejects */
+export function mayReview({ status, projects, projectId }) {
+  const project = projects.find((one) => one.id === projectId);
+  return Boolean(status?.user && project && project.right !== "annotate");
+}
+
+/**
+ * @param {{store: Store, api: Api, session: Pick<Session, "update" | "show">, objects: Pick<Objects, "settled" | "refresh">, toast: Toast,
+ *   client: string}} context
+ *   `client`: the name of this tab
+ */
+export function createTeam({ store, api, session, objects, toast, client }) {
+  /** @param {string} failed @param {unknown} error */
+  const tell = (failed, error) => void toast(`${failed}: ${/** @type {Error} */ (error).message}`, { kind: "error" });
+
+  return {
+    /** Opens the next image that is not finished, and that nobody has open. */
+    async nextFree() {
+      const { projectId, image } = store.get();
+      if (projectId === null) return;
+      try {
+        const { image: found } = await api.post(`/projects/${projectId}/next-image`, { client, after: image?.id ?? null });
+        if (store.get().projectId !== projectId) return;
+        if (found) await session.show(found.id);
+        else toast("No other image is free: the rest is done, or others have it open.");
+      } catch (error) {
+        tell("The next free image could not be opened", error);
+      }
+    },
+    /**
+     * Says what the person thinks of the open image, as it is on the screen.
+     * @param {Verdict} verdict
+     * @param {string} [comment]
+     * @returns {Promise<boolean>} whether it was taken
+     */
+    async review(verdict, comment = "") {
+      const { image } = store.get();
+      if (!image) return false;
+      await objects.settled();
+      const { revision } = store.get().history;
+      if (store.get().image?.id !== image.id) return false;
+      try {
+        session.update(image.id, await api.put(`/images/${image.id}/review`, { verdict, comment, revision }));
+        toast(verdict === "approved" ? "Approved." : "Rejected.", { quiet: true });
+        return true;
+      } catch (error) {
+        tell("The verdict was not taken", error);
+        await objects.refresh().catch(() => {});
+        return false;
+      }
+    },
+  };
+}

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { createOthers } from "../../static/work/others.js";
+import { annotation, page, photo, square } from "./parts.js";
+
+const NOTHING = { version: 2, images: [], removed: [], reload: false, labels: false, project: false, places: null };
+
+/** What others do, on the images "a" and "b" with "a" open, as ann sees it. */
+function others(state = {}, parts = {}) {
+  const on = page({ status: { user: "ann" }, history: { revision: 1, undo: null, redo: null }, ...state });
+  const done = [];
+  const session = {
+    adopt: (images) => done.push(["adopt", ...images.map(({ id }) => id)]),
+    drop: async (id) => void done.push(["drop", id]),
+    reload: async () => void done.push(["reload"]),
+    update: (id, fields) => done.push(["update", id, Object.keys(fields)]),
+    isComplete: () => true,
+    ...parts.session,
+  };
+  const objects = { refresh: async () => void done.push(["refresh"]), ...parts.objects };
+  const projects = { refresh: async () => void done.push(["projects"]) };
+  const labels = { load: async () => void done.push(["labels"]) };
+  const { show } = createOthers({ ...on, session, objects, labels, projects });
+  return { ...on, done, show: (fields) => show({ ...NOTHING, ...fields }) };
+}
+
+const changed = (id, fields = {}, by = "bob", revision = 1) => ({ image: photo(id, fields), revision, by });
+
+test("a new image joins the queue, unless its page is not loaded yet", async () => {
+  const all = others();
+  await all.show({ images: [changed("c")] });
+  assert.deepEqual(all.done, [["adopt", "c"]]);
+  const some = others({}, { session: { isComplete: () => false } });
+  await some.show({ images: [changed("c")] });
+  assert.deepEqual(some.done, []);
+});
+
+test("the objects of the open image are counted here, those of others are told", async () => {
+  const { done, show } = others();
+  await show({ images: [changed("a"), changed("b")] });
+  assert.deepEqual(done[0], ["update", "a", ["name", "status", "reviewer", "review_comment"]]);
+  assert.ok(done[1][2].includes("annotations"));
+  assert.equal(done.length, 2, "at the same revision, nothing is fetched");
+});
+
+test("a verdict of somebody else is told, an own one is not", async () => {
+  const { said, show } = others();
+  const verdict = { status: "rejected", reviewer: "bob", review_comment: "more" };
+  await show({ images: [changed("a", verdict, "ann")] });
+  assert.equal(said.length, 0);
+  await show({ images: [changed("a", verdict)] });
+  assert.deepEqual([said[0].text, said[0].stays], ["bob rejected this image: more", true]);
+});
+
+test("who corrects an object is told when somebody else changes it", async () => {
+  const step = { annotationId: "x", points: [], box: null };
+  const objects = {
+    refresh: async () =>
+      store.set({ annotations: [annotation("x", { mask: square(3) })], history: { revision: 2, undo: null, redo: null } }),
+  };
+  const { store, said, show } = others(
+    { annotations: [annotation("x")], draft: { past: [], now: step, future: [] } },
+    { objects },
+  );
+  await show({ images: [changed("a", {}, "bob", 2)] });
+  assert.match(said[0].text, /^bob changed the object that you are correcting/);
+  assert.equal(store.get().draft.now, step, "what is in progress stays");
+});
+
+test("an image that somebody removed goes, and the person at it is told", async () => {
+  const { done, said, show } = others();
+  await show({ removed: [{ id: "a", by: "bob" }, { id: "z", by: "bob" }] });
+  assert.deepEqual(done, [["drop", "a"]]);
+  assert.equal(said[0].text, "bob removed a.jpg from the project.");
+});
+
+test("labels, members and too many changes are fetched again", async () => {
+  const { done, show } = others();
+  await show({ labels: true, project: true, reload: true });
+  assert.deepEqual(done, [["reload"], ["labels"], ["refresh"], ["projects"]]);
+});
