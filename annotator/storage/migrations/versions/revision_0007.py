@@ -16,3 +16,8 @@ def upgrade() -> None:
         sa.Column("id", sa.Text, primary_key=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=False),
     )
+
+
+def downgrade() -> None:
+    """Drop the table: copies of cookies count again until their two weeks are over."""
+    op.drop_table("ended_logins")
