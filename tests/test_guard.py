@@ -70,6 +70,19 @@ def test_every_answer_has_the_security_headers(client: TestClient, path: str) ->
     assert "frame-ancestors 'self'" in reply.headers["Content-Security-Policy"]
 
 
+@pytest.mark.parametrize("encoding", ["gzip, br", "identity"])
+def test_the_policy_allows_the_scripts_of_the_page_alone(client: TestClient, encoding: str) -> None:
+    hashed = {}
+    for path in ("/", "/docs", "/page/main.js", "/api/v1/none"):
+        headers = client.get(path, headers={"Accept-Encoding": encoding}).headers
+        policy = dict(each.split(" ", 1) for each in headers["Content-Security-Policy"].split("; "))
+        assert policy["object-src"] == "'none'"
+        assert "unsafe" not in policy["script-src"] and "*" not in policy["script-src"]
+        hashed[path] = policy["script-src"].count("'sha256-")
+    assert hashed["/"] > 1 and hashed["/docs"] == 1
+    assert hashed["/page/main.js"] == hashed["/api/v1/none"] == 0
+
+
 def test_the_description_of_the_routes_loads_nothing_from_elsewhere(client: TestClient) -> None:
     page = client.get("/docs").text
     assert "http" not in page.replace("http://www.w3.org", "")

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from annotator.settings import MIB, Settings
+from annotator.web.policy import content_policy
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +34,8 @@ _GRADIO = re.compile(r"/(|config|theme\.css|manifest\.json|favicon\.ico|(assets|
 _ENDPOINTS = re.compile(r"/gradio_api/(info|openapi\.json|queue/(join|data)|call/(v2/)?\w+(/\w+)?|cancel|mcp(/.*)?)/?")
 """Calls of the endpoints of `endpoints.py`; none of them takes a file."""
 
-# Gradio's page has inline scripts and evaluates the component's `js_on_load`.
-_CONTENT_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
-    "form-action 'self'; frame-ancestors 'self'"
-)
 _SECURITY_HEADERS = {
-    "Content-Security-Policy": _CONTENT_POLICY,
+    "Content-Security-Policy": content_policy(),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "SAMEORIGIN",
     "Referrer-Policy": "same-origin",

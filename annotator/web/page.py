@@ -14,21 +14,11 @@ from annotator.workspace.workspace import Workspace
 
 TITLE = "Annotator"
 
-# The import must stay dynamic: Gradio drops `type="module"` from scripts. The template holds no `${}`: a changed
-# rendering would patch the element and wipe the canvas.
-_TEMPLATE = '<div id="annotator"></div>'
-_ON_LOAD = """
-import(new URL("page/main.js", document.baseURI).href)
-  .then((module) => module.mount(element.querySelector("#annotator")))
-  .catch((error) => {
-    element.querySelector("#annotator").textContent = "The page could not start: " + error.message;
-  });
-"""
-
 _HEAD = """
 <meta name="color-scheme" content="light dark">
 <link rel="stylesheet" href="page/style.css">
 <link rel="modulepreload" href="page/main.js">
+<script src="page/start.js"></script>
 """
 
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
@@ -52,9 +42,9 @@ MOUNT_OPTIONS: dict[str, Any] = {
 
 
 def build_ui(workspace: Workspace, calls: Calls) -> gr.Blocks:
-    """The page: one empty element that `static/main.js` fills, and endpoints that work without it."""
+    """The page: one empty element that `static/start.js` fills, and endpoints that work without it."""
     with gr.Blocks(title=TITLE, fill_height=True, fill_width=True, analytics_enabled=False) as blocks:
-        gr.HTML(html_template=_TEMPLATE, js_on_load=_ON_LOAD, apply_default_css=False, elem_id="annotator-frame")
+        gr.Column(elem_id="annotator-frame")  # gr.HTML would evaluate text as code, which the policy forbids
         Endpoints(workspace, calls).add()
     page: gr.Blocks = blocks
     page.queue(max_size=_MAX_WAITING)

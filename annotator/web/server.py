@@ -23,6 +23,7 @@ from annotator.web.errors import explain_errors
 from annotator.web.guard import Guard, KnownHosts
 from annotator.web.login import pages
 from annotator.web.places import PromptPlaces
+from annotator.web.policy import PagePolicy
 from annotator.web.rates import RateLimits
 from annotator.web.request_log import RequestLog
 from annotator.web.routes import health
@@ -72,6 +73,7 @@ def create_app(workspace: Workspace, settings: Settings, page: bool = True) -> F
     app = create_routes(workspace)
     app.state.sessions = sessions
     calls = Calls()
+    app.add_middleware(PagePolicy)
     app.add_middleware(OwnCalls, calls=calls)
     if with_login or settings.insecure_no_login:
         app.add_middleware(RateLimits)
