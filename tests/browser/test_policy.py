@@ -36,6 +36,7 @@ INJECTED = """
 
 def test_a_days_work_breaks_no_rule_and_scripts_that_are_put_in_do_not_run(page: Annotator) -> None:
     page.page.add_init_script(WATCH)
+    page.reload()
     with_photo(page)
     page.click(200, 150)
     page.press("Enter")
