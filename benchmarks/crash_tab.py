@@ -47,6 +47,7 @@ from tests.postgres import Postgres
 Box = tuple[int, ...]
 """x, y, w, h of a mask."""
 
+_PATIENCE_MS = 120_000
 _VIEWPORT: ViewportSize = {"width": 1280, "height": 800}
 
 
@@ -198,7 +199,9 @@ def new_worker(browser: Browser, server: Server, rng: random.Random) -> Worker:
     """Someone with an image in the user's own project."""
     project = server.call("GET", "/status")["project_id"]
     image = server.call("POST", f"/projects/{project}/samples", {"name": "skimage_chelsea"})["id"]
-    return Worker(browser.new_context(viewport=_VIEWPORT), server, image, rng)
+    context = browser.new_context(viewport=_VIEWPORT)
+    context.set_default_timeout(_PATIENCE_MS)
+    return Worker(context, server, image, rng)
 
 
 def kill_later(browser: Browser, postgres: Postgres | None, rng: random.Random) -> threading.Thread:
