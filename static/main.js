@@ -8,6 +8,7 @@ import { createExportPanel } from "./panels/export.js";
 import { createFolderPanel } from "./panels/folder.js";
 import { createHeader } from "./panels/header.js";
 import { createEmptyState } from "./panels/notices.js";
+import { createOverviewPanel } from "./panels/overview.js";
 import { createOffer } from "./panels/offer.js";
 import { createStrip } from "./panels/strip.js";
 import { createTeamPanel } from "./panels/team.js";
@@ -18,6 +19,7 @@ import { createBin } from "./work/bin.js";
 import { createExport } from "./work/export.js";
 import { createModels } from "./work/models.js";
 import { createOthers } from "./work/others.js";
+import { createOverview } from "./work/overview.js";
 import { createProjects } from "./work/projects.js";
 import { createStream } from "./work/stream.js";
 import { createWorkbench } from "./workbench.js";
@@ -75,6 +77,7 @@ function build(root) {
       store,
       session,
       projects,
+      openOverview: createOverviewPanel(root, { store, overview: createOverview({ store, api }), closed: focusCanvas }),
       exportPanel: createExportPanel({ work: createExport({ store, api, objects, toast, download }), focusCanvas }),
       models,
       commands,

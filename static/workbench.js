@@ -9,6 +9,7 @@ import { createDrafts } from "./data/drafts.js";
 import { createOutbox } from "./data/outbox.js";
 import { createParking } from "./data/parking.js";
 import { createReviews } from "./data/reviews.js";
+import { rightOf } from "./data/rights.js";
 import { VIEW, initialState } from "./data/state.js";
 import { recall, remember } from "./data/storage.js";
 import { createStore } from "./data/store.js";
@@ -159,6 +160,9 @@ export function createWorkbench(root, { fetch, base, storage, tabStorage, keysOf
   store.watch(["view"], ({ view }) => {
     root.dataset.theme = view.theme;
     remember(storage, PREFERENCES, JSON.stringify(view));
+  });
+  store.watch(["projects", "projectId"], (state) => {
+    root.dataset.right = rightOf(state); // the style sheet hides what only owners may do
   });
   store.watch(["tool", "review", "image"], ({ tool, review: reviewing, image }) => {
     box.dataset.tool = reviewing ? "review" : image ? tool : "none";

@@ -13,10 +13,13 @@ import type {
   Label,
   LabelFields,
   Mask,
+  Member,
   Project,
   PromptReply,
+  Role,
   Sample,
   ServerStatus,
+  Summary,
   Uploaded,
   Verdict,
   WorkStatus,
@@ -37,6 +40,8 @@ export interface Api {
   get(path: "/status", options?: RequestOptions): Promise<ServerStatus>;
   get(path: "/projects" | "/projects?removed=true", options?: RequestOptions): Promise<Project[]>;
   get(path: "/formats", options?: RequestOptions): Promise<FileFormat[]>;
+  get(path: `/projects/${number}/summary`, options?: RequestOptions): Promise<Summary>;
+  get(path: `/projects/${number}/members`, options?: RequestOptions): Promise<Member[]>;
   get(path: `/projects/${number}/export/${string}/losses`, options?: RequestOptions): Promise<{ text: string }>;
   get(path: `/exports/${string}`, options?: RequestOptions): Promise<ExportRun>;
   get(path: "/samples", options?: RequestOptions): Promise<Sample[]>;
@@ -83,7 +88,9 @@ export interface Api {
   patch(path: `/labels/${number}`, body: LabelFields): Promise<Label>;
   patch(path: `/images/${string}`, body: { status: WorkStatus }): Promise<Image>;
   put(path: `/images/${string}/review`, body: { verdict: Verdict; comment: string; revision: number }): Promise<Image>;
+  put(path: `/projects/${number}/members/${string}`, body: { role: Role }): Promise<Member>;
   put(path: "/model", body: { name: string }): Promise<ServerStatus>;
+  delete(path: `/projects/${number}/members/${string}`): Promise<unknown>;
   delete(path: `/projects/${number}/bin`): Promise<{ removed: number }>;
   delete(path: `/projects/${number}` | `/labels/${number}` | `/images/${string}` | `/jobs/${string}` | `/exports/${string}`): Promise<unknown>;
   send: Send;

@@ -22,6 +22,15 @@ export type Bitmap = { x: number; y: number; w: number; h: number; data: Uint8Ar
 
 /** `right` is what the user may do with it: each one includes those before it. */
 export type Project = { id: number; name: string; owner: string; right: "annotate" | "review" | "own" };
+export type Role = "annotator" | "reviewer";
+/** Somebody with whom a project is shared. */
+export type Member = { name: string; role: Role };
+/** Counts of a project. `user` is null for what was done before there were users. */
+export type Summary = {
+  images: Record<ImageStatus, number>;
+  labels: { label_id: number; objects: number }[];
+  people: { user: string | null; objects: number; images: number }[];
+};
 export type WorkStatus = "new" | "in_progress" | "done";
 export type Verdict = "approved" | "rejected";
 export type ImageStatus = WorkStatus | Verdict;
@@ -125,6 +134,8 @@ export type ServerStatus = {
   image_folders: string[];
   project_id: number;
   user: string | null;
+  /** Whether the user may do everything, as where there is no login. */
+  is_admin: boolean;
 };
 export type Sample = { name: string; title: string; thumbnail_url: string };
 export type Candidate = {

@@ -75,5 +75,5 @@ export function createBinPanel({ store, bin, focusCanvas }) {
   store.watch(["booted"], ({ booted }) => {
     button.disabled = !booted;
   });
-  return el("span", { class: "anchor" }, button, panel);
+  return el("span", { class: "anchor owners-only" }, button, panel);
 }

@@ -11,16 +11,16 @@ import { createProjectMenu } from "./projects.js";
 /** @import { Session } from "../work/session.js" */
 
 /**
- * @param {{store: Store, session: Session, projects: Projects, exportPanel: {element: HTMLElement, opened: () => void}, models: Models,
+ * @param {{store: Store, session: Session, projects: Projects, openOverview: () => void, exportPanel: {element: HTMLElement, opened: () => void}, models: Models,
  *   commands: Commands, pickFiles: () => void, pickFolder: () => void, pickObjects: () => void, viewPanel: HTMLElement, folderPanel: HTMLElement,
  *   account: HTMLElement, focusCanvas: () => void}} context
  */
 export function createHeader(context) {
-  const { store, session, projects, exportPanel, models, commands, pickFiles, pickFolder, pickObjects } = context;
+  const { store, session, projects, openOverview, exportPanel, models, commands, pickFiles, pickFolder, pickObjects } = context;
   const { viewPanel, folderPanel, account, focusCanvas } = context;
-  const upload = iconButton("upload", "Upload images (or drop, or paste them)", pickFiles, { words: "Upload" });
+  const upload = iconButton("upload", "Upload images (or drop, or paste them)", pickFiles, { words: "Upload", class: "owners-only" });
   const uploadFolder = iconButton("folderUp", "Add folder: upload the images in it (or drop it)", pickFolder, {
-    class: "plain upload-folder",
+    class: "plain upload-folder owners-only",
   });
   const auto = iconButton(
     "magic",
@@ -35,9 +35,10 @@ export function createHeader(context) {
     "import",
     "Import objects for images that are here: COCO, YOLO, labelme, CVAT, PNG masks, maps or cutouts, CSV; boxes become masks to review",
     pickObjects,
-    { words: "Import" },
+    { words: "Import", class: "owners-only" },
   );
   const folder = popover("folder", "Add a folder of the server", folderPanel);
+  folder.classList.add("owners-only");
   const download = popover("export", "Export: download all objects", exportPanel.element, {
     words: "Export",
     opened: exportPanel.opened,
@@ -74,7 +75,7 @@ export function createHeader(context) {
     "header",
     { class: "bar" },
     el("span", { class: "brand" }, icon("mark"), el("span", { class: "words" }, "Annotator")),
-    createProjectMenu({ store, projects, session, focusCanvas }),
+    createProjectMenu({ store, projects, session, openOverview, focusCanvas }),
     el("div", { class: "group" }, upload, uploadFolder, folder, auto, bring, download),
     title,
     el(
@@ -118,7 +119,8 @@ function modelPicker({ store, models }) {
             type: "button",
             class: item.name === model.name ? "item chosen" : "item",
             dataset: { closes: "" },
-            disabled: item.name === model.name,
+            disabled: item.name === model.name || !status.is_admin,
+            title: status.is_admin ? "" : "Only an admin may choose the model",
             onclick: () => models.choose(item.name),
           },
           el("span", {}, item.title),

@@ -1,5 +1,6 @@
 /** The labels: choose, add, change, recolour, remove. */
 
+import { isOwner } from "../data/rights.js";
 import { el, iconButton, nameInput } from "./dom.js";
 import { createLabelForm } from "./labelform.js";
 import { createRadios } from "./radios.js";
@@ -20,7 +21,7 @@ export function createLabelPanel({ store, labels, merging, choose, focusCanvas }
   const input = nameInput({ placeholder: "New label", "aria-label": "New label", enterkeyhint: "done" });
   const form = el(
     "form",
-    { class: "field-row", onsubmit: add },
+    { class: "field-row owners-only", onsubmit: add },
     input,
     iconButton("plus", "Add the label", () => form.requestSubmit(), { class: "small" }),
   );
@@ -42,7 +43,7 @@ export function createLabelPanel({ store, labels, merging, choose, focusCanvas }
 
   /** @param {Label} label @param {HTMLElement} row @param {HTMLElement} swatch */
   function edit(label, row, swatch) {
-    if (editing !== null) return;
+    if (editing !== null || !isOwner(store.get())) return;
     const close = () => {
       const focused = form.element.contains(document.activeElement);
       editing = null;
@@ -67,6 +68,7 @@ export function createLabelPanel({ store, labels, merging, choose, focusCanvas }
           type: "color",
           class: "swatch",
           value: label.color,
+          disabled: !isOwner(store.get()),
           title: "Colour",
           "aria-label": `Colour of ${label.name}`,
         });
@@ -78,7 +80,7 @@ export function createLabelPanel({ store, labels, merging, choose, focusCanvas }
             class: "name",
             role: "radio",
             "aria-checked": String(chosen),
-            title: `${label.name} (double-click changes it)`,
+            title: isOwner(store.get()) ? `${label.name} (double-click changes it)` : label.name,
             onclick: () => choose(label.id),
           },
           el("span", { class: "clip" }, label.name),
@@ -89,8 +91,8 @@ export function createLabelPanel({ store, labels, merging, choose, focusCanvas }
           { class: chosen ? "label-row chosen" : "label-row" },
           swatch,
           button,
-          iconButton("pencil", `Change ${label.name}`, () => edit(label, row, swatch), { class: "plain small onhover" }),
-          iconButton("trash", `Remove ${label.name}`, () => labels.remove(label.id), { class: "plain small onhover" }),
+          iconButton("pencil", `Change ${label.name}`, () => edit(label, row, swatch), { class: "plain small onhover owners-only" }),
+          iconButton("trash", `Remove ${label.name}`, () => labels.remove(label.id), { class: "plain small onhover owners-only" }),
         );
         button.addEventListener("dblclick", () => edit(label, row, swatch));
         return row;
@@ -98,7 +100,7 @@ export function createLabelPanel({ store, labels, merging, choose, focusCanvas }
     );
   }
 
-  store.watch(["labels", "labelId"], draw);
+  store.watch(["labels", "labelId", "projects", "projectId"], draw);
   return {
     element: el("section", { class: "panel labels" }, el("h2", {}, "Labels"), list.element, form),
     focus: () => input.focus(),

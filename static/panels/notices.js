@@ -1,6 +1,7 @@
 /** What the page says by itself: no image yet, preparing, connection lost, how long a click took. */
 
 import { el, iconButton } from "./dom.js";
+import { isOwner } from "../data/rights.js";
 import { sampleTile } from "./strip.js";
 
 /** @import { Store } from "../data/types.d.ts" */
@@ -11,16 +12,15 @@ const ms = (/** @type {number | null | undefined} */ value) =>
 
 /** @param {{store: Store, intake: Intake, pickFiles: () => void, focusCanvas: () => void}} context */
 export function createEmptyState({ store, intake, pickFiles, focusCanvas }) {
-  const samples = el("div", { class: "tiles" });
-  const words = el(
-    "p",
-    {},
-    "Drop images or folders here, paste one, or pick a sample. Then click an object: its mask appears at once.",
-  );
-  const upload = iconButton("upload", "Upload images", pickFiles, { words: "Upload images", class: "primary" });
+  const samples = el("div", { class: "tiles owners-only" });
+  const words = el("p", {});
+  const upload = iconButton("upload", "Upload images", pickFiles, { words: "Upload images", class: "primary owners-only" });
   const element = el("div", { class: "empty", hidden: true }, el("h1", {}, "Click to segment"), words, upload, samples);
-  store.watch(["booted", "image", "images", "samples"], (state) => {
+  store.watch(["booted", "image", "images", "samples", "projects", "projectId"], (state) => {
     element.hidden = !state.booted || state.image !== null;
+    words.textContent = isOwner(state)
+      ? "Drop images or folders here, paste one, or pick a sample. Then click an object: its mask appears at once."
+      : "There are no images yet. The owner of the project adds them.";
     samples.replaceChildren(...state.samples.map((sample) => sampleTile(sample, intake, focusCanvas)));
   });
   return element;

@@ -30,7 +30,7 @@ export function createOffer({ store, models, storage, focusCanvas }) {
   );
   store.watch(["status"], ({ status }) => {
     const model = status?.models.find((each) => each.name === status.model.offer);
-    element.hidden = !model || storage.getItem(DECLINED) === model.name;
+    element.hidden = !model || !status?.is_admin || storage.getItem(DECLINED) === model.name;
     if (model) words.textContent = `${model.title} (${Math.round(model.size_mb)} MB) gives finer masks than ${status?.model.title}.`;
   });
   return element;

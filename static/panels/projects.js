@@ -9,9 +9,9 @@ import { anchor } from "./popover.js";
 /** @import { Session } from "../work/session.js" */
 
 /**
- * @param {{store: Store, projects: Projects, session: Pick<Session, "switchProject">, focusCanvas: () => void}} context
+ * @param {{store: Store, projects: Projects, session: Pick<Session, "switchProject">, openOverview: () => void, focusCanvas: () => void}} context
  */
-export function createProjectMenu({ store, projects, session, focusCanvas }) {
+export function createProjectMenu({ store, projects, session, openOverview, focusCanvas }) {
   const name = el("span", { class: "clip" });
   const button = el("button", { type: "button", class: "button project" }, icon("project"), name, icon("caret"));
   const list = el("div", { class: "menu project-list" });
@@ -25,7 +25,13 @@ export function createProjectMenu({ store, projects, session, focusCanvas }) {
   const removedCount = el("span", { class: "count" });
   const removedList = el("div", { class: "menu project-list" });
   const removed = el("details", { class: "removed" }, el("summary", {}, "Removed projects ", removedCount), removedList);
-  const panel = el("div", { class: "menu project-menu" }, list, form, removed);
+  const overviewWords = el("span", {});
+  const overview = el(
+    "button",
+    { type: "button", class: "item", dataset: { closes: "" }, onclick: openOverview },
+    el("span", { class: "group" }, icon("chart"), overviewWords),
+  );
+  const panel = el("div", { class: "menu project-menu" }, overview, list, form, removed);
   const rows = createKeyedList(list, row);
   const removedRows = createKeyedList(removedList, removedRow);
   /** The project whose name is being changed. @type {number | null} */
@@ -56,8 +62,8 @@ export function createProjectMenu({ store, projects, session, focusCanvas }) {
     /** @type {HTMLInputElement | null} */ (list.querySelector("input"))?.select();
   }
 
-  /** @param {{key: string, name: string, owner: string, shown: boolean, renamed: boolean}} values */
-  function row({ key, name, owner, shown, renamed }) {
+  /** @param {{key: string, name: string, owner: string, isOwn: boolean, shown: boolean, renamed: boolean}} values */
+  function row({ key, name, owner, isOwn, shown, renamed }) {
     const project = { id: Number(key), name, owner };
     if (renamed) return nameForm(project);
     return el(
@@ -76,8 +82,8 @@ export function createProjectMenu({ store, projects, session, focusCanvas }) {
         el("span", { class: "clip" }, name),
         isOthers(owner) && el("span", { class: "number" }, owner),
       ),
-      iconButton("pencil", `Rename ${name}`, () => edit(project.id), { class: "plain small onhover" }),
-      iconButton("trash", `Remove ${name}`, () => void projects.remove(project), { class: "plain small onhover" }),
+      isOwn && iconButton("pencil", `Rename ${name}`, () => edit(project.id), { class: "plain small onhover" }),
+      isOwn && iconButton("trash", `Remove ${name}`, () => void projects.remove(project), { class: "plain small onhover" }),
     );
   }
 
@@ -119,7 +125,14 @@ export function createProjectMenu({ store, projects, session, focusCanvas }) {
     button.title = `Project: ${name.textContent}`;
     button.setAttribute("aria-label", button.title);
     rows.show(
-      all.map(({ id, name, owner }) => ({ key: String(id), name, owner, shown: id === projectId, renamed: id === renaming })),
+      all.map(({ id, name, owner, right }) => ({
+        key: String(id),
+        name,
+        owner,
+        isOwn: right === "own",
+        shown: id === projectId,
+        renamed: id === renaming,
+      })),
     );
     removedRows.show(removedProjects.map(({ id, name, owner }) => ({ key: String(id), name, owner })));
     removed.hidden = removedProjects.length === 0;
@@ -127,5 +140,8 @@ export function createProjectMenu({ store, projects, session, focusCanvas }) {
   }
 
   store.watch(["projects", "removedProjects", "projectId"], draw);
+  store.watch(["status"], ({ status }) => {
+    overviewWords.textContent = status?.user ? "Counts and people" : "Counts"; // without a login there is one person
+  });
   return el("span", { class: "anchor" }, button, panel);
 }

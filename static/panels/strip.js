@@ -21,7 +21,7 @@ const STATUS = { new: "new", in_progress: "in progress", done: "done", approved:
 export function createStrip({ store, session, intake, bin, commands, pickFiles, focusCanvas }) {
   const add = el(
     "button",
-    { type: "button", class: "tile add", title: "Upload images", "aria-label": "Upload images", onclick: pickFiles },
+    { type: "button", class: "tile add owners-only", title: "Upload images", "aria-label": "Upload images", onclick: pickFiles },
     icon("plus"),
   );
   const filter = el("select", {
@@ -36,7 +36,7 @@ export function createStrip({ store, session, intake, bin, commands, pickFiles, 
   const nextWords = el("span", { class: "words" });
   const next = el("button", { type: "button", class: "button plain", onclick: () => commands.nextFree() }, icon("next"), nextWords);
   const queue = el("div", { class: "tiles queue", role: "list", "aria-label": "Images" });
-  const samples = el("div", { class: "tiles samples", role: "group", "aria-label": "Sample photos" });
+  const samples = el("div", { class: "tiles samples owners-only", role: "group", "aria-label": "Sample photos" });
   const scroller = el("div", { class: "scroller" }, queue, samples);
 
   const tiles = createKeyedList(queue, tile);
@@ -72,7 +72,7 @@ export function createStrip({ store, session, intake, bin, commands, pickFiles, 
       takenBy && el("span", { class: "taken", dataset: { by: takenBy } }), // the button's name says it already
     );
     const remove = iconButton("close", `Remove ${name}`, () => void bin.remove(id).then(focusCanvas), {
-      class: "small tile-remove",
+      class: "small tile-remove owners-only",
     });
     return el("div", { class: "tile-box", role: "listitem" }, open, remove);
   }

@@ -1,5 +1,6 @@
 /** How images and objects get in: files, folders, folders of the server, samples, files of other tools. */
 
+import { isOwner } from "../data/rights.js";
 import { isImage } from "./folders.js";
 import { hasObjects, named } from "./importing.js";
 
@@ -76,9 +77,17 @@ export function createIntake({ store, api, importing, session, toast }) {
     }
   }
 
+  /** @returns {boolean} whether the person may add images and objects of files; it is said if not */
+  function mayAdd() {
+    const may = isOwner(store.get());
+    if (!may) toast("Only the owner of the project may add images or import objects.", { kind: "error" });
+    return may;
+  }
+
   return {
     /** Images, or files of other tools with objects for images that are here. @param {File[]} files */
     async take(files) {
+      if (!mayAdd()) return;
       const into = project();
       const images = files.filter((file) => !hasObjects(file)).map((file) => ({ file, path: file.name }));
       await each(images, "Uploading", uploadOne);
@@ -91,6 +100,7 @@ export function createIntake({ store, api, importing, session, toast }) {
     },
     /** The images among the files of folders. @param {Found[]} files */
     async takeFolder(files) {
+      if (!mayAdd()) return;
       const images = files.filter(({ file }) => isImage(file));
       const left = files.length - images.length;
       if (!images.length) toast("There are no images in this folder.");
