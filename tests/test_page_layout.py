@@ -11,7 +11,7 @@ from annotator.types import MAX_NAME
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 # From the top to the bottom; a module may import what stands below it, and what stands beside it in its folder.
-FLOORS = ["main.js", "embed.js", "workbench.js", "panels", "work", "canvas", "data"]
+FLOORS = ["start.js", "main.js", "embed.js", "workbench.js", "panels", "work", "canvas", "data"]
 MODULES = sorted(STATIC.rglob("*.js"))
 
 
