@@ -41,8 +41,8 @@ def photo(cat: np.ndarray) -> ImageSource:
     return ImageSource(uuid.uuid4().hex, *cat.shape[:2], lambda: cat)
 
 
-def until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 60
+def until(condition: Callable[[], Any], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -113,7 +113,7 @@ class Server:
         command = [sys.executable, "-m", "annotator", "serve", "--port", str(self.port), "--model", self._model]
         log = (self.data_dir / "server.log").open("ab")
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        deadline = time.monotonic() + (90 if self._variables["ANNOTATOR_BACKEND"] == "local" else 240)
+        deadline = time.monotonic() + (90 if self._variables["ANNOTATOR_BACKEND"] == "local" else 300)
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break

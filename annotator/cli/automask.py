@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.cli.collect import collect
+from annotator.cli.collect import MasksOf, collect, one_by_one
 from annotator.cli.files import image_paths
-from annotator.cli.models import load_predictor
+from annotator.cli.models import fetched, load_predictor, model_name
 from annotator.cli.options import MODEL, add_command
 from annotator.cli.results import FoundMask, check_output
 from annotator.settings import Settings
@@ -17,34 +17,50 @@ from annotator.settings import Settings
 if TYPE_CHECKING:
     from annotator.cli.options import Subparsers
     from annotator.imaging.decode import DecodedImage
+    from annotator.sam.automask import AutomaskSettings
+    from annotator.sam.predictor import Predictor
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
     text = "Segment everything in images or folders of images. The same command goes on after an interruption."
-    parser = add_command(subparsers, "automask", run, text, MODEL)
+    parser = add_command(subparsers, "automask", run, text, (*MODEL, "backend", "replicas"))
     parser.add_argument("paths", type=Path, nargs="+", metavar="PATH")
     parser.add_argument("--points-per-side", type=_points, help="of the grid of clicks. Default: the model's own.")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.json")
 
 
 def run(options: argparse.Namespace, settings: Settings) -> None:
-    """Write one COCO file. Raises InvalidImage if there is nothing to write."""
+    """Write one COCO file. Raises InvalidImage if there is nothing to write, InvalidSetting where Ray is missing."""
     from annotator.sam import zoo
     from annotator.sam.automask import AutomaskSettings
-    from annotator.sam.automask import automask as propose
 
     check_output(options.output)
     paths = image_paths(options.paths)
-    predictor = load_predictor(settings)
-    chosen = AutomaskSettings.of(zoo.spec_of(predictor.model), options.points_per_side)
+    if settings.backend == "ray":
+        from annotator.cli.automask_ray import on_ray
+
+        spec = zoo.spec_of(model_name(settings))
+        key = zoo.checkpoint_key(spec, fetched(spec.name, settings))
+        chosen = AutomaskSettings.of(spec, options.points_per_side)
+        produce = on_ray(settings.model_copy(update={"model": spec.name}), chosen)
+    else:
+        predictor = load_predictor(settings)
+        spec, key = zoo.spec_of(predictor.model), predictor.key
+        chosen = AutomaskSettings.of(spec, options.points_per_side)
+        produce = one_by_one(settings, automasks(predictor, chosen))
+    collect(paths, options.output, {"model": spec.name, "key": key, **asdict(chosen)}, produce)
+
+
+def automasks(predictor: Predictor, chosen: AutomaskSettings) -> MasksOf:
+    """Automatic masks of an image."""
+    from annotator.sam.automask import automask as propose
 
     def masks_of(_: Path, image: DecodedImage) -> list[FoundMask]:
         (embedding,) = predictor.encode([image.pixels])
         return [FoundMask(each.mask, each.score) for each in propose(predictor, embedding, chosen)]
 
-    run = {"model": predictor.model, "key": predictor.key, **asdict(chosen)}
-    collect(paths, settings, options.output, run, masks_of)
+    return masks_of
 
 
 def _points(text: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +17,26 @@ if TYPE_CHECKING:
     from annotator.imaging.decode import DecodedImage
 
 
-def collect(
-    paths: Iterable[Path],
-    settings: Settings,
-    output: Path,
-    run: Mapping[str, object],
-    masks_of: Callable[[Path, DecodedImage], list[FoundMask]],
-) -> None:
+MasksOf = Callable[[Path, "DecodedImage"], list[FoundMask]]
+"""Gives the masks of an image."""
+
+Produce = Callable[[Sequence[Path], Callable[[MaskedImage], None]], object]
+"""Hands over the masks of these images, one by one in their order."""
+
+
+def one_by_one(settings: Settings, masks_of: MasksOf) -> Produce:
+    """In this process, under a progress bar."""
+
+    def produce(paths: Sequence[Path], add: Callable[[MaskedImage], None]) -> object:
+        def work(path: Path, image: DecodedImage) -> None:
+            add(MaskedImage(str(path), image.height, image.width, masks_of(path, image)))
+
+        return for_each_image(paths, settings, work)
+
+    return produce
+
+
+def collect(paths: Iterable[Path], output: Path, run: Mapping[str, object], produce: Produce) -> None:
     """Write the masks of all images. `run` is all that the masks depend on: only the same run is gone on with.
 
     Raises InvalidImage if there is nothing to write, and as `PartialResults` does.
@@ -31,14 +44,10 @@ def collect(
     from annotator.masks import rle
 
     results = PartialResults(output, run)
-
-    def add(path: Path, image: DecodedImage) -> None:
-        results.add(MaskedImage(str(path), image.height, image.width, masks_of(path, image)))
-
     if results.images:
         print(f"Going on with {results.path}: {counted(len(results.images), 'image')} done.", file=sys.stderr)
     try:
-        for_each_image([path for path in paths if str(path) not in results.images], settings, add)
+        produce([path for path in paths if str(path) not in results.images], results.add)
         if not results.images:
             raise InvalidImage("None of the files could be segmented.")
         results.finish(output)

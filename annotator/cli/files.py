@@ -75,16 +75,21 @@ def for_each_image(paths: Sequence[Path], settings: Settings, work: Callable[[Pa
 
     skipped = 0
     for path in tqdm(paths, unit="image", disable=None):
-        try:
-            work(path, read_image(path, settings))
-        except (InvalidImage, Busy) as error:  # Busy: too large to decode
-            reason = str(error)
-        except AnnotatorError:
-            raise
-        except Exception as error:  # one odd file must not end the work on thousands of others
-            reason = f"{path} ({type(error).__name__}: {error})"
-        else:
-            continue
-        skipped += 1
-        tqdm.write(f"skipped: {reason}", file=sys.stderr)
+        reason = attempt(path, settings, work)
+        if reason is not None:
+            skipped += 1
+            tqdm.write(f"skipped: {reason}", file=sys.stderr)
     return skipped
+
+
+def attempt(path: Path, settings: Settings, work: Callable[[Path, DecodedImage], None]) -> str | None:
+    """Do `work` on one image. Returns why it has to be skipped, or None. Raises AnnotatorError as `for_each_image`."""
+    try:
+        work(path, read_image(path, settings))
+    except (InvalidImage, Busy) as error:  # Busy: too large to decode
+        return str(error)
+    except AnnotatorError:
+        raise
+    except Exception as error:  # one odd file must not end the work on thousands of others
+        return f"{path} ({type(error).__name__}: {error})"
+    return None

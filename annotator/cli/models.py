@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator.cli.options import add_command
@@ -36,15 +37,29 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
 
 def load_predictor(settings: Settings, untrained: bool = False) -> Predictor:
     """The model of the settings, fetched if needed, or its untrained twin. Raises ModelUnavailable."""
-    from annotator.api.model import fetch
-    from annotator.sam import zoo
     from annotator.sam.predictor import Predictor
     from annotator.serving.model_host import pick_device, pick_dtype
 
     device = pick_device(settings.device)
-    name = settings.model
-    if name == "auto":
-        name, reason = zoo.default_model(str(device), settings.models_dir)
-        print(f"Model: {name} ({reason}).", file=sys.stderr)
-    path = None if untrained else fetch(name, settings)
+    name = model_name(settings)
+    path = None if untrained else fetched(name, settings)
     return Predictor.eager(name, path, device, pick_dtype(settings.dtype, device))
+
+
+def model_name(settings: Settings) -> str:
+    """The model of the settings; says which one `auto` is."""
+    from annotator.sam import zoo
+    from annotator.serving.model_host import pick_device
+
+    if settings.model != "auto":
+        return settings.model
+    name, reason = zoo.default_model(str(pick_device(settings.device)), settings.models_dir)
+    print(f"Model: {name} ({reason}).", file=sys.stderr)
+    return name
+
+
+def fetched(name: str, settings: Settings) -> Path:
+    """The checkpoint of a model, fetched if needed. Raises ModelUnavailable."""
+    from annotator.api.model import fetch
+
+    return fetch(name, settings)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from annotator.cli.collect import collect
+from annotator.cli.collect import collect, one_by_one
 from annotator.cli.models import load_predictor
 from annotator.cli.results import FoundMask
 from annotator.formats.dataset import FileCategory
@@ -51,4 +51,5 @@ def segment_wanted(wanted: Mapping[Path, Sequence[Wanted]], settings: Settings, 
         return masks
 
     digest = hashlib.sha256(repr(wanted).encode()).hexdigest()
-    collect(wanted, settings, output, {"model": predictor.model, "key": predictor.key, "wanted": digest}, masks_of)
+    run = {"model": predictor.model, "key": predictor.key, "wanted": digest}
+    collect(wanted, output, run, one_by_one(settings, masks_of))

@@ -20,7 +20,9 @@ from annotator.serving.metrics import REPLICA_RETRIES
 from annotator.serving.replica import Replica, Request
 from annotator.settings import MIB, Settings
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reads it when it is imported
+# Ray reads these when it is imported. By itself it sends statistics, and gives way to everything else on the machine.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_worker_niceness", "0")
 try:
     import ray
     from ray import serve
@@ -93,19 +95,31 @@ class RayReplica(Replica):
         self.close()
 
 
-def application(settings: Settings) -> serve.Application:
-    """What Ray Serve runs. Ray has to be there."""
+def resources_of(settings: Settings) -> tuple[int, dict[str, float]]:
+    """How many processes hold a model, and what Ray reserves for each. Ray has to be there."""
     resources = ray.cluster_resources()
     gpus = int(resources.get("GPU", 0))
     replicas = settings.replicas or max(gpus, 1)
-    options: dict[str, float] = {"num_cpus": max(1, int(resources.get("CPU", 1)) // replicas)}
     if settings.device.startswith("cuda") or (gpus and settings.device == "auto"):
-        options = {"num_cpus": 1, "num_gpus": 1 / math.ceil(replicas / gpus) if gpus else 1}  # or a GPU is to come
+        return replicas, {"num_cpus": 1, "num_gpus": 1 / math.ceil(replicas / gpus) if gpus else 1}  # 0: one is to come
+    return replicas, {"num_cpus": max(1, int(resources.get("CPU", 1)) // replicas)}
+
+
+def settings_there(settings: Settings) -> Settings:
+    """The settings of a process that holds a model."""
+    device = "cuda" if settings.device.startswith("cuda") else settings.device  # Ray shows each process its own GPU
+    # Several processes would compile the same model at the same time; `annotator compile` does it once.
+    return settings.model_copy(update={"backend": "local", "compile": False, "device": device})
+
+
+def application(settings: Settings, replica: type[Replica] | None = None) -> serve.Application:
+    """What Ray Serve runs; another `replica` than ours takes the settings too. Ray has to be there."""
+    replicas, resources = resources_of(settings)
     deployment = serve.deployment(
-        RayReplica,
+        replica or RayReplica,
         name="Replica",
         num_replicas=replicas,
-        ray_actor_options=options,
+        ray_actor_options=resources,
         max_ongoing_requests=_AT_ONCE,
         logging_config=_QUIET,
         health_check_period_s=2,
@@ -114,8 +128,7 @@ def application(settings: Settings) -> serve.Application:
             request_router_class=NextOnRing, request_router_kwargs={"num_fallback_replicas": 1}
         ),
     )
-    # Several replicas would compile the same model at the same time; `annotator compile` does it once.
-    return deployment.bind(settings.model_copy(update={"compile": False, "backend": "local"}))
+    return deployment.bind(settings_there(settings))
 
 
 def from_environment(_: dict[str, str]) -> serve.Application:
@@ -126,13 +139,13 @@ def from_environment(_: dict[str, str]) -> serve.Application:
 class RayReplicas:
     """Implements `Replicas`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, replica: type[Replica] | None = None) -> None:
         """Start Ray and the replicas, or find those that run. Waits until one of them can be asked."""
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         start_ray(max(os.cpu_count() or 1, settings.replicas))
         serve.start(proxy_location="Disabled", logging_config=_QUIET)
         if APPLICATION not in serve.status().applications:
-            serve.run(application(settings), name=APPLICATION, route_prefix=None)
+            serve.run(application(settings, replica), name=APPLICATION, route_prefix=None)
         self._handle: DeploymentHandle = serve.get_app_handle(APPLICATION).options(method_name="answer")
         self._avoided: TTLCache[str, bool] = TTLCache(10_000, _AVOIDED_SECONDS)
 

@@ -115,6 +115,8 @@ class RemoteSegmenter:
                 await self._look()
             except AnnotatorError as error:
                 log.warning("%s", error)
+            except Exception:  # the next look may go well
+                log.exception("The replicas could not be looked at.")
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _look(self) -> None:
