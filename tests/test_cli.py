@@ -110,7 +110,7 @@ def test_an_interrupted_automask_keeps_what_it_has_and_goes_on(
     out, part = folder.parent / "out.json", folder.parent / "out.json.part"
     command = ["automask", str(folder), "--points-per-side", "4", "-o", str(out)]
     assert main(command) == 130
-    assert "Masks of 1 images are kept" in capsys.readouterr().err
+    assert "Masks of 1 image are kept" in capsys.readouterr().err
     assert part.exists()
     assert not out.exists()
     with part.open("ab") as file:

@@ -7,18 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.cli.collect import MasksOf, collect, one_by_one
+from annotator.cli.collect import automasks, collect, one_by_one
 from annotator.cli.files import image_paths
 from annotator.cli.models import fetched, load_predictor, model_name
 from annotator.cli.options import MODEL, add_command
-from annotator.cli.results import FoundMask, check_output
+from annotator.cli.results import check_output
 from annotator.settings import Settings
 
 if TYPE_CHECKING:
     from annotator.cli.options import Subparsers
-    from annotator.imaging.decode import DecodedImage
-    from annotator.sam.automask import AutomaskSettings
-    from annotator.sam.predictor import Predictor
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -50,17 +47,6 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
         chosen = AutomaskSettings.of(spec, options.points_per_side)
         produce = one_by_one(settings, automasks(predictor, chosen))
     collect(paths, options.output, {"model": spec.name, "key": key, **asdict(chosen)}, produce)
-
-
-def automasks(predictor: Predictor, chosen: AutomaskSettings) -> MasksOf:
-    """Automatic masks of an image."""
-    from annotator.sam.automask import automask as propose
-
-    def masks_of(_: Path, image: DecodedImage) -> list[FoundMask]:
-        (embedding,) = predictor.encode([image.pixels])
-        return [FoundMask(each.mask, each.score) for each in propose(predictor, embedding, chosen)]
-
-    return masks_of
 
 
 def _points(text: str) -> int:

@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from annotator.cli.automask import automasks
-from annotator.cli.collect import Produce
+from annotator.cli.collect import Produce, automasks
 from annotator.cli.files import attempt
 from annotator.cli.models import load_predictor
 from annotator.cli.results import MaskedImage

@@ -15,6 +15,8 @@ from annotator.words import counted
 
 if TYPE_CHECKING:
     from annotator.imaging.decode import DecodedImage
+    from annotator.sam.automask import AutomaskSettings
+    from annotator.sam.predictor import Predictor
 
 
 MasksOf = Callable[[Path, "DecodedImage"], list[FoundMask]]
@@ -22,6 +24,17 @@ MasksOf = Callable[[Path, "DecodedImage"], list[FoundMask]]
 
 Produce = Callable[[Sequence[Path], Callable[[MaskedImage], None]], object]
 """Hands over the masks of these images, one by one in their order."""
+
+
+def automasks(predictor: Predictor, chosen: AutomaskSettings) -> MasksOf:
+    """Automatic masks of an image."""
+    from annotator.sam.automask import automask as propose
+
+    def masks_of(_: Path, image: DecodedImage) -> list[FoundMask]:
+        (embedding,) = predictor.encode([image.pixels])
+        return [FoundMask(each.mask, each.score) for each in propose(predictor, embedding, chosen)]
+
+    return masks_of
 
 
 def one_by_one(settings: Settings, masks_of: MasksOf) -> Produce:
