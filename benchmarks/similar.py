@@ -24,16 +24,17 @@ import torch
 from annotator.cli.evaluate import LabelledPhoto, read_photos
 from annotator.masks import rle as rles
 from annotator.sam import zoo
+from annotator.sam.appearance import learn
 from annotator.sam.predictor import Predictor
-from annotator.sam.similar import SimilarRun, learn
+from annotator.sam.similar import SimilarRun
 from annotator.settings import Settings
 from annotator.types import RLE, Proposal
-from annotator.workspace.views import crop, views_of
+from annotator.workspace.views import best_view, crop, views_of
 from benchmarks import machine
 from benchmarks.kinds import kinds_of
 
 EXAMPLES = (1, 2, 4)
-THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+THRESHOLDS = (0.4, 0.45, 0.5, 0.55, 0.6, 0.7)
 IOU = 0.5
 
 
@@ -55,17 +56,13 @@ def search(predictor: Predictor, photo: LabelledPhoto, masks: Sequence[RLE], cho
     """Find all `masks` from those at the indices `chosen`."""
     height, width = photo.ids.shape
     started = time.process_time()
-    size = float(np.exp(np.mean([np.log(rles.area(masks[i])) / 2 for i in chosen])))
-    views = views_of(height, width, size, predictor.image_size)
-    embeddings = {view: predictor.encode([np.ascontiguousarray(crop(photo.pixels, view))])[0] for view in views}
-    examples = []
-    for i in chosen:
-        pixels = rles.decode(masks[i])
-        best = max(views, key=lambda view: int(crop(pixels, view).sum()))
-        examples.append((embeddings[best], rles.encode(crop(pixels, best))))
+    views = views_of([rles.area(masks[i]) for i in chosen], height, width, predictor.image_size)
+    embeddings = [predictor.encode([np.ascontiguousarray(crop(photo.pixels, view))])[0] for view in views]
+    shown = [best_view(views, rles.decode(masks[i])) for i in chosen]
+    examples = [(embeddings[index], mask) for index, mask in shown]
     run = SimilarRun(learn(examples), [masks[i] for i in chosen], height, width)
-    for view in views:
-        for _ in run.search(predictor, embeddings[view], view.x, view.y):
+    for view, embedding in zip(views, embeddings, strict=True):
+        for _ in run.search(predictor, embedding, view.x, view.y):
             pass
     proposals = run.proposals()
     seconds = time.process_time() - started
@@ -117,6 +114,8 @@ def main() -> None:
     parser.add_argument("--kinds", type=int, default=1, help="kinds of objects, told apart by colour and size")
     parser.add_argument("--photos", type=int, help="at most so many")
     parser.add_argument("--every", type=int, default=1, help="only every so many photos")
+    parser.add_argument("--skip", type=int, default=0, help="not the first so many photos")
+    parser.add_argument("--draws", type=int, default=1, help="examples are drawn so many times for each photo")
     parser.add_argument("--model", default="nano")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -126,18 +125,19 @@ def main() -> None:
     rng = np.random.default_rng(0)
     searches: list[Search] = []
     kinds = kinds_of(photos, options.kinds)
-    chosen = list(zip(photos, kinds, strict=True))[:: options.every][: options.photos]
+    chosen = list(zip(photos, kinds, strict=True))[options.skip :: options.every][: options.photos]
     for done, (photo, kind_of) in enumerate(chosen, start=1):
         for kind in sorted(set(kind_of.values())):
             masks = [rles.encode(photo.ids == region) for region, each in kind_of.items() if each == kind]
-            order = rng.permutation(len(masks)).tolist()
-            searches += [search(predictor, photo, masks, order[:n]) for n in EXAMPLES if n < len(masks)]
+            for _ in range(options.draws):
+                order = rng.permutation(len(masks)).tolist()
+                searches += [search(predictor, photo, masks, order[:n]) for n in EXAMPLES if n < len(masks)]
         groups = [[each for each in searches if each.examples == n] for n in EXAMPLES]
         rows = [summary(each) for each in groups if each]
         print(f"{done} photos", *rows, sep="\n", flush=True)
         if options.out:
             place = {"machine": machine.describe(torch.device("cpu")), "commit": machine.commit()}
-            found = {"set": options.prefix, "model": options.model, "photos": done, "rows": rows, **place}
+            found = {"set": options.prefix, "model": options.model, "photos": done, "draws": options.draws, "rows": rows, **place}
             options.out.write_text(json.dumps(found, indent=1) + "\n")
 
 

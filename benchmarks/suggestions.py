@@ -16,8 +16,8 @@ from pathlib import Path
 from annotator.cli.evaluate import read_photos
 from annotator.masks import rle as rles
 from annotator.sam import zoo
+from annotator.sam.appearance import describe
 from annotator.sam.predictor import Predictor
-from annotator.sam.similar import describe
 from annotator.settings import Settings
 from annotator.types import FloatArray
 from annotator.workspace.suggestions import choose

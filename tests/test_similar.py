@@ -9,8 +9,9 @@ import pytest
 import annotator
 from annotator.errors import InvalidMask, InvalidPrompt
 from annotator.masks import rle as rles
+from annotator.sam.appearance import describe, learn
 from annotator.sam.predictor import ImageEmbedding, Predictor
-from annotator.sam.similar import SimilarRun, describe, learn
+from annotator.sam.similar import SimilarRun
 from annotator.types import RLE, Proposal
 
 HEIGHT, WIDTH, RADIUS = 384, 512, 24

@@ -174,6 +174,6 @@ def test_an_image_is_split_into_equal_views_that_overlap_and_cover_it() -> None:
     assert split(2, 10, 60, 100) == [View(0, 0, 55, 35), View(45, 0, 55, 35), View(0, 25, 55, 35), View(45, 25, 55, 35)]
 
 
-@pytest.mark.parametrize(("size", "parts"), [(60.0, 1), (24.0, 4), (15.0, 9), (2.0, 16)])
-def test_small_objects_are_looked_for_in_more_parts(size: float, parts: int) -> None:
-    assert len(views_of(384, 512, size, 512)) == parts
+@pytest.mark.parametrize(("size", "parts"), [(60, 1), (24, 4), (15, 9), (2, 16)])
+def test_small_objects_are_looked_for_in_more_parts(size: int, parts: int) -> None:
+    assert len(views_of([size**2], 384, 512, 512)) == parts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,14 +13,15 @@ from annotator.errors import InvalidMask, InvalidPrompt
 from annotator.formats.prompts import NumberRow, object_prompt, prompt_of
 from annotator.masks import rle as rles
 from annotator.sam import zoo
+from annotator.sam.appearance import learn
 from annotator.sam.automask import AutomaskSettings, automask
 from annotator.sam.candidates import find_best, find_candidates
 from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.sam.preprocess import mask_to_logits
-from annotator.sam.similar import SimilarRun, learn
+from annotator.sam.similar import SimilarRun
 from annotator.types import BoolArray, Candidate, Proposal, UInt8Array
 from annotator.workspace.prompt_checks import check_box, check_prompt, check_prompts
-from annotator.workspace.views import crop, views_of
+from annotator.workspace.views import best_view, crop, views_of
 
 _MAX_CANDIDATES = 3
 
@@ -131,14 +131,14 @@ class Image:
     def similar(self, *examples: Mask | BoolArray) -> list[Mask]:
         """Everything in the image that looks like the examples, most similar first; they themselves are left out.
 
-        From a `similarity` of 0.5 on most are of the same kind; answers go down to 0.2. Small objects are looked for in
+        From a `similarity` of 0.5 on most are of the same kind; answers go down to 0.4. Small objects are looked for in
         parts of the image, which are encoded first. Raises InvalidPrompt without an example, InvalidMask for one of
         another size or without a pixel.
 
         >>> import annotator
         >>> image = annotator.load("nano").encode("assets/samples/skimage_coffee.jpg")
         >>> (spoon,) = image.segment(points=[(470, 320)], candidates=1)
-        >>> all(mask.similarity >= 0.2 for mask in image.similar(spoon))
+        >>> all(mask.similarity >= 0.4 for mask in image.similar(spoon))
         True
         """
         if not examples:
@@ -146,17 +146,15 @@ class Image:
         masks = [self._start(each) for each in examples]
         if not all(mask.any() for mask in masks):
             raise InvalidMask("An example has no pixel.")
-        size = math.exp(sum(math.log(np.count_nonzero(mask)) for mask in masks) / len(masks) / 2)
-        views = views_of(self.height, self.width, size, self._predictor.image_size)
+        areas = [int(np.count_nonzero(mask)) for mask in masks]
+        views = views_of(areas, self.height, self.width, self._predictor.image_size)
         with self._lock:
             if len(views) == 1:
                 embeddings = [self._embedding]
             else:
                 embeddings = [self._predictor.encode([crop(self.pixels, view)])[0] for view in views]
-            learnt = []
-            for mask in masks:
-                best = max(range(len(views)), key=lambda index: np.count_nonzero(crop(mask, views[index])))
-                learnt.append((embeddings[best], rles.encode(crop(mask, views[best]))))
+            shown = [best_view(views, mask) for mask in masks]
+            learnt = [(embeddings[index], mask) for index, mask in shown]
             kept = [rles.encode(mask) for mask in masks]
             run = SimilarRun(learn(learnt), kept, self.height, self.width)
             for view, embedding in zip(views, embeddings, strict=True):

@@ -1,8 +1,8 @@
 """Everything that looks like the examples: a map of likeness, clicks at its peaks, and the answers that fit.
 
-No other model is needed. A linear discriminant (Hariharan, Malik & Ramanan 2012) separates the examples from the
-rest of their image on one map of the embedding: what all of the image has in common counts little, what sets the
-examples apart counts much. It is linear, so the likeness of a mask is the mean of the map over its pixels.
+No other model is needed. What the examples look like is learnt once to find where to click. The most similar answers
+are then taken as further examples, and all answers are judged by what is learnt from those too: one example says little
+of how much objects of its kind vary.
 """
 
 from __future__ import annotations
@@ -20,19 +20,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from annotator.masks import rle as rles
-from annotator.masks.geometry import coverage
 from annotator.sam import zoo
+from annotator.sam.appearance import Appearance, feature_map
 from annotator.sam.candidates import parts_of, turn_size
 from annotator.sam.cleaning import clean
 from annotator.sam.postprocess import fetch_masks, stability
-from annotator.sam.predictor import ImageEmbedding, MaskLogits, Predictor, PromptBatch
+from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.threads import in_parallel
 from annotator.types import RLE, FloatArray, Point, Prompt, Proposal
-
-_SHRINKAGE = 0.1
-"""Share of each channel's own variance that is added to it, so that few cells are enough to learn from."""
-
-_TINY = 1e-6
 
 _BLUR, _APART = 0.15, 0.3
 """How far the map is smoothed, and how far apart clicks are at least, in sizes of the examples."""
@@ -43,66 +38,38 @@ _WORTH_A_CLICK = 0.2
 _MAX_CLICKS = 256
 """Clicks in one part of an image."""
 
-_SIZE_TOLERANCE = 0.7
-"""Standard deviation of the natural logarithm of areas: twice the area is still 61 % alike, four times 14 %."""
+_SIZES_AT_FIRST, _SIZES = 1.4, 1.0
+"""Standard deviation of the natural logarithm of areas, before and after more examples are taken."""
 
-_LEAST = 0.2
+_MOST_EXAMPLES = 16
+_SURE = 0.77
+"""So many answers are taken as examples at most, those whose similarity is this share of the highest one's at least."""
+
+_LEAST = 0.4
 """Similarity below which nothing is proposed; a page may ask for more."""
 
 _OVERLAP = 0.5
 """Of two masks that share more than this part of the smaller one, the more similar one is left."""
-
 
 Bbox = tuple[int, int, int, int]
 """x, y, w, h in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
-class Appearance:
-    """What examples look like. `weight` and `mean` float32 [C] are of the cells of `feature_map`; `area` in pixels.
+class _Answer:
+    """One of the masks that the model gave for a click, in the whole image.
 
-    The likeness of features x is weight . (x - mean): 1 at the examples' own mean, 0 at their image's.
+    `features` [C] and the logarithm of the area in pixels are of the mask as the decoder gave it; `score` is the
+    predicted IoU.
     """
 
-    weight: Tensor
-    mean: Tensor
-    area: float
-
-    @torch.inference_mode()
-    def likeness(self, embedding: ImageEmbedding) -> Tensor:
-        """The map of likeness, float32 [2s, 2s], of an image or a part of one."""
-        features = feature_map(embedding)
-        return torch.einsum("c,chw->hw", self.weight, features) - self.weight @ self.mean
-
-
-def feature_map(embedding: ImageEmbedding) -> Tensor:
-    """float32 [64, 2s, 2s]: of the embedding's three maps the one that tells alike from unlike best."""
-    return F.pixel_shuffle(embedding.feat_s1[None], 2)[0].float()
-
-
-@torch.inference_mode()
-def learn(examples: Sequence[tuple[ImageEmbedding, RLE]]) -> Appearance:
-    """The appearance of one object or several, each given by its mask in the image of its embedding."""
-    of_examples, of_images, moments = [], [], []
-    for embedding, mask in examples:
-        features = feature_map(embedding)
-        of_examples.append(_pool(features, mask))
-        cells = features.flatten(1)
-        of_images.append(cells.mean(dim=1))
-        moments.append(cells @ cells.T / cells.shape[1])
-    mean = torch.stack(of_images).mean(dim=0)
-    scatter = torch.stack(moments).mean(dim=0) - torch.outer(mean, mean)
-    scatter += torch.diag(_SHRINKAGE * scatter.diagonal() + _TINY)
-    apart = torch.stack(of_examples).mean(dim=0) - mean
-    weight = torch.linalg.solve(scatter, apart)
-    area = math.exp(sum(math.log(max(1, rles.area(mask))) for _, mask in examples) / len(examples))
-    return Appearance(weight / (weight @ apart).clamp(min=_TINY), mean, area)
-
-
-def _pool(features: Tensor, mask: RLE) -> Tensor:
-    """The mean [C] of features [C, s, s] over a mask."""
-    weights = torch.from_numpy(coverage(mask, features.shape[-1])).to(features.device)
-    return torch.einsum("chw,hw->c", features, weights)
+    mask: RLE
+    bbox: Bbox
+    point: tuple[float, float]
+    score: float
+    stability: float
+    features: Tensor
+    log_area: float
 
 
 class SimilarRun:
@@ -113,39 +80,60 @@ class SimilarRun:
         self._appearance = appearance
         self._kept = list(kept)
         self._height, self._width = height, width
-        self._found: list[Proposal] = []
+        self._answers: list[_Answer] = []
 
     def search(self, predictor: Predictor, embedding: ImageEmbedding, left: int, top: int) -> Iterator[None]:
         """Look through the part of the image whose corner is at (left, top), yielding after each batch of clicks."""
-        likeness = self._appearance.likeness(embedding)
-        clicks = self._clicks(likeness, embedding)
+        clicks = self._clicks(self._appearance.likeness(embedding), embedding)
         size = turn_size(predictor)
 
-        def answer(part: slice) -> list[Proposal]:
-            return self._answer(predictor, embedding, likeness, clicks[part], left, top)
+        def answer(part: slice) -> list[_Answer]:
+            return self._answer(predictor, embedding, clicks[part], left, top)
 
         for first in range(0, len(clicks), size):
             parts = parts_of(predictor, first, min(first + size, len(clicks)))
-            self._found += chain(*in_parallel(answer, parts))
+            self._answers += chain(*in_parallel(answer, parts))
             yield
 
+    @torch.inference_mode()
     def proposals(self) -> list[Proposal]:
         """What was found so far, most similar first, without duplicates and what is kept already."""
+        if not self._answers:
+            return []
+        features = torch.stack([each.features for each in self._answers])
+        areas = torch.tensor([each.log_area for each in self._answers], device=features.device)
+        scores = torch.tensor([each.score for each in self._answers], device=features.device)
+        at_first = _similarity(self._appearance, features, areas, scores, _SIZES_AT_FIRST)
+        sure = self._distinct(at_first.tolist(), _SURE * float(at_first.max()), _MOST_EXAMPLES)
+        learnt = self._appearance.with_more(features[sure], areas[sure].exp())
+        similarity = _similarity(learnt, features, areas, scores, _SIZES).tolist()
+        return [self._proposal(self._answers[i], similarity[i]) for i in self._distinct(similarity, _LEAST)]
+
+    def _distinct(self, similarity: Sequence[float], least: float, most: int | None = None) -> list[int]:
+        """The indices of the `most` answers that are most similar, best first, at least `least`, no object twice."""
         taken = list(self._kept)
-        boxes = np.zeros((len(self._kept) + len(self._found), 4), np.int64)
+        boxes = np.zeros((len(self._kept) + len(self._answers), 4), np.int64)
         boxes[: len(taken)] = np.array([rles.bbox(mask) for mask in taken], np.int64).reshape(-1, 4)
-        proposals = []
-        for each in sorted(self._found, key=lambda found: -(found.similarity or 0)):
+        chosen: list[int] = []
+        for index in sorted(range(len(similarity)), key=lambda each: -similarity[each]):
+            if similarity[index] < least or len(chosen) == most:
+                break
+            each = self._answers[index]
             if not any(_is_same(taken[i], each.mask) for i in _touching(boxes[: len(taken)], each.bbox)):
                 boxes[len(taken)] = each.bbox
                 taken.append(each.mask)
-                proposals.append(each)
-        return proposals
+                chosen.append(index)
+        return chosen
+
+    @staticmethod
+    def _proposal(answer: _Answer, similarity: float) -> Proposal:
+        area = rles.area(answer.mask)
+        return Proposal(answer.mask, answer.score, answer.stability, area, answer.bbox, answer.point, similarity)
 
     def _clicks(self, likeness: Tensor, embedding: ImageEmbedding) -> FloatArray:
         """[K, 2] x, y in pixels of the part: the most alike places, as far apart as such objects are."""
         side = 2 * likeness.shape[0]
-        size = side * math.sqrt(self._appearance.area / (embedding.height * embedding.width))
+        size = side * math.sqrt(math.exp(self._appearance.log_area) / (embedding.height * embedding.width))
         values = cv2.resize(likeness.cpu().numpy(), (side, side), interpolation=cv2.INTER_LINEAR)
         smooth = cv2.GaussianBlur(values, (0, 0), max(0.8, _BLUR * size))
         reach = max(1, int(_APART * size))
@@ -157,45 +145,35 @@ class SimilarRun:
 
     @torch.inference_mode()
     def _answer(
-        self,
-        predictor: Predictor,
-        embedding: ImageEmbedding,
-        likeness: Tensor,
-        clicks: FloatArray,
-        left: int,
-        top: int,
-    ) -> list[Proposal]:
-        """The most similar answer to each click, where it is similar enough, in the whole image."""
+        self, predictor: Predictor, embedding: ImageEmbedding, clicks: FloatArray, left: int, top: int
+    ) -> list[_Answer]:
+        """Those of the four answers to each click that may be similar enough, in the whole image."""
         answer = predictor.decode([embedding], PromptBatch.points(clicks))
-        similarity, slots = self._similarity(answer, likeness, embedding).max(dim=1)
-        rows = (similarity >= _LEAST).nonzero()[:, 0]
-        logits = answer.logits[rows, slots[rows]]
+        masks = (answer.logits > 0).float()
+        features, cells = feature_map(embedding), F.avg_pool2d(masks, 2)
+        pooled = torch.einsum("bkhw,chw->bkc", cells, features) / cells.sum(dim=(-2, -1)).clamp(min=1e-6)[..., None]
+        areas = (masks.mean(dim=(-2, -1)) * (embedding.height * embedding.width)).clamp(min=1e-3).log()
+        scores = answer.scores.clamp(0, 1)
+        similarity = _similarity(self._appearance, pooled, areas, scores, _SIZES_AT_FIRST)
+        rows, slots = (similarity >= _LEAST).nonzero(as_tuple=True)
+        logits = answer.logits[rows, slots]
         share = zoo.spec_of(predictor.model).speck_share
         places = [(float(x), float(y)) for x, y in clicks[rows.numpy(force=True)]]
         if share:
             prompts = [Prompt((Point(x, y, 1),)) for x, y in places]
             logits = clean(logits, share, prompts, embedding.height, embedding.width)
-        numbers = torch.stack((answer.scores[rows, slots[rows]].clamp(0, 1), stability(logits), similarity[rows]))
-        masks, (columns,) = fetch_masks(logits, embedding.height, embedding.width, numbers)
+        numbers = torch.stack((scores[rows, slots], stability(logits), areas[rows, slots]))
+        rle, (columns,) = fetch_masks(logits, embedding.height, embedding.width, numbers)
         found = []
-        for mask, (score, steady, similar), (x, y) in zip(masks, columns.T.tolist(), places, strict=True):
+        for mask, (x, y), vector, (score, steady, area) in zip(
+            rle, places, pooled[rows, slots], columns.T.tolist(), strict=True
+        ):
             pixels, x0, y0 = rles.decode_crop(mask)
             whole = rles.encode_at(pixels, x0 + left, y0 + top, self._height, self._width)
             box = rles.bbox(whole)
             if box[2] and not self._is_cut(box, embedding, left, top):
-                point = (x + left, y + top)
-                found.append(Proposal(whole, score, steady, rles.area(whole), box, point, similar))
+                found.append(_Answer(whole, box, (x + left, y + top), score, steady, vector, area))
         return found
-
-    def _similarity(self, answer: MaskLogits, likeness: Tensor, embedding: ImageEmbedding) -> Tensor:
-        """[B, 4] in 0..1 of the answers to B clicks: a mean of likeness, agreement in size, and predicted IoU."""
-        masks = (answer.logits > 0).float()
-        cover = F.avg_pool2d(masks, 2)
-        alike = (cover * likeness).sum(dim=(-2, -1)) / cover.sum(dim=(-2, -1)).clamp(min=1e-6)
-        areas = masks.mean(dim=(-2, -1)) * (embedding.height * embedding.width)
-        off = torch.log(areas.clamp(min=1e-3) / self._appearance.area) / _SIZE_TOLERANCE
-        agreement = torch.exp(-off.square() / 2)
-        return (alike.clamp(0, 1) * agreement * answer.scores.clamp(0, 1).sqrt()).sqrt()
 
     def _is_cut(self, box: Bbox, embedding: ImageEmbedding, left: int, top: int) -> bool:
         """Whether a mask ends at a border of its part that lies inside the image: a neighbouring part has all of it."""
@@ -203,6 +181,16 @@ class SimilarRun:
         right, bottom = left + embedding.width, top + embedding.height
         beside = (x == left and left > 0) or (x + w == right and right < self._width)
         return beside or (y == top and top > 0) or (y + h == bottom and bottom < self._height)
+
+
+def _similarity(appearance: Appearance, features: Tensor, areas: Tensor, scores: Tensor, sizes: float) -> Tensor:
+    """0 to 1 for masks of these features [..., C], logarithms of areas [...] and predicted IoU [...].
+
+    The geometric mean of how alike they look (of two numbers), how well they agree in size, and the root of the
+    predicted IoU.
+    """
+    agreement = torch.exp(-((areas - appearance.log_area) / sizes).square() / 2)
+    return (appearance.alike(features) * agreement * scores.sqrt()) ** 0.25
 
 
 def _touching(boxes: npt.NDArray[np.int64], box: Bbox) -> list[int]:
@@ -218,12 +206,3 @@ def _touching(boxes: npt.NDArray[np.int64], box: Bbox) -> list[int]:
 def _is_same(a: RLE, b: RLE) -> bool:
     """Whether two masks share too much of the smaller one to be two objects."""
     return rles.area(rles.intersection(a, b)) > _OVERLAP * min(rles.area(a), rles.area(b))
-
-
-@torch.inference_mode()
-def describe(embedding: ImageEmbedding, mask: RLE) -> FloatArray:
-    """What a mask of the embedding's image shows, float32 [C] of length 1: colours and textures, and what it is."""
-    maps = (feature_map(embedding), embedding.image_embed.float())
-    parts = [F.normalize(_pool(each, mask), dim=0) for each in maps]
-    vector: FloatArray = F.normalize(torch.cat(parts), dim=0).numpy(force=True)
-    return vector

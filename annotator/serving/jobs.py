@@ -13,9 +13,10 @@ import torch
 
 from annotator.errors import AnnotatorError, Busy, NotFound
 from annotator.sam import zoo
+from annotator.sam.appearance import learn
 from annotator.sam.automask import AutomaskRun, AutomaskSettings, Progress
 from annotator.sam.predictor import ImageEmbedding, Predictor
-from annotator.sam.similar import SimilarRun, learn
+from annotator.sam.similar import SimilarRun
 from annotator.serving.engine import Chunks
 from annotator.serving.memory import OUT_OF_MEMORY, DeviceMemory
 from annotator.serving.segmenter import AutomaskOptions, ImageSource, JobState, JobStatus, SimilarOptions, caller

@@ -16,10 +16,10 @@ from cachetools import LRUCache
 from torch import Tensor
 
 from annotator.errors import AnnotatorError, Busy, Conflict
+from annotator.sam.appearance import describe
 from annotator.sam.candidates import Question, choose_candidates, find_best
 from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.sam.preprocess import mask_to_logits
-from annotator.sam.similar import describe
 from annotator.serving.answers import AnswerMemory
 from annotator.serving.embeddings import DiskTier, EmbeddingCache, MemoryTier, embedding_key
 from annotator.serving.engine import Chunks, Engine, Priority

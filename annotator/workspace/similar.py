@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Sequence
 
@@ -12,7 +11,7 @@ from annotator.serving.segmenter import Example, Part, Segmenter, SimilarOptions
 from annotator.storage.store import Store
 from annotator.types import Annotation, ImageRecord
 from annotator.workspace.images import Images
-from annotator.workspace.views import View, crop, views_of
+from annotator.workspace.views import View, best_view, views_of
 
 MAX_EXAMPLES = 16
 
@@ -35,9 +34,9 @@ class Similar:
         if not side:
             raise Busy("The model is still loading; try again in a moment.", retry_after=2)
         chosen = [self._store.annotation(examples_in.id, each) for each in ids]
-        size = math.exp(sum(math.log(each.area) for each in chosen) / len(chosen) / 2)
-        views = views_of(record.height, record.width, size, side)
-        shown = views if examples_in == record else views_of(examples_in.height, examples_in.width, size, side)
+        areas = [each.area for each in chosen]
+        views = views_of(areas, record.height, record.width, side)
+        shown = views_of(areas, examples_in.height, examples_in.width, side)
         options = SimilarOptions(
             examples=[self._example(examples_in, shown, each) for each in chosen],
             parts=[Part(each.x, each.y, self._images.source(record, _whole_or(each, record))) for each in views],
@@ -51,9 +50,8 @@ class Similar:
 
     def _example(self, record: ImageRecord, views: Sequence[View], annotation: Annotation) -> Example:
         """The object in the view that shows most of it."""
-        mask = rles.decode(annotation.mask)
-        view = max(views, key=lambda each: int(crop(mask, each).sum()))
-        return Example(self._images.source(record, _whole_or(view, record)), rles.encode(crop(mask, view)))
+        index, mask = best_view(views, rles.decode(annotation.mask))
+        return Example(self._images.source(record, _whole_or(views[index], record)), mask)
 
 
 def _whole_or(view: View, record: ImageRecord) -> View | None:

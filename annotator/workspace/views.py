@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import numpy as np
+
 from annotator.errors import InvalidPrompt
 from annotator.masks import rle as rles
-from annotator.types import BoolArray, Candidate, CroppedRuns, Point, Prompt, UInt8Array
+from annotator.types import RLE, BoolArray, Candidate, CroppedRuns, Point, Prompt, UInt8Array
 
 Array = TypeVar("Array", UInt8Array, BoolArray)
 
@@ -94,12 +96,22 @@ def _grow(start: int, length: int, least: int, whole: int) -> tuple[int, int]:
     return min(max(0, start - (grown - length) // 2), whole - grown), grown
 
 
-def views_of(height: int, width: int, size: float, side: int) -> list[View]:
-    """Parts of an image that show objects of `size` pixels large enough to a model whose input has `side` pixels."""
+def views_of(areas: Sequence[int], height: int, width: int, side: int) -> list[View]:
+    """Parts of an image that show objects large enough to a model whose input has `side` pixels.
+
+    `areas` are those of examples, in pixels; the objects are as large as their geometric mean.
+    """
+    size = math.exp(sum(map(math.log, areas)) / len(areas) / 2)
     pieces = math.ceil(_WANTED_SIZE * max(height, width) / (size * side) - 0.25)
     pieces = max(1, min(pieces, _MAX_PIECES, min(height, width) // _MIN_PART))
     overlap = min(_OVERLAP * size, min(height, width) / 2 / pieces)
     return split(pieces, round(overlap), height, width)
+
+
+def best_view(views: Sequence[View], mask: BoolArray) -> tuple[int, RLE]:
+    """The index of the view that shows most of a mask [height, width], and the mask in it."""
+    best = max(range(len(views)), key=lambda index: np.count_nonzero(crop(mask, views[index])))
+    return best, rles.encode(crop(mask, views[best]))
 
 
 def split(pieces: int, overlap: int, height: int, width: int) -> list[View]:
