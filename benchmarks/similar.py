@@ -137,7 +137,14 @@ def main() -> None:
         print(f"{done} photos", *rows, sep="\n", flush=True)
         if options.out:
             place = {"machine": machine.describe(torch.device("cpu")), "commit": machine.commit()}
-            found = {"set": options.prefix, "model": options.model, "photos": done, "draws": options.draws, "rows": rows, **place}
+            found = {
+                "set": options.prefix,
+                "model": options.model,
+                "photos": done,
+                "draws": options.draws,
+                "rows": rows,
+                **place,
+            }
             options.out.write_text(json.dumps(found, indent=1) + "\n")
 
 

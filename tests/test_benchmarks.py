@@ -125,9 +125,9 @@ def test_the_floor_is_known_for_cards_whose_rates_are() -> None:
 
 def test_a_search_is_measured_at_each_similarity() -> None:
     first = Search(1, wanted=3, right=[(0.9, True), (0.55, False), (0.45, True)], parts=1, seconds=1.0)
-    second = Search(1, wanted=1, right=[(0.25, False)], parts=1, seconds=1.0)
+    second = Search(1, wanted=1, right=[(0.42, False)], parts=1, seconds=1.0)
     rows = {row["similarity"]: (row["precision"], row["recall"]) for row in figures([first, second])}
-    assert (rows[0.2], rows[0.4], rows[0.6]) == ((0.5, 0.5), (0.667, 0.5), (1.0, 0.25))
+    assert (rows[0.4], rows[0.45], rows[0.6]) == ((0.5, 0.5), (0.667, 0.5), (1.0, 0.25))
 
 
 def test_a_load_counts_what_succeeds_by_its_time_and_what_fails_by_its_reason() -> None:

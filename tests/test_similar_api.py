@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,7 +41,7 @@ def client(tmp_path_factory: pytest.TempPathFactory, fake: FakeSegmenter) -> Ite
 @pytest.fixture
 def project(client: TestClient) -> int:
     """A new one for each test."""
-    return int(client.post("/api/v1/projects", json={"name": "garden"}).json()["id"])
+    return int(client.post("/api/v1/projects", json={"name": f"garden {uuid.uuid4().hex}"}).json()["id"])
 
 
 @pytest.fixture
