@@ -17,6 +17,7 @@ from annotator.serving.segmenter import Segmenter
 from annotator.settings import STATIC_DIR, Settings
 from annotator.storage.files import make_data_folder
 from annotator.storage.store import Store
+from annotator.web.allocator import give_memory_back
 from annotator.web.authentication import Authentication, needs_login
 from annotator.web.calls import Calls, OwnCalls
 from annotator.web.errors import explain_errors
@@ -45,6 +46,7 @@ class FreshFiles(StaticFiles):
 
 def make_app(settings: Settings) -> FastAPI:
     """The application as configured: opens the data folder and the database, starts loading the model."""
+    give_memory_back()
     make_data_folder(settings.data_dir)
     store = Store(settings.store_url)
     needs_login(settings, bool(store.users()))  # before the model loads
