@@ -95,12 +95,14 @@ class Exports:
         """The bytes of an export that is done; several may read at once. Raises `Conflict` for any other."""
         if export.state != "done":
             raise Conflict("The export is not written yet.")
-        with self._lock:
-            if export.is_cancelled:
-                raise NotFound("There is no such export.")
-            reader = os.dup(export.file.fileno())  # stays open if the export is forgotten meanwhile
+        self._check(export)
 
         def chunks() -> Iterator[bytes]:
+            with self._lock:
+                self._check(export)
+                # Here and not before: if the reader has gone already, nobody runs or closes this. The copy stays open
+                # if the export is forgotten meanwhile.
+                reader = os.dup(export.file.fileno())
             try:
                 at = 0
                 while chunk := os.pread(reader, _CHUNK, at):
@@ -111,6 +113,11 @@ class Exports:
                 os.close(reader)
 
         return chunks()
+
+    @staticmethod
+    def _check(export: Export) -> None:
+        if export.is_cancelled:
+            raise NotFound("There is no such export.")
 
     def close(self) -> None:
         """Stop all of them: the server ends."""
