@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_a_click_waits_for_one_chunk_of_long_work_at_most(engine: Engine) -> Non
 
 
 def test_other_work_goes_on_while_prompts_keep_coming(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("annotator.serving.engine._PROMPTS_ALONE", 0.0)
+    monkeypatch.setattr("annotator.serving.engine._MAX_PASSED_OVER", 0.0)
     gate, order = Gate(engine), []
 
     def long() -> Generator[None, None, None]:
@@ -86,6 +87,46 @@ def test_other_work_goes_on_while_prompts_keep_coming(engine: Engine, monkeypatc
     for task in tasks:
         task.result(10)
     assert order == ["click", "chunk", "click", "chunk", "click"]
+
+
+@pytest.mark.parametrize("often", [Priority.CLICK, Priority.ENCODE])
+@pytest.mark.parametrize("passed_over", [Priority.HOVER, Priority.BACKGROUND])
+def test_no_priority_waits_for_ever(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, often: Priority, passed_over: Priority
+) -> None:
+    monkeypatch.setattr("annotator.serving.engine._MAX_PASSED_OVER", 0.0)
+    gate, ended = Gate(engine), threading.Event()
+
+    def until_the_other_ends() -> Generator[None, None, None]:
+        while not ended.is_set():
+            yield
+
+    endless = engine.submit(often, until_the_other_ends())
+    other = engine.submit(passed_over, ended.set)
+    gate.open()
+    other.result(10)
+    endless.result(10)
+
+
+def test_work_in_the_middle_of_a_chunk_is_ended_when_the_engine_closes() -> None:
+    engine, begun, go = Engine(), threading.Event(), threading.Event()
+
+    def work() -> Generator[None, None, None]:
+        begun.set()
+        go.wait(10)
+        yield
+
+    task = engine.submit(Priority.BACKGROUND, work())
+    assert begun.wait(10)
+    closing = threading.Thread(target=engine.close)
+    closing.start()
+    with suppress(Busy):
+        while True:  # until it is closed
+            engine.submit(Priority.CLICK, lambda: None)
+    go.set()
+    closing.join(10)
+    with pytest.raises(Busy):
+        task.result(0)
 
 
 def test_a_newer_hover_cancels_the_older_one(engine: Engine) -> None:

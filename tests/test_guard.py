@@ -79,6 +79,7 @@ def test_the_policy_allows_the_scripts_of_the_page_alone(client: TestClient, enc
         assert policy["object-src"] == "'none'"
         assert "unsafe" not in policy["script-src"] and "*" not in policy["script-src"]
         hashed[path] = policy["script-src"].count("'sha256-")
+        assert (headers.get("Cache-Control") == "no-store") == (path in ("/", "/docs"))
     assert hashed["/"] > 1 and hashed["/docs"] == 1
     assert hashed["/page/main.js"] == hashed["/api/v1/none"] == 0
 

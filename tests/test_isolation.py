@@ -13,12 +13,13 @@ from fastapi.testclient import TestClient
 from sqlalchemy import insert
 from starlette.routing import Mount
 
+from annotator.errors import Conflict
 from annotator.serving.segmenter import JobStatus
 from annotator.settings import Settings
 from annotator.storage import label_rows
 from annotator.storage.store import Store
 from annotator.storage.tables import images, memberships, projects
-from annotator.types import Account, ImageRecord, Label, Project
+from annotator.types import LOCAL_USER, Account, ImageRecord, Label, Project
 from annotator.web.server import create_app
 from annotator.workspace.workspace import Workspace
 from tests.conftest import SAMPLES
@@ -312,6 +313,8 @@ def test_the_first_project_to_be_shown_is_the_users_own_if_there_is_one(world: W
     assert world.workspace.home("newcomer") == project
     mine = world.store.create_project("mine", "newcomer")
     assert world.workspace.home("newcomer") == mine
+    with pytest.raises(Conflict):  # as for a server that was started before there were users
+        world.workspace.home(LOCAL_USER)
 
 
 def test_the_history_names_the_author(world: World, client: TestClient) -> None:

@@ -12,7 +12,7 @@ from journal_writer import keep
 from annotator.cli.main import main
 from annotator.settings import Settings
 from annotator.storage.store import Store
-from annotator.types import Account, Change, Contribution, ImageRecord, Member, ProjectSummary
+from annotator.types import LOCAL_USER, Account, Change, Contribution, ImageRecord, Member, ProjectSummary
 
 pytest_plugins = ["postgres"]
 
@@ -37,7 +37,7 @@ def test_a_project_counts_its_images_its_objects_and_what_each_person_made(store
     store.commit("elsewhere", "keep", [keep("elsewhere", "e", fin.id)], None, "eve")
     before = store.annotation("i", "b")
     store.commit("i", "relabel", [Change(before, replace(before, label_id=wing.id))], None, "bob")
-    store.commit("j", "keep", [keep("j", "f", wing.id)])
+    store.commit("j", "keep", [keep("j", "f", wing.id)], None, LOCAL_USER)
     store.commit("j", "keep", [keep("j", "g", wing.id)], None, "ann")
     store.undo("j")
     store.delete_image("gone")

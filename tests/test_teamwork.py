@@ -70,6 +70,21 @@ def test_a_tab_whose_connection_ended_may_come_back_for_a_moment(store: Store, p
     assert not store.places([project.id])[project.id]
 
 
+def test_a_tab_in_another_project_and_a_member_no_longer_have_no_image_open(store: Store, project: Project) -> None:
+    other = store.create_project("fish", "bob")
+    store.save_user(Account("bob"))
+    store.save_member(project.id, "bob", "annotator")
+    store.take("a", "bob", OTHER)
+    store.leave_others(project.id, "bob", OTHER)
+    assert store.places([project.id])[project.id]
+    store.leave_others(other.id, "bob", OTHER)
+    assert not store.places([project.id])[project.id]
+    store.take("a", "bob", OTHER)
+    store.remove_member(project.id, "bob")
+    store.renew_places([("bob", OTHER)])
+    assert not store.places([project.id])[project.id]
+
+
 def test_the_next_image_is_the_first_one_that_is_free_and_not_finished(store: Store, project: Project) -> None:
     def next_one(user: str, client: str, after: str | None = None) -> str | None:
         found = store.take_next(project.id, user, client, after)

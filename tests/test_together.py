@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from annotator.errors import InvalidPrompt
-from annotator.sam import candidates
 from annotator.sam.candidates import Question
 from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.serving import together
@@ -51,8 +50,8 @@ def test_all_that_waits_is_decoded_in_one_call(
     predictor: Predictor, embedding: ImageEmbedding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    decode = candidates._decode
-    monkeypatch.setattr(candidates, "_decode", lambda p, q: (sizes.append(len(q)), decode(p, q))[1])
+    decode = together.decode_together
+    monkeypatch.setattr(together, "decode_together", lambda p, q: (sizes.append(len(q)), decode(p, q))[1])
     answers, engine = asked_while_busy(predictor, [Question(embedding, CLICK)] * 3, [True, False, True])
     assert sizes == [2]
     assert [each.done() for each in answers] == [True, False, True]

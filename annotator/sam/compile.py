@@ -178,7 +178,8 @@ class _Package:
     """One package as a callable of tensors."""
 
     def __init__(self, path: Path, device: torch.device) -> None:
-        self._call = _on_cuda(path, device) if device.type == "cuda" else SharedLibrary(path, torch.get_num_threads())
+        # Not `torch.get_num_threads()`: it is 1 for threads that begin while a click is decoded.
+        self._call = _on_cuda(path, device) if device.type == "cuda" else SharedLibrary(path, os.cpu_count() or 1)
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         # A package reads memory as contiguous, whatever the strides say.

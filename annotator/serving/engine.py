@@ -27,8 +27,8 @@ Chunks = Generator[Future[Any] | None, None, T]
 _MAX_WAIT_SECONDS = 3.0
 """Prompts are refused at once if the queue before them would take longer than this."""
 
-_PROMPTS_ALONE = 0.25
-"""After so many seconds of prompts in a row, an encode or background work has one turn, so that it goes on."""
+_MAX_PASSED_OVER = 0.25
+"""Work that waits while work of other priorities takes so many seconds in a row has one turn, so that it goes on."""
 
 _REMEMBERED = 64
 """Prompts whose duration says how long the queue will take."""
@@ -101,7 +101,7 @@ class Engine:
         self._waiting: dict[Priority, Counter[str]] = {each: Counter() for each in Priority}  # pending, by user
         self._prompt_seconds: deque[float] = deque(maxlen=_REMEMBERED)  # what the last prompts took
         self._unaccounted = 0.0  # seconds spent on prompts since the last one ended
-        self._prompts_alone = 0.0  # seconds spent on prompts since other work had a turn
+        self._passed_over = dict.fromkeys(Priority, 0.0)  # seconds of other work for which this priority waited
         self._wake = threading.Condition()
         self._closed = False
         self._turn = threading.local()  # `users`: whose time the present turn counts as
@@ -150,12 +150,17 @@ class Engine:
         """End what waits with Busy and stop the threads after their current chunks."""
         with self._wake:
             self._closed = True
-            waiting = [*self._aside, *chain.from_iterable(self._queues.values())]
             self._wake.notify_all()
-        for task in waiting:
-            task.finish(error=Busy(_SHUTTING_DOWN))
+        self._end_waiting()
         for thread in self._threads:
             thread.join()
+        self._end_waiting()  # what was in the middle of a chunk
+
+    def _end_waiting(self) -> None:
+        with self._wake:
+            waiting = [*self._aside, *chain.from_iterable(self._queues.values())]
+        for task in waiting:
+            task.finish(error=Busy(_SHUTTING_DOWN))
 
     def _admit(self, priority: Priority, user: str) -> None:
         """Raises Busy if too much work of this kind waits for the user, or if a prompt would wait too long.
@@ -203,10 +208,11 @@ class Engine:
         with self._wake:
             for user in users:
                 self._queues[priority].charge(user, seconds / len(users))
+            for each, queue in self._queues.items():
+                waits = each != priority and bool(queue)
+                self._passed_over[each] = self._passed_over[each] + seconds if waits else 0.0
             if priority > Priority.HOVER:
-                self._prompts_alone = 0.0
                 return
-            self._prompts_alone += seconds
             self._unaccounted += min(seconds, _LONGEST_TURN)
             if ended:
                 self._prompt_seconds.append(self._unaccounted)
@@ -245,6 +251,8 @@ class Engine:
             task.close()
 
     def _pick(self) -> _Task[Any]:
-        """The first task of the highest priority; of other work, if prompts have kept it waiting long enough."""
-        order = sorted(Priority, key=lambda each: (each <= Priority.HOVER) == (self._prompts_alone > _PROMPTS_ALONE))
-        return next(self._queues[each].pop() for each in order if self._queues[each])
+        """The next task of the highest priority; of the one that was passed over for longest, if that was too long."""
+        waiting = [each for each in Priority if self._queues[each]]
+        longest = max(waiting, key=self._passed_over.__getitem__)
+        chosen = longest if self._passed_over[longest] > _MAX_PASSED_OVER else waiting[0]
+        return self._queues[chosen].pop()

@@ -204,7 +204,7 @@ class LocalSegmenter:
 
         def work() -> Chunks[list[Candidate]]:
             predictor = self.models.predictor
-            embedding, _ = yield from self._embedding(predictor, image, Priority.CLICK)
+            embedding, _ = yield from self._embedding(predictor, image, Priority.ENCODE)
             found: dict[int, Candidate] = {}
             with suppress(torch.OutOfMemoryError):
                 for answered in find_best(predictor, embedding, prompts):
@@ -216,7 +216,7 @@ class LocalSegmenter:
                 yield None
             return [found[index] for index in range(len(prompts))]
 
-        return self.engine.submit(Priority.CLICK, work())
+        return self.engine.submit(Priority.ENCODE, work())  # as long as several encodes
 
     # --- runs ---
 

@@ -188,7 +188,8 @@ class RemoteSegmenter:
 
     def prompt_many(self, image: ImageSource, prompts: Sequence[Prompt]) -> Future[list[Candidate]]:
         """The best candidate for each of many objects; see `Segmenter.prompt_many`."""
-        return self._submit(self._courier.ask(image, "prompt_many", lambda send: (send(image), prompts)))
+        asked = self._courier.ask(image, "prompt_many", lambda send: (send(image), prompts), Priority.ENCODE)
+        return self._submit(asked)
 
     # --- runs ---
 

@@ -77,6 +77,13 @@ class PlaceStore(Database):
         """The connection to this tab has ended."""
         self._see([(user, client)], FREE_SECONDS - LEFT_SECONDS)
 
+    def leave_others(self, project_id: int, user: str, client: str) -> None:
+        """This tab is in the project now, so it has no image of another one open."""
+        here = select(images.c.id).where(images.c.project_id == project_id)
+        whose = (places.c.user_name == user) & (places.c.client == client)
+        with self._writing() as connection:
+            connection.execute(delete(places).where(whose, places.c.image_id.not_in(here)))
+
     def places(self, project_ids: Collection[int]) -> dict[int, list[Place]]:
         """Who has which image of these projects open."""
         query = select(images.c.project_id, places.c.image_id, places.c.user_name, places.c.client)

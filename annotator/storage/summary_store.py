@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, distinct, func, select
 from annotator.storage import image_rows, label_rows
 from annotator.storage.database import Database
 from annotator.storage.tables import annotation_rows, events, images
-from annotator.types import Contribution, ProjectSummary
+from annotator.types import LOCAL_USER, Contribution, ProjectSummary
 
 _ADDED = "[null, {"
 """Stands in the JSON of an event once for each object that the event added: nothing before, a row after. It cannot
@@ -36,11 +36,12 @@ class SummaryStore(Database):
 def _contributions(connection: Connection, here: ColumnElement[bool]) -> list[Contribution]:
     """What each author did, who made most objects first."""
     made = func.length(events.c.changes) - func.length(func.replace(events.c.changes, _ADDED, ""))
+    author = func.nullif(events.c.author, LOCAL_USER)
     query = (
-        select(events.c.author, func.sum(made), func.count(distinct(events.c.image_id)))
+        select(author, func.sum(made), func.count(distinct(events.c.image_id)))
         .join_from(events, images)
         .where(here, events.c.state == "done")
-        .group_by(events.c.author)
+        .group_by(author)
     )
     found = [
         Contribution(user, int(made) // len(_ADDED), worked_on) for user, made, worked_on in connection.execute(query)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from annotator.errors import Conflict, NotFound
 from annotator.storage import project_versions
 from annotator.storage.database import Database
-from annotator.storage.tables import api_tokens, ended_logins, memberships, projects, users
+from annotator.storage.tables import api_tokens, ended_logins, images, memberships, places, projects, users
 from annotator.types import LOCAL_USER, RIGHTS, Account, Member, Right, Role
 
 _ACCOUNT = tuple(users.c[field] for field in Account.__dataclass_fields__)
@@ -147,6 +147,8 @@ class UserStore(Database):
         with self._writing() as connection:
             if connection.execute(delete(memberships).where(which)).rowcount == 0:
                 raise NotFound("This project has no such member.")
+            here = select(images.c.id).where(images.c.project_id == project_id)
+            connection.execute(delete(places).where(places.c.user_name == name, places.c.image_id.in_(here)))
             project_versions.advance(connection, project_id, project=True)
 
 

@@ -52,7 +52,9 @@ class PagePolicy:
                 page += message.get("body", b"")
                 if not message.get("more_body", False):
                     if Headers(raw=start["headers"]).get("content-type", "").startswith("text/html"):
-                        MutableHeaders(scope=start)[_HEADER] = content_policy(page)
+                        headers = MutableHeaders(scope=start)
+                        headers[_HEADER] = content_policy(page)
+                        headers["Cache-Control"] = "no-store"  # going back after logging out asks the server
                     await send(start)
                     await send({"type": "http.response.body", "body": page})
 

@@ -9,11 +9,11 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
-from annotator.errors import Busy
+from annotator.errors import Busy, Conflict
 from annotator.serving.segmenter import Segmenter
 from annotator.settings import Settings
 from annotator.storage.store import Store
-from annotator.types import Document, ImageRecord, Project
+from annotator.types import LOCAL_USER, Document, ImageRecord, Project
 from annotator.workspace.accounts import Accounts
 from annotator.workspace.annotations import Annotations
 from annotator.workspace.automask import Automask
@@ -48,12 +48,15 @@ class Workspace:
     def home(self, owner: str) -> Project:
         """The owner's first project, or one that is shared with the owner.
 
-        If there is none, as on the first visit, it is made with one label to start with.
+        If there is none, as on the first visit, it is made with one label to start with. Raises Conflict if the server
+        was started without a login, and has users by now: they have all projects.
         """
         with self._lock:
             projects = self.store.projects(owner)
             if projects:
                 return next((each for each in projects if each.owner == owner), projects[0])
+            if owner == LOCAL_USER and self.store.users():
+                raise Conflict("This server has users since it was started. Start it again, then log in.")
             project = self.store.create_project("My images", owner)
             self.store.add_label(project.id, "object")
             return project

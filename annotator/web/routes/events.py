@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from annotator.errors import NotLoggedIn
@@ -56,5 +57,7 @@ async def events(
 
     since = int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() else after
     version = None if since is None else ProjectVersion(since, since, since)
+    if client is not None:
+        await run_in_threadpool(space.store.leave_others, project.id, user, client)
     stream = streams.add(Listener(project.id, user, may_listen, client, version))
     return StreamingResponse(stream, media_type="text/event-stream", headers=_HEADERS)
