@@ -6,6 +6,8 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,16 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from annotator.errors import Conflict, NotFound
+from annotator.errors import Busy, Cancelled, Conflict, NotFound
+from annotator.formats.registry import all_formats
 from annotator.masks import rle
 from annotator.settings import Settings
 from annotator.storage.store import Store
 from annotator.types import LOCAL_USER, Project
 from annotator.web.server import create_app
-from annotator.workspace import exports
+from annotator.workspace import export_file, exports
 from annotator.workspace.annotations import NewObject
+from annotator.workspace.export_file import ExportFile
 from annotator.workspace.workspace import Workspace
 from tests.fake_segmenter import FakeSegmenter
 
@@ -162,3 +166,84 @@ def test_a_download_that_its_reader_gives_up_leaves_no_file_open(workspace: Work
     workspace.exports.cancel(export.id)
     with pytest.raises(NotFound):
         next(kept[0])
+
+
+def test_a_cancelled_export_counts_until_its_thread_stops_and_one_that_waits_is_gone_at_once(
+    workspace: Workspace, photos: Project, gate: Gate
+) -> None:
+    begin = workspace.exports.start
+    slow = [begin(photos, "cutouts", "ann", None, None, 0) for _ in range(2)]
+    when(lambda: all(each.total for each in slow))
+    waits = begin(photos, "cutouts", "bob", None, None, 0)
+    workspace.exports.cancel(waits.id)
+    assert waits.file.closed
+    for each in slow:
+        workspace.exports.cancel(each.id)
+    with pytest.raises(Busy, match="Two of your exports"):
+        begin(photos, "coco", "ann", None, None, 0)
+    gate.turns.release(100)
+    when(lambda: all(each.file.closed for each in slow))
+    last = begin(photos, "coco", "ann", None, None, 0)
+    when(lambda: last.state == "done")
+
+
+def test_a_user_with_fewer_exports_in_writing_goes_first(workspace: Workspace, photos: Project, gate: Gate) -> None:
+    begin = partial(workspace.exports.start, photos, "cutouts")
+    first, second = (begin("ann", None, None, 0) for _ in range(2))
+    when(lambda: first.total and second.total)
+    bob = [begin("bob", None, None, 0) for _ in range(2)]
+    cid = begin("cid", None, None, 0)
+    workspace.exports.cancel(first.id)
+    workspace.exports.cancel(second.id)
+    gate.turns.release(2)
+    when(lambda: cid.total and bob[0].total)
+    assert not bob[1].total
+
+
+def test_every_format_stops_within_an_image(workspace: Workspace, photos: Project) -> None:
+    """Also while it works on the objects of one image, after they were checked."""
+    record = next(iter(workspace.store.iter_images(photos.id)))
+    label = workspace.store.labels(photos.id)[0]
+    for row in range(5):
+        workspace.annotations.keep(record, NewObject(label.id, rle.encode_at(np.ones((1, 4), bool), 0, row, 8, 9)))
+    for name in all_formats():
+        assert stopped_after(workspace, photos, name, record.id, 1 << 30) > (6 if name.startswith("coco") else 2 * 6)
+        assert stopped_after(workspace, photos, name, record.id, 7) <= 11, "nothing more but ends of the archive"
+
+
+def stopped_after(workspace: Workspace, project: Project, name: str, image_id: str, calls: int) -> int:
+    """How often an export looks whether it goes on, if it is told to stop after so many times."""
+    asked = 0
+
+    def check() -> None:
+        nonlocal asked
+        asked += 1
+        if asked > calls:
+            raise Cancelled("Enough.")
+
+    with suppress(Cancelled):
+        file = ExportFile(io.BytesIO(), Path("/"), check)
+        workspace.exchange.export(project, name, file, image_id, check=check)
+    return asked
+
+
+def test_an_export_leaves_room_on_the_disk_and_is_not_endless(
+    workspace: Workspace, photos: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_file, "_STEP", 1)
+    for limit, value, sentence in (
+        ("_FREE_BYTES", 1 << 60, "The export does not fit on the server's disk."),
+        ("_MOST_BYTES", 10, "The export is larger than 0 GiB: export the images in parts."),
+    ):
+        monkeypatch.setattr(export_file, limit, value)
+        export = workspace.exports.start(photos, "coco", "ann", None, None, 0)
+        assert when(lambda export=export: export.error) == sentence
+
+
+def test_closing_does_not_wait_for_a_file_that_is_written(workspace: Workspace, photos: Project, gate: Gate) -> None:
+    running = workspace.exports.start(photos, "cutouts", "ann", None, None, 0)
+    when(lambda: running.total)
+    workspace.exports.close()  # the gate is shut: waiting for the thread would never end
+    assert running.state == "running"
+    gate.turns.release()
+    when(lambda: running.file.closed)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from annotator.errors import CorruptData, InvalidMask, NotFound
 from annotator.formats.problems import Problems
 from annotator.masks import rle
 from annotator.types import RLE, Annotation, ImageRecord, Label, Source
+
+T = TypeVar("T")
 
 
 def _no_file(image: ImageRecord) -> bytes:
@@ -19,13 +22,17 @@ def _untold(_: int) -> None:
     """Nobody follows."""
 
 
+def _go_on() -> None:
+    """Nobody stops it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """What an export holds: images, all labels of the project, and annotations of these images with these labels.
 
     `read_image` gives the bytes of an image's file; only formats that need them call it. `subsets` says by image id
-    whether an image is for `train`, `val` or `test`. `progress` is told how many images are written; what it raises
-    ends the writing.
+    whether an image is for `train`, `val` or `test`. `progress` is told how many images are written. `check` is
+    called for each object: an image may have very many. What these two raise ends the writing.
     """
 
     images: Sequence[ImageRecord]
@@ -34,6 +41,7 @@ class Dataset:
     read_image: Callable[[ImageRecord], bytes] = _no_file
     subsets: Mapping[str, str] = field(default_factory=dict)
     progress: Callable[[int], object] = _untold
+    check: Callable[[], object] = _go_on
 
     def by_image(self) -> Iterator[tuple[ImageRecord, list[tuple[Annotation, Label]]]]:
         """Every image with its objects, images in the order of their names. Raises as `checked_mask` does."""
@@ -47,10 +55,16 @@ class Dataset:
             objects[image.id].append((annotation, label))
         for done, image in enumerate(sorted(self.images, key=lambda each: each.name)):
             self.progress(done)
-            for annotation, _ in objects[image.id]:
+            for annotation, _ in self.each(objects[image.id]):
                 checked_mask(annotation, image)
             yield image, objects[image.id]
         self.progress(len(self.images))
+
+    def each(self, objects: Iterable[T]) -> Iterator[T]:
+        """The objects of an image, with a `check` before each. Formats that work long on each object go through it."""
+        for each in objects:
+            self.check()
+            yield each
 
 
 def not_exported(annotation: Annotation) -> CorruptData:

@@ -37,7 +37,7 @@ def write(dataset: Dataset, stream: IO[bytes]) -> None:
                 document: dict[str, Any] = {
                     "version": _VERSION,
                     "flags": {},
-                    "shapes": [_shape(annotation, label) for annotation, label in objects],
+                    "shapes": [_shape(annotation, label) for annotation, label in dataset.each(objects)],
                     "imagePath": image.name.rpartition("/")[2],
                     "imageData": None,
                     "imageHeight": image.height,

@@ -40,7 +40,7 @@ def write(dataset: Dataset, stream: IO[bytes]) -> None:
         raise InvalidRequest(f"A PNG tells {_MAX_VALUE:,} classes apart, and the project has more.")
     with writing(stream) as archive:
         for image, objects in dataset.by_image():
-            instances = _instances(image, objects)
+            instances = _instances(dataset, image, objects)
             lookup = np.array([0, *(classes[label.id] for _, label in objects)], np.uint16)
             files = {kind: f"{kind}/{names[image.id]}.png" for kind in ("instances", "classes")}
             archive.add(files["instances"], to_png(instances))
@@ -56,7 +56,7 @@ def write(dataset: Dataset, stream: IO[bytes]) -> None:
 def restored(dataset: Dataset) -> Iterator[tuple[Annotation, RLE | None]]:
     """What is seen of each object; None if nothing is."""
     for image, objects in dataset.by_image():
-        masks = _masks(_instances(image, objects))
+        masks = _masks(_instances(dataset, image, objects))
         for number, (annotation, _) in enumerate(objects, 1):
             yield annotation, masks.get(number)
 
@@ -83,12 +83,14 @@ def read(data: bytes, images: Sequence[ImageRecord]) -> FileContents:
     return index.contents()
 
 
-def _instances(image: ImageRecord, objects: Sequence[tuple[Annotation, Label]]) -> npt.NDArray[np.uint16]:
+def _instances(
+    dataset: Dataset, image: ImageRecord, objects: Sequence[tuple[Annotation, Label]]
+) -> npt.NDArray[np.uint16]:
     """The number of the object of each pixel, uint16 [H, W]. Larger objects are drawn first."""
     if len(objects) > _MAX_VALUE:
         raise InvalidRequest(f"A PNG tells {_MAX_VALUE:,} objects apart, and {image.name} has more.")
     pixels = np.zeros((image.height, image.width), np.uint16)
-    for number, (annotation, _) in sorted(enumerate(objects, 1), key=lambda each: -each[1][0].area):
+    for number, (annotation, _) in dataset.each(sorted(enumerate(objects, 1), key=lambda each: -each[1][0].area)):
         crop, x, y = rle.decode_crop(annotation.mask)
         height, width = crop.shape
         pixels[y : y + height, x : x + width][crop] = number

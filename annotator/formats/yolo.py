@@ -45,7 +45,7 @@ def write(dataset: Dataset, stream: IO[bytes], coordinates: Callable[[RLE], list
             archive.add(f"images/{path}{suffix}", content)
             lines = [
                 " ".join([str(classes[label.id]), *(f"{value:.8g}" for value in coordinates(annotation.mask))])
-                for annotation, label in objects
+                for annotation, label in dataset.each(objects)
                 if not annotation.crowd
             ]
             archive.add(f"labels/{path}.txt", "".join(f"{line}\n" for line in lines))

@@ -147,12 +147,14 @@ class Exchange:
         val: float | None = None,
         seed: int = 0,
         progress: Callable[[int, int], object] | None = None,
+        check: Callable[[], object] | None = None,
     ) -> Dataset:
         """Write the objects of the project, or of one image, into a stream; returns what was written.
 
         With `val`, this share of the images, 0 to 1, is for validation, chosen by chance that follows from `seed`.
-        Without it, the images' folders tell. `progress` is told how many of how many images are written. Raises
-        `NotFound` for an unknown format or image, and what the format's `write` and `progress` raise.
+        Without it, the images' folders tell. `progress` is told how many of how many images are written. `check`
+        is called for each object. Raises `NotFound` for an unknown format or image, and what the format's `write`,
+        `progress` and `check` raise.
         """
         kind = find_format(format_name)
         dataset = self._dataset(project, image_id)
@@ -161,6 +163,9 @@ class Exchange:
         dataset = replace(dataset, subsets=chosen)
         if progress is not None:
             dataset = replace(dataset, progress=lambda done: progress(done, len(images)))
+        if check is not None:
+            check()
+            dataset = replace(dataset, check=check)
         kind.write(dataset, stream)
         return dataset
 

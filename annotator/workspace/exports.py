@@ -8,9 +8,11 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Literal
@@ -19,18 +21,22 @@ from annotator.errors import AnnotatorError, Busy, Cancelled, Conflict, NotFound
 from annotator.formats.registry import Format, find_format
 from annotator.types import Project
 from annotator.workspace.exchange import Exchange
+from annotator.workspace.export_file import ExportFile
 
 log = logging.getLogger(__name__)
 
 ExportState = Literal["running", "done", "failed"]
 
 MOST_OF_ONE_USER = 2
-"""Exports of one user that are written or wait to be fetched. More end the oldest one that is whole."""
+"""Exports of one user that are written or wait to be fetched. More end the oldest one that is whole.
+
+One that was cancelled counts until its thread has stopped."""
 
 _MOST = 32
 _THREADS = 2
 _KEPT_SECONDS = 600.0
 _CHUNK = 1 << 20
+_CANCELLED = "The export was cancelled."
 
 
 @dataclass(slots=True)
@@ -51,15 +57,20 @@ class Export:
     size: int = 0
     error: str | None = None
     is_cancelled: bool = False
+    has_thread: bool = False
     used_at: float = field(default_factory=time.monotonic)
 
 
 class Exports:
-    """The exports of a process. Their files lie in the data folder, where there is room for the images."""
+    """The exports of a process. Their files lie in the data folder, where there is room for the images.
+
+    While more wait than threads are there, the one goes first whose user has the fewest in writing.
+    """
 
     def __init__(self, exchange: Exchange, folder: Path) -> None:
         self._exchange, self._folder = exchange, folder
         self._found: dict[str, Export] = {}
+        self._waiting: dict[str, Callable[[], None]] = {}
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="export")
 
@@ -72,7 +83,8 @@ class Exports:
             self._make_room(user)
             export = Export(uuid.uuid4().hex, project.id, user, kind, _new_file(self._folder))
             self._found[export.id] = export
-        self._threads.submit(self._write, export, project, image_id, val, seed)
+            self._waiting[export.id] = partial(self._write, export, project, image_id, val, seed)
+        self._threads.submit(self._write_next)
         return export
 
     def find(self, export_id: str) -> Export:
@@ -80,7 +92,7 @@ class Exports:
         with self._lock:
             self._forget_old()
             export = self._found.get(export_id)
-            if export is None:
+            if export is None or export.is_cancelled:
                 raise NotFound("There is no such export.")
             export.used_at = time.monotonic()
             return export
@@ -120,36 +132,50 @@ class Exports:
             raise NotFound("There is no such export.")
 
     def close(self) -> None:
-        """Stop all of them: the server ends."""
+        """Stop all of them, without waiting for their threads: the server ends."""
         with self._lock:
             for export in list(self._found.values()):
                 self._forget(export)
-        self._threads.shutdown(cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _write_next(self) -> None:
+        with self._lock:
+            if not self._waiting:  # cancelled meanwhile
+                return
+            writing = Counter(each.user for each in self._found.values() if each.has_thread)
+            export = min((self._found[each] for each in self._waiting), key=lambda each: writing[each.user])
+            write = self._waiting.pop(export.id)
+            export.has_thread = True
+        write()
 
     def _write(self, export: Export, project: Project, image_id: str | None, val: float | None, seed: int) -> None:
+        def check() -> None:
+            if export.is_cancelled:
+                raise Cancelled(_CANCELLED)
+
         def progress(done: int, total: int) -> None:
             export.done, export.total = done, total
-            if export.is_cancelled:
-                raise Cancelled("The export was cancelled.")
 
         try:
-            progress(0, 0)
-            self._exchange.export(project, export.kind.name, export.file, image_id, val, seed, progress)
+            file = ExportFile(export.file, self._folder, check)
+            self._exchange.export(project, export.kind.name, file, image_id, val, seed, progress, check)
             export.file.flush()
             export.size = os.fstat(export.file.fileno()).st_size
             export.state = "done"
         except Exception as error:
-            export.error, export.state = _sentence(error), "failed"
+            export.error = _CANCELLED if export.is_cancelled else _sentence(error)
+            export.state = "failed"
         finally:
             with self._lock:
+                export.has_thread = False
                 if export.is_cancelled:
-                    export.file.close()
+                    self._forget(export)
 
     def _make_room(self, user: str) -> None:
         self._forget_old()
         own = [each for each in self._found.values() if each.user == user]
         if len(own) >= MOST_OF_ONE_USER:
-            whole = [each for each in own if each.state != "running"]
+            whole = [each for each in own if each.state != "running" and not each.has_thread]
             if not whole:
                 raise Busy("Two of your exports are being written: wait for one, or cancel it.", retry_after=5)
             self._forget(min(whole, key=lambda each: each.used_at))
@@ -162,9 +188,10 @@ class Exports:
                 self._forget(export)
 
     def _forget(self, export: Export) -> None:
-        self._found.pop(export.id, None)
         export.is_cancelled = True
-        if export.state != "running":
+        if not export.has_thread:
+            self._waiting.pop(export.id, None)
+            self._found.pop(export.id, None)
             export.file.close()
 
 

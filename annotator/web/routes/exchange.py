@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from tempfile import SpooledTemporaryFile
+from pathlib import Path
+from tempfile import SpooledTemporaryFile, gettempdir
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Query, UploadFile
@@ -19,6 +20,7 @@ from annotator.web.auth import User, Viewer
 from annotator.web.deps import OwnProject, SharedProject, Space, project_of
 from annotator.web.schemas.exchange import Export, Format, Imported, Losses
 from annotator.workspace import exports
+from annotator.workspace.export_file import ExportFile
 from annotator.workspace.workspace import Workspace
 
 router = APIRouter(tags=["import and export"])
@@ -67,7 +69,8 @@ def export_file(
     # Written as a whole first, so that a contradiction in the data is an error and not half a file.
     stream = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when all of it was sent
     try:
-        space.exchange.export(project, format_name, stream, image_id, val, seed)
+        file = ExportFile(stream, Path(gettempdir()))
+        space.exchange.export(project, format_name, file, image_id, val, seed)
     except BaseException as error:
         stream.close()
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
