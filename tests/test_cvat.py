@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from annotator.errors import InvalidRequest
-from annotator.formats import box_files
+from annotator.formats import box_files, deadline
 from annotator.formats.cvat_read import read
 from annotator.formats.dataset import FileCategory
 from annotator.formats.file_boxes import FileBox
 from annotator.formats.problems import Problems
 from annotator.formats.registry import detect_format, find_format
 from annotator.masks import geometry, rle
+from annotator.types import MAX_NAME
 from tests.datasets import IMAGES, LABELS, dataset
 from tests.test_archive import zipped
 
@@ -99,3 +100,20 @@ def test_masks_are_the_runs_of_their_box_row_by_row() -> None:
     found = read(document('<mask label="cat" rle="1, 2, 3" left="4" top="5" width="3" height="2"/>'), IMAGES)
     rows, columns = np.nonzero(rle.decode(found.objects[0].mask))
     assert list(zip(columns.tolist(), rows.tolist(), strict=True)) == [(5, 5), (6, 5)]
+
+
+def test_a_name_in_very_many_pieces_is_kept_up_to_a_length_that_no_label_has() -> None:
+    """To put the pieces together one by one would take minutes, and nobody else is served meanwhile."""
+    piece = "x" * 20 + "<!-- -->"  # expat gives the text up to each comment by itself
+    name = f"<label><name>{piece * 100_000}</name></label>".encode()
+    found = read(document(polygon()).replace(b"<labels>", b"<labels>" + name), IMAGES)
+    long, cat = found.categories
+    assert cat.name == "cat" and len(found.objects) == 1
+    assert set(long.name) == {"x"} and MAX_NAME < len(long.name) < 30_000
+
+
+@pytest.mark.parametrize("many", ["<a/>", "<!-- -->x"])
+def test_parsing_ends_when_the_time_is_over(many: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadline, "MAX_SECONDS", -1.0)
+    with pytest.raises(InvalidRequest, match="took too long"):
+        read(f"<annotations>{many * 3}</annotations>".encode(), IMAGES)

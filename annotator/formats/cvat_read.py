@@ -26,6 +26,9 @@ _TRACK = Problem("A track of a video cannot be read.", "{count} tracks of a vide
 _LEFT_OUT = Problem("One shape was left out with its image.", "{count} shapes were left out with their images.")
 _BAD_SHAPE = Problem("A shape of {which} cannot be used.", "{count} shapes cannot be used: in {which}.")
 
+_MAX_TEXT = 10_000
+"""So much is kept of the name of a label. A name that is longer cannot be used."""
+
 
 class _Shape(NamedTuple):
     """A shape of the file. `image` is the place of its image in the file."""
@@ -36,16 +39,19 @@ class _Shape(NamedTuple):
 
 
 class _Document:
-    """Collects the labels, images and shapes of a file while it is parsed."""
+    """Collects the labels, images and shapes of a file while it is parsed. Raises `InvalidRequest`."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, deadline: Deadline) -> None:
         self.labels: list[str] = []
         self.images: list[Mapping[str, str]] = []
         self.shapes: list[_Shape] = []
         self.tracks = 0
         self._path: list[str] = []
-        self._text = ""
+        self._text: list[str] = []
+        self._length = 0
+        self._deadline = deadline
         parser = expat.ParserCreate()
+        parser.buffer_text = True
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
         parser.CharacterDataHandler = self._collect
         parser.StartDoctypeDeclHandler = self._refuse  # definitions there can make a short file huge
@@ -55,8 +61,9 @@ class _Document:
             raise InvalidRequest("This file is not XML, or it is cut short.") from None
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._deadline.check()
         self._path.append(name)
-        self._text = ""
+        self._text, self._length = [], 0
         if name == "image":
             self.images.append(attributes)
         elif name == "track":
@@ -66,12 +73,14 @@ class _Document:
 
     def _end(self, name: str) -> None:
         if self._path[-2:] == ["label", "name"]:
-            self.labels.append(self._text.strip())
+            self.labels.append("".join(self._text).strip())
         self._path.pop()
 
     def _collect(self, text: str) -> None:
-        if self._path[-1:] == ["name"]:
-            self._text += text
+        self._deadline.check()
+        if self._path[-1:] == ["name"] and self._length < _MAX_TEXT:
+            self._text.append(text)
+            self._length += len(text)
 
     def _refuse(self, *_: object) -> None:
         raise InvalidRequest("This XML file has a document type, which no file of CVAT has.")
@@ -79,7 +88,8 @@ class _Document:
 
 def read(data: bytes, images: Sequence[ImageRecord]) -> FileContents:
     """What can be used of a file, or of the only XML file of an archive. Raises `InvalidRequest`."""
-    document, problems, deadline = _Document(_xml(data)), Problems(), Deadline()
+    deadline, problems = Deadline(), Problems()
+    document = _Document(_xml(data), deadline)
     problems.add_many(_TRACK, document.tracks)
     objects: list[FileObject] = []
     for shape, target in _placed(document, images, problems):
@@ -100,8 +110,9 @@ def read(data: bytes, images: Sequence[ImageRecord]) -> FileContents:
 
 def read_boxes(data: bytes, images: Sequence[ImageRecord], problems: Problems) -> list[FileBox]:
     """The boxes of a file for these images. Raises `InvalidRequest`."""
+    document = _Document(_xml(data), Deadline())
     found: list[FileBox] = []
-    for number, (shape, target) in enumerate(_placed(_Document(_xml(data)), images, problems), 1):
+    for number, (shape, target) in enumerate(_placed(document, images, problems), 1):
         if shape.kind == "box":
             try:
                 x0, y0, x1, y1 = (float(shape.attributes[each]) for each in ("xtl", "ytl", "xbr", "ybr"))
