@@ -76,8 +76,9 @@ function build(root) {
     createHeader({
       store,
       session,
+      team,
       projects,
-      openOverview: createOverviewPanel(root, { store, overview: createOverview({ store, api }), closed: focusCanvas }),
+      openOverview: createOverviewPanel(root, { store, overview: createOverview({ store, api }) }),
       exportPanel: createExportPanel({ work: createExport({ store, api, objects, toast, download }), focusCanvas }),
       models,
       commands,

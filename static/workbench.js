@@ -92,7 +92,7 @@ export function createWorkbench(root, { fetch, base, storage, tabStorage, keysOf
   const review = createReview({ store, api, outbox, parking, objects, toast, labels });
   const client = requestId();
   const session = createSession({ store, api, outbox, labels, parking, objects, photo, toast, storage, client });
-  const team = createTeam({ store, api, session, objects, toast, client });
+  const team = createTeam({ store, api, session, objects, toast, ask, client });
   const merging = createMerging({ store, api, labels, objects, toast, ask });
   const renderer = createRenderer({ photoCanvas, overlayCanvas, photo, viewport, store, onPainted: prompting.painted });
   const tools = createTools({ box, viewport, store, prompting, objects, review, toast });
@@ -115,6 +115,7 @@ export function createWorkbench(root, { fetch, base, storage, tabStorage, keysOf
     suggestion: createSuggestion({ store, api }),
     tools,
     detail,
+    toast,
     openHelp,
     focusNewLabel: () => labelPanel.focus(),
   });

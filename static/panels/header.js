@@ -3,20 +3,22 @@
 import { el, icon, iconButton } from "./dom.js";
 import { anchor, popover } from "./popover.js";
 import { createProjectMenu } from "./projects.js";
+import { isFinished } from "../work/team.js";
 
-/** @import { Image, Store } from "../data/types.d.ts" */
+/** @import { Store } from "../data/types.d.ts" */
 /** @import { Commands } from "../work/commands.js" */
 /** @import { Models } from "../work/models.js" */
 /** @import { Projects } from "../work/projects.js" */
 /** @import { Session } from "../work/session.js" */
+/** @import { Team } from "../work/team.js" */
 
 /**
- * @param {{store: Store, session: Session, projects: Projects, openOverview: () => void, exportPanel: {element: HTMLElement, opened: () => void}, models: Models,
+ * @param {{store: Store, session: Session, team: Pick<Team, "toggleDone">, projects: Projects, openOverview: (opener: HTMLElement) => void, exportPanel: {element: HTMLElement, opened: () => void}, models: Models,
  *   commands: Commands, pickFiles: () => void, pickFolder: () => void, pickObjects: () => void, viewPanel: HTMLElement, folderPanel: HTMLElement,
  *   account: HTMLElement, focusCanvas: () => void}} context
  */
 export function createHeader(context) {
-  const { store, session, projects, openOverview, exportPanel, models, commands, pickFiles, pickFolder, pickObjects } = context;
+  const { store, session, team, projects, openOverview, exportPanel, models, commands, pickFiles, pickFolder, pickObjects } = context;
   const { viewPanel, folderPanel, account, focusCanvas } = context;
   const upload = iconButton("upload", "Upload images (or drop, or paste them)", pickFiles, { words: "Upload", class: "owners-only" });
   const uploadFolder = iconButton("folderUp", "Add folder: upload the images in it (or drop it)", pickFolder, {
@@ -48,7 +50,7 @@ export function createHeader(context) {
     {
       type: "button",
       class: "button status-button",
-      onclick: () => session.setStatus(isFinished(store.get().image) ? "in_progress" : "done"),
+      onclick: () => void team.toggleDone(),
     },
     icon("check"),
     el("span", { class: "words" }, "Done"),
@@ -90,9 +92,6 @@ export function createHeader(context) {
   );
 }
 
-/** @param {Image | null} image */
-const isFinished = (image) => image?.status === "done" || image?.status === "approved";
-
 /** @param {{store: Store, models: Models}} context */
 function modelPicker({ store, models }) {
   const name = el("span", { class: "words" });
@@ -120,18 +119,18 @@ function modelPicker({ store, models }) {
             class: item.name === model.name ? "item chosen" : "item",
             dataset: { closes: "" },
             disabled: item.name === model.name || !status.is_admin,
-            title: status.is_admin ? "" : "Only an admin may choose the model",
             onclick: () => models.choose(item.name),
           },
           el("span", {}, item.title),
           el(
             "span",
             { class: "number" },
-            item.ready ? `${Math.round(item.size_mb)} MB` : `download ${Math.round(item.size_mb)} MB`,
+            item.size_mb ? `${item.ready ? "" : "download "}${Math.round(item.size_mb)} MB` : "",
           ),
         ),
       ),
     );
+    if (!status.is_admin) panel.append(el("p", { class: "reason" }, "Only an admin may choose the model."));
   });
   return el("span", { class: "anchor" }, button, panel);
 }

@@ -36,9 +36,10 @@ export function createManyPanel({ store, commands, focusCanvas }) {
     overlaps,
   );
 
-  store.watch(["many", "draft", "others"], (state) => {
+  store.watch(["many", "draft", "others", "review"], (state) => {
     const objects = draftsOf(state).length;
     panel.hidden = !state.many && objects < 2;
+    hint.hidden = state.review !== null; // a click means something else then
     count.textContent = String(objects);
     const pixels = overlappingPixels(state);
     overlaps.hidden = pixels === 0;

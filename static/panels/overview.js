@@ -19,17 +19,27 @@ const VERDICTS = ["approved", "rejected"];
 
 /**
  * @param {HTMLElement} root
- * @param {{store: Store, overview: Overview, closed: () => void}} context
- * @returns {() => void} opens it
+ * @param {{store: Store, overview: Overview}} context
+ * @returns {(opener: HTMLElement) => void} opens it; `opener` has the focus after it is closed
  */
-export function createOverviewPanel(root, { store, overview, closed }) {
+export function createOverviewPanel(root, { store, overview }) {
   const title = el("h2", { id: "annotator-overview" });
-  const head = el("header", {}, title, iconButton("close", "Close", () => dialog.close(), { class: "plain" }));
+  const close = iconButton("close", "Close", () => dialog.close(), { class: "plain" });
+  const head = el("header", {}, title, close);
   const body = el("div", { class: "overview-body" });
   const failed = el("p", { class: "failed", role: "alert" });
-  const dialog = el("dialog", { class: "sheet overview", "aria-labelledby": title.id, onclose: closed }, head, failed, body);
+  const dialog = el("dialog", { class: "sheet overview", "aria-labelledby": title.id }, head, failed, body);
   dialog.addEventListener("click", (/** @type {MouseEvent} */ event) => event.target === dialog && dialog.close());
   root.append(dialog);
+
+  /** Shows something else. A focus in what was there goes to the control of the same name, else to one that is there. @param {Node[]} nodes */
+  function show(...nodes) {
+    const held = body.contains(document.activeElement) ? document.activeElement : null;
+    const name = held?.getAttribute("aria-label") ?? "";
+    body.replaceChildren(...nodes);
+    if (!held) return;
+    /** @type {HTMLElement} */ (body.querySelector(`[aria-label="${CSS.escape(name)}"]`) ?? body.querySelector("form input") ?? close).focus();
+  }
 
   /** Changes the members, and shows what there is then; if it fails, why. @param {() => Promise<unknown>} change */
   async function attempt(change) {
@@ -48,9 +58,9 @@ export function createOverviewPanel(root, { store, overview, closed }) {
       const { summary, members } = await overview.load();
       if (store.get().projectId !== projectId) return;
       const { status } = store.get();
-      body.replaceChildren(images(summary), objects(summary), status?.user ? people(summary, members) : "");
+      show(images(summary), objects(summary), ...(status?.user ? [people(summary, members)] : []));
     } catch (error) {
-      body.replaceChildren();
+      show();
       failed.textContent = /** @type {Error} */ (error).message;
     }
   }
@@ -112,10 +122,11 @@ export function createOverviewPanel(root, { store, overview, closed }) {
     return el("form", { class: "field-row", onsubmit: add }, name, role, button);
   }
 
-  return () => {
+  return (opener) => {
     const { projects, projectId } = store.get();
     title.textContent = projects.find(({ id }) => id === projectId)?.name ?? "";
     body.replaceChildren(el("p", { class: "hint" }, "Counting …"));
+    dialog.addEventListener("close", () => opener.focus(), { once: true });
     dialog.showModal();
     void load();
   };

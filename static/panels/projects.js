@@ -9,7 +9,7 @@ import { anchor } from "./popover.js";
 /** @import { Session } from "../work/session.js" */
 
 /**
- * @param {{store: Store, projects: Projects, session: Pick<Session, "switchProject">, openOverview: () => void, focusCanvas: () => void}} context
+ * @param {{store: Store, projects: Projects, session: Pick<Session, "switchProject">, openOverview: (opener: HTMLElement) => void, focusCanvas: () => void}} context
  */
 export function createProjectMenu({ store, projects, session, openOverview, focusCanvas }) {
   const name = el("span", { class: "clip" });
@@ -28,7 +28,7 @@ export function createProjectMenu({ store, projects, session, openOverview, focu
   const overviewWords = el("span", {});
   const overview = el(
     "button",
-    { type: "button", class: "item", dataset: { closes: "" }, onclick: openOverview },
+    { type: "button", class: "item", dataset: { closes: "" }, onclick: () => openOverview(button) },
     el("span", { class: "group" }, icon("chart"), overviewWords),
   );
   const panel = el("div", { class: "menu project-menu" }, overview, list, form, removed);

@@ -1,6 +1,7 @@
 /** The tool rail at the canvas's edge. */
 
 import { canRedo } from "../data/progress.js";
+import { otherThan } from "../work/team.js";
 import { el, iconButton } from "./dom.js";
 
 /** @import { Store, Tool } from "../data/types.d.ts" */
@@ -91,9 +92,8 @@ export function createRail({ store, commands, focusCanvas }) {
     size.value = String(brush);
   });
   store.watch(["draft", "others", "history", "status"], (state) => {
-    const { draft, history, status } = state;
-    const by = (/** @type {string | null | undefined} */ author) =>
-      status?.user && author && author !== status.user ? ` by ${author}` : "";
+    const { draft, history } = state;
+    const by = (/** @type {string | null | undefined} */ author) => (otherThan(state, author) ? ` by ${author}` : "");
     const redraws = canRedo(state);
     undo.disabled = !draft.now && !history.undo;
     redo.disabled = !redraws && !history.redo;

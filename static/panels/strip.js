@@ -5,6 +5,7 @@ import { el, icon, iconButton } from "./dom.js";
 import { createKeyedList } from "./keyed.js";
 import { shownQueue } from "../work/queue.js";
 import { othersAt } from "../work/team.js";
+import { STATUS, counted } from "../work/words.js";
 
 /** @import { Image, ImageStatus, Sample, State, Store } from "../data/types.d.ts" */
 /** @import { Bin } from "../work/bin.js" */
@@ -13,7 +14,6 @@ import { othersAt } from "../work/team.js";
 /** @import { Session } from "../work/session.js" */
 
 const VERDICTS = ["approved", "rejected"];
-const STATUS = { new: "new", in_progress: "in progress", done: "done", approved: "approved", rejected: "rejected" };
 
 /**
  * @param {{store: Store, session: Session, intake: Intake, bin: Bin, commands: Commands, pickFiles: () => void, focusCanvas: () => void}} context
@@ -54,7 +54,7 @@ export function createStrip({ store, session, intake, bin, commands, pickFiles, 
 
   /** @param {Pick<Image, "name" | "status" | "embedding" | "annotations"> & {key: string, thumbnail: string, current: boolean, takenBy: string}} values */
   function tile({ key: id, thumbnail, name, status, embedding, annotations, current, takenBy }) {
-    const words = `${name}: ${STATUS[status]}, ${annotations} objects${takenBy && `, being annotated by ${takenBy}`}`;
+    const words = `${name}: ${STATUS[status]}, ${counted(annotations, "object")}${takenBy && `, being annotated by ${takenBy}`}`;
     const open = el(
       "button",
       {

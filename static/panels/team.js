@@ -7,6 +7,8 @@ import { othersAt, mayReview } from "../work/team.js";
 /** @import { Team } from "../work/team.js" */
 
 const LONGEST = 2000; // characters of a comment
+/** States in which an image waits for a verdict, or has one. */
+const REVIEWED = ["done", "approved", "rejected"];
 
 /**
  * @param {{store: Store, team: Team, focusCanvas: () => void}} context
@@ -56,13 +58,26 @@ export function createTeamPanel({ store, team, focusCanvas }) {
     event.preventDefault();
     const text = field.value.trim();
     if (!text) return field.focus();
+    const of = shown;
     if (!(await team.review("rejected", text))) return;
+    begun.delete(of);
+    if (of !== shown) return;
     field.value = "";
     ask(false);
   }
 
+  /** What is written of a rejection and not sent yet, by image. @type {Map<string | null, string>} */
+  const begun = new Map();
   /** @type {string | null} */
   let shown = null;
+  /** @param {string | null} id  of the image that is open now */
+  function moveTo(id) {
+    if (id === shown) return;
+    begun.set(shown, field.value);
+    field.value = begun.get(id) ?? "";
+    form.hidden = true;
+    shown = id;
+  }
   store.watch(["image", "places", "status", "projects", "projectId"], (now) => {
     const { image } = now;
     const names = othersAt(now, image?.id ?? "");
@@ -73,9 +88,8 @@ export function createTeamPanel({ store, team, focusCanvas }) {
     comment.hidden = !image?.review_comment;
     taken.hidden = !names.length;
     state.hidden = !words;
-    if (image?.id !== shown) form.hidden = true;
-    shown = image?.id ?? null;
-    buttons.hidden = !mayReview(now) || !image || image.status === "new" || !form.hidden;
+    moveTo(image?.id ?? null);
+    buttons.hidden = !mayReview(now) || !image || !REVIEWED.includes(image.status) || !form.hidden;
     approve.disabled = image?.status === "approved";
     panel.hidden = !now.status?.user || (!names.length && !words && buttons.hidden && form.hidden);
   });

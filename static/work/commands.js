@@ -1,8 +1,8 @@
 /** Every command by name: what a key or a button does. */
 
-import { canRedo } from "../data/progress.js";
+import { canRedo, draftsOf, progressOf } from "../data/progress.js";
 
-/** @import { Store, Tool } from "../data/types.d.ts" */
+/** @import { Store, Toast, Tool } from "../data/types.d.ts" */
 /** @import { Viewport } from "../canvas/viewport.js" */
 /** @import { Detail } from "./detail.js" */
 /** @import { Command } from "./keymaps.js" */
@@ -22,7 +22,7 @@ const ZOOM_STEP = 1.4;
 
 /**
  * @param {{store: Store, viewport: Viewport, prompting: Prompting, objects: Objects, review: Reviewing, similar: Similar, session: Session,
- *   team: Pick<Team, "nextFree">, labels: Labels, suggestion: Suggestion, tools: Tools, detail: Detail, openHelp: () => void, focusNewLabel: () => void}} parts
+ *   team: Pick<Team, "nextFree">, labels: Labels, suggestion: Suggestion, tools: Tools, detail: Detail, toast: Toast, openHelp: () => void, focusNewLabel: () => void}} parts
  */
 export function createCommands({
   store,
@@ -37,6 +37,7 @@ export function createCommands({
   suggestion,
   tools,
   detail,
+  toast,
   openHelp,
   focusNewLabel,
 }) {
@@ -74,6 +75,20 @@ export function createCommands({
     if (target && !inProgress()) prompting.correct(target);
   }
 
+  // A click means one thing in a review, and another one in the mode "many".
+  store.watch(["review"], ({ review: reviewing, many }) => {
+    if (reviewing && many) store.set({ many: false });
+  });
+  function many() {
+    if (state().review) return void toast("Finish the review first: Enter keeps all, Esc drops the rest.");
+    store.set({ many: !state().many, hover: null });
+  }
+  /** Runs a search whose proposals are reviewed, unless several objects are in progress. @param {() => unknown} search */
+  function look(search) {
+    if (draftsOf(progressOf(state())).length < 2) return search();
+    toast("Several objects are in progress: Enter keeps them, Esc drops them. Then look for more.");
+  }
+
   /** Looks inside the box just drawn, if there is one, else everywhere. */
   function autoMask() {
     const step = state().draft.now;
@@ -104,7 +119,7 @@ export function createCommands({
     zoomOut: () => zoom(1 / ZOOM_STEP),
     toggleSign: () => store.set({ tool: state().tool === "remove" ? "add" : "remove" }),
     brush: () => pick("brush"),
-    many: () => store.set({ many: !state().many, hover: null }),
+    many,
     eraser: () => (state().review ? review.dropHovered() : pick("eraser")),
     smaller: () => tools.resizeBrush(1 / 1.25),
     larger: () => tools.resizeBrush(1.25),
@@ -114,8 +129,8 @@ export function createCommands({
     subtract: () => tools.subtractSelected(),
     settleOverlaps: () => prompting.settleOverlaps(),
     clean: () => objects.clean(state().view.specks),
-    autoMask,
-    similar: () => similar.here(),
+    autoMask: () => look(autoMask),
+    similar: () => look(similar.here),
     similarNext: () => similar.next(),
     detail: () => detail.toggle(),
     onlyThis: () => store.set({ view: { ...state().view, only: !state().view.only } }),

@@ -5,8 +5,9 @@
 
 import { equal } from "../canvas/rle.js";
 import { requestId } from "../data/api.js";
+import { createTellings } from "./tellings.js";
 
-/** @import { Annotation, History, ImageDocument, Mask, Store, Toast } from "../data/types.d.ts" */
+/** @import { Annotation, History, Image, ImageDocument, Mask, Store, Toast } from "../data/types.d.ts" */
 /** @import { Api } from "../data/routes.d.ts" */
 /** @import { Outbox } from "../data/outbox.js" */
 /** @import { Labels } from "./labels.js" */
@@ -34,6 +35,8 @@ export function createDocument({ store, api, outbox, labels, toast }) {
   let pendingEdits = [];
   /** Masks that another tab gave to objects shown here. @type {WeakSet<Mask>} */
   const foreign = new WeakSet();
+
+  const tell = createTellings({ store, toast });
 
   /** Shows what is confirmed and what is pending. */
   function publish() {
@@ -93,11 +96,10 @@ export function createDocument({ store, api, outbox, labels, toast }) {
     await show(document);
   }
 
-  /** Says that a change takes an approval back. @param {string} imageId */
-  function tellApproval(imageId) {
-    const { image } = store.get();
-    if (image?.id === imageId && image.status === "approved")
-      toast(`${image.reviewer} had approved this image. With your change, it waits for a review again.`, { stays: true });
+  /** Says that a change takes an approval back. @param {Image | null} before  the open image, as it was before the change */
+  function tellReopened(before) {
+    if (before?.status !== "approved") return;
+    tell(before.id, "in_progress", `${before.reviewer} had approved this image. With your change, it is in progress again.`);
   }
 
   /**
@@ -108,7 +110,8 @@ export function createDocument({ store, api, outbox, labels, toast }) {
    * @returns {Promise<R | null>} the reply; null when the change was refused, which a toast says
    */
   async function commit(imageId, { method, path, body, failed, edit = (list) => list, outcome = () => edit }) {
-    tellApproval(imageId);
+    const { image } = store.get();
+    if (image?.id === imageId) tellReopened(image);
     const pending = { imageId, edit };
     pendingEdits = [...pendingEdits, pending];
     publish();
@@ -129,7 +132,7 @@ export function createDocument({ store, api, outbox, labels, toast }) {
   return {
     show,
     commit,
-    tellApproval,
+    tellReopened,
     fetchAgain,
     /** @returns {History | null} of the image, when it is the one shown */
     historyOf: (/** @type {string} */ imageId) => (confirmed.imageId === imageId ? confirmed.history : null),

@@ -19,6 +19,7 @@ function takes(target, key) {
 }
 
 /**
+ * No key counts while a modal dialog is open: what it would do lies behind the dialog.
  * @param {HTMLElement} box  the canvas
  * @param {Document | HTMLElement} place  where a key counts: on the whole page, wherever the last click was, or in an element
  * @param {{keymap: () => string, run: (command: Command, event: KeyboardEvent) => boolean, label: (key: string) => void,
@@ -49,7 +50,8 @@ export function listenToKeys(box, place, { keymap, run, label, arrow }) {
   window.addEventListener("keydown", (event) => duringComposition(event) && event.stopImmediatePropagation(), { capture: true });
   place.addEventListener("keydown", (/** @type {any} */ event) => {
     const target = /** @type {Element} */ (event.target);
-    if (!box.isConnected || event.defaultPrevented || (target !== box && takes(target, event.key))) return;
+    if (!box.isConnected || event.defaultPrevented || document.querySelector("dialog:modal")) return;
+    if (target !== box && takes(target, event.key)) return;
     if (use(event)) event.preventDefault();
   });
 }

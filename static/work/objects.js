@@ -2,6 +2,7 @@
 
 import { createDocument } from "./document.js";
 import { createKeeping } from "./keeping.js";
+import { otherThan } from "./team.js";
 
 /** @import { Annotation, Image, Mask, Store, Toast } from "../data/types.d.ts" */
 /** @import { Api } from "../data/routes.d.ts" */
@@ -48,10 +49,12 @@ export function createObjects({ store, api, outbox, labels, toast, prompting }) 
     const word = history?.[direction];
     if (!history || !word) return void toast(`There is nothing to ${direction}.`);
     busy(1);
-    document.tellApproval(image.id);
     try {
-      void document.show(await api.post(`/images/${image.id}/${direction}`, { revision: history.revision }));
-      toast(`${direction === "undo" ? "Undone" : "Redone"}: ${word}`, { quiet: true });
+      const reply = await api.post(`/images/${image.id}/${direction}`, { revision: history.revision });
+      if (isOpen(image)) document.tellReopened(store.get().image);
+      void document.show(reply);
+      const other = otherThan(store.get(), history[`${direction}_author`]);
+      toast(`${direction === "undo" ? "Undone" : "Redone"}: ${word}${other ? `, a change of ${other}` : ""}`, { quiet: !other });
     } catch (error) {
       toast(`Could not ${direction}: ${/** @type {Error} */ (error).message}`, { kind: "error" });
       await document.fetchAgain(image.id).catch(() => {});

@@ -2,6 +2,9 @@
 
 import { equal } from "../canvas/rle.js";
 import { draftsOf, progressOf } from "../data/progress.js";
+import { otherThan } from "./team.js";
+import { createTellings } from "./tellings.js";
+import { STATUS } from "./words.js";
 
 /** @import { Annotation, Image, ProjectEvent, Store, Toast } from "../data/types.d.ts" */
 /** @import { Labels } from "./labels.js" */
@@ -14,8 +17,9 @@ import { draftsOf, progressOf } from "../data/progress.js";
  *   objects: Pick<Objects, "refresh">, labels: Pick<Labels, "load">, projects: Pick<Projects, "refresh">, toast: Toast}} context
  */
 export function createOthers({ store, session, objects, labels, projects, toast }) {
+  const tell = createTellings({ store, toast });
   /** @param {string | null} by @returns {boolean} whether it was another person */
-  const isOther = (by) => by !== null && Boolean(store.get().status?.user) && by !== store.get().status?.user;
+  const isOther = (by) => otherThan(store.get(), by) !== null;
 
   /** @param {{id: string, by: string | null}} gone */
   async function remove({ id, by }) {
@@ -30,9 +34,11 @@ export function createOthers({ store, session, objects, labels, projects, toast 
     if (!images.some((item) => item.id === image.id)) return void (session.isComplete() && session.adopt([image]));
     if (open?.id !== image.id) return session.update(image.id, image);
     const { status, reviewer, review_comment } = image;
-    if (isOther(by) && status !== open.status && status === "approved") toast(`${by} approved this image.`);
-    if (isOther(by) && status !== open.status && status === "rejected")
-      toast(`${by} rejected this image: ${review_comment}`, { stays: true });
+    if (isOther(by) && status !== open.status) {
+      if (status === "approved") toast(`${by} approved this image.`);
+      else if (status === "rejected") tell(image.id, status, `${by} rejected this image: ${review_comment}`);
+      else if (open.status === "approved") tell(image.id, status, `${by} took the approval of this image back: it is ${STATUS[status]}.`);
+    }
     session.update(image.id, { name: image.name, status, reviewer, review_comment }); // its objects are counted here
   }
 

@@ -18,6 +18,12 @@ export function othersAt({ places, status }, imageId) {
   return [...new Set(names)];
 }
 
+/** @param {Pick<State, "status">} state @param {string | null} [name] @returns {string | null} the name, if it is another person's */
+export const otherThan = ({ status }, name) => (status?.user && name && name !== status.user ? name : null);
+
+/** @param {Image | null} image @returns {boolean} whether its annotators are done with it */
+export const isFinished = (image) => image?.status === "done" || image?.status === "approved";
+
 /** @param {Pick<State, "status" | "projects" | "projectId">} state @returns {boolean} whether the person approves and rejects */
 export function mayReview({ status, projects, projectId }) {
   const project = projects.find((one) => one.id === projectId);
@@ -25,11 +31,11 @@ export function mayReview({ status, projects, projectId }) {
 }
 
 /**
- * @param {{store: Store, api: Api, session: Pick<Session, "update" | "show">, objects: Pick<Objects, "settled" | "refresh">, toast: Toast,
- *   client: string}} context
+ * @param {{store: Store, api: Api, session: Pick<Session, "update" | "show" | "setStatus">, objects: Pick<Objects, "settled" | "refresh">, toast: Toast,
+ *   ask: (question: string, action: string) => Promise<boolean>, client: string}} context
  *   `client`: the name of this tab
  */
-export function createTeam({ store, api, session, objects, toast, client }) {
+export function createTeam({ store, api, session, objects, toast, ask, client }) {
   /** @param {string} failed @param {unknown} error */
   const tell = (failed, error) => void toast(`${failed}: ${/** @type {Error} */ (error).message}`, { kind: "error" });
 
@@ -42,10 +48,18 @@ export function createTeam({ store, api, session, objects, toast, client }) {
         const { image: found } = await api.post(`/projects/${projectId}/next-image`, { client, after: image?.id ?? null });
         if (store.get().projectId !== projectId) return;
         if (found) await session.show(found.id);
-        else toast("No other image is free: the rest is done, or others have it open.");
+        else toast(noneFree(store.get()));
       } catch (error) {
         tell("The next free image could not be opened", error);
       }
+    },
+    /** Marks the open image as done, or reopens it. What a reviewer approved is reopened after a question. */
+    async toggleDone() {
+      const { image } = store.get();
+      if (!isFinished(image)) return session.setStatus("done");
+      const question = `${image?.reviewer} approved this image. Reopening it takes the approval back.`;
+      if (image?.status === "approved" && !(await ask(question, "Reopen"))) return;
+      if (store.get().image?.id === image?.id) await session.setStatus("in_progress");
     },
     /**
      * Says what the person thinks of the open image, as it is on the screen.
@@ -70,4 +84,10 @@ export function createTeam({ store, api, session, objects, toast, client }) {
       }
     },
   };
+}
+
+/** @param {Pick<State, "status" | "total">} state @returns {string} why there is no other image to annotate */
+function noneFree({ status, total }) {
+  if (!total) return "There is no image yet.";
+  return status?.user ? "No other image is free: the rest is done, or others have it open." : "Every other image is done.";
 }

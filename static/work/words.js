@@ -1,4 +1,7 @@
-/** Words for numbers. */
+/** Words for numbers and states. */
+
+/** How a state of an image is written. */
+export const STATUS = { new: "new", in_progress: "in progress", done: "done", approved: "approved", rejected: "rejected" };
 
 /**
  * @param {number} count

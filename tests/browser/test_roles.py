@@ -130,12 +130,21 @@ def test_the_owner_shares_the_project_on_its_page(site: Site) -> None:
         page.page.click("#annotator .overview form .button")
         page.page.wait_for_selector('[aria-label="Role of eve"]')
         assert page.page.input_value('[aria-label="Role of eve"]') == "reviewer"
+        # The keys of the page are off behind the dialog, wherever its focus is.
+        assert page.page.evaluate("document.activeElement.ariaLabel") == "Name of a user"
+        page.page.evaluate("document.activeElement.blur()")
+        image = page.state("image.id")
+        page.press("a", "d", ".", "Delete")
+        assert page.state("image.id") == image and page.state("selection.length") == 0
         page.page.select_option('[aria-label="Role of eve"]', "annotator")
         page.page.wait_for_function(
             """() => document.querySelector('[aria-label="Role of eve"]')?.value === 'annotator'"""
         )
         page.page.click('[aria-label="Remove eve from the project"]')
         page.page.wait_for_selector('[aria-label="Role of eve"]', state="detached")
+        page.page.keyboard.press("Escape")
+        page.page.wait_for_selector("#annotator .overview", state="hidden")
+        page.page.wait_for_function("document.activeElement.matches('.button.project')")
 
 
 def test_what_a_member_may_not_do_is_not_offered(site: Site) -> None:

@@ -95,15 +95,24 @@ def test_two_people_in_one_project(address: str) -> None:
             assert ann.mask(ann.state("annotations[0].id")).any()
 
             # Bob says that it is done, ann rejects it with a comment, bob sees the comment.
+            assert not ann.page.is_visible("#annotator .team >> text=Approve"), "it is in progress"
             assert not bob.page.is_visible("#annotator .team >> text=Approve")
             bob.page.click("#annotator .status-button")
             shown(ann, "It waits for a review")
             ann.page.click("#annotator .team >> text=Reject …")
             assert violations(ann) == []
-            ann.page.keyboard.type("The tail is missing.")
+            ann.page.keyboard.type("The tail is")
+            ann.page.click("#annotator .tile[title^='cat-1.jpg']")
+            ann.until("image.name === 'cat-1.jpg'")
+            assert ann.page.input_value("#annotator .verdict textarea") == "", "it belongs to the other image"
+            ann.page.click("#annotator .tile[title^='cat-0.jpg']")
+            ann.page.click("#annotator .team >> text=Reject …")
+            ann.page.keyboard.press("End")
+            ann.page.keyboard.type(" missing.")
             ann.page.click("#annotator .verdict button:text('Reject')")
             shown(bob, "Rejected by ann")
             shown(bob, "The tail is missing.")
+            bob.toast("ann rejected this image: The tail is missing.")
             bob.page.wait_for_selector("#annotator .tile.current .state.rejected")
             assert violations(bob) == []
             if os.environ.get("SHOTS"):
@@ -121,12 +130,14 @@ def test_two_people_in_one_project(address: str) -> None:
 
             # Ann approves; bob changes the image, and is told that this takes the approval back.
             bob.page.click("#annotator .status-button")
+            bob.page.wait_for_selector("#annotator .toast:has-text('ann rejected')", state="detached")
             shown(ann, "ann had rejected it")
             ann.page.click("#annotator .team >> text=Approve")
             shown(bob, "Approved by ann")
             bob.click(60, 60)
             bob.press("Enter")
-            bob.toast("ann had approved this image. With your change, it waits for a review again.")
+            bob.toast("ann had approved this image. With your change, it is in progress again.")
+            ann.toast("bob took the approval of this image back: it is in progress.")
             ann.until("image.status === 'in_progress'")
 
             # A label that ann adds, and an image that ann removes while bob has it open.

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { createOthers } from "../../static/work/others.js";
-import { annotation, page, photo, square } from "./parts.js";
+import { annotation, page, photo, settle, square } from "./parts.js";
 
 const NOTHING = { version: 2, images: [], removed: [], reload: false, labels: false, project: false, places: null };
 
@@ -51,6 +51,26 @@ test("a verdict of somebody else is told, an own one is not", async () => {
   assert.equal(said.length, 0);
   await show({ images: [changed("a", verdict)] });
   assert.deepEqual([said[0].text, said[0].stays], ["bob rejected this image: more", true]);
+});
+
+test("a rejection is told until another image is open, or the image's state is another one", async () => {
+  const verdict = { status: "rejected", reviewer: "bob", review_comment: "more" };
+  for (const [status, next] of [["rejected", photo("b")], ["done", photo("a", { status: "done" })]]) {
+    const { store, said, show } = others();
+    await show({ images: [changed("a", verdict)] });
+    store.set({ image: photo("a", verdict) });
+    await settle();
+    assert.equal(said[0].closed, undefined);
+    store.set({ image: next });
+    await settle();
+    assert.equal(said[0].closed, true, status);
+  }
+});
+
+test("a reviewer at an image is told that its approval is taken back", async () => {
+  const { said, show } = others({ image: photo("a", { status: "approved", reviewer: "ann" }) });
+  await show({ images: [changed("a", { status: "in_progress" })] });
+  assert.equal(said[0].text, "bob took the approval of this image back: it is in progress.");
 });
 
 test("who corrects an object is told when somebody else changes it", async () => {

@@ -91,7 +91,7 @@ export function page(fields = {}, tabStorage = memory()) {
   const toast = (text, options = {}) => {
     const shown = { text, ...options };
     said.push(shown);
-    return { update: (next) => void (shown.text = next), close: () => {} };
+    return { update: (next) => void (shown.text = next), close: () => void (shown.closed = true) };
   };
   const labels = { chosen: async () => 1, named: async () => 2, load: async () => {} };
   const parking = createParking({ store, drafts: createDrafts(memory()), reviews: createReviews(tabStorage) });
