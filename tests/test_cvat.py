@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from annotator.errors import InvalidRequest
 from annotator.formats import box_files, deadline
+from annotator.formats.archive import parsed_bytes
 from annotator.formats.cvat_read import read
 from annotator.formats.dataset import FileCategory
 from annotator.formats.file_boxes import FileBox
@@ -117,3 +119,20 @@ def test_parsing_ends_when_the_time_is_over(many: str, monkeypatch: pytest.Monke
     monkeypatch.setattr(deadline, "MAX_SECONDS", -1.0)
     with pytest.raises(InvalidRequest, match="took too long"):
         read(f"<annotations>{many * 3}</annotations>".encode(), IMAGES)
+
+
+def test_runs_are_counted_before_each_takes_memory() -> None:
+    def mask(runs: str) -> str:
+        return f'<mask label="cat" rle="{runs}" left="0" top="0" width="3" height="2"/>'
+
+    bomb = document(mask("0," * 2_000_000 + "6"), mask(" 0, 6 "), mask("0,6,"), mask("0 6"), mask("0;6"))
+    data = zipped({"annotations.xml": bomb})
+    tracemalloc.start()
+    try:
+        found = read(data, IMAGES)
+        assert tracemalloc.get_traced_memory()[1] < 8 * parsed_bytes(data)
+    finally:
+        tracemalloc.stop()
+    assert len(data) < len(bomb) / 100 and parsed_bytes(data) == len(bomb)
+    assert [rle.area(each.mask) for each in found.objects] == [6]
+    assert "It has 2,000,001 runs and 6 pixels." in found.problems.sentences()[0]

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, event
 
 from annotator.errors import Busy, DatabaseUnavailable, NotJson, StorageFull
+from annotator.formats import png_file
 from annotator.imaging.budget import MemoryBudget
 from annotator.masks import rle
 from annotator.settings import Settings
@@ -24,6 +25,7 @@ from annotator.web.server import create_app
 from annotator.workspace.exchange import Imported
 from annotator.workspace.workspace import Workspace
 from tests.fake_segmenter import FakeSegmenter
+from tests.test_archive import zipped
 
 
 @pytest.fixture
@@ -303,6 +305,34 @@ def test_large_files_are_read_one_after_the_other(
         assert names(workspace, project) == []
         assert take(workspace, project, document(square(2))) == (1, 0, [])
     assert take(workspace, project, large) == (1, 0, []) and budget.used == 0
+
+
+def test_a_zip_counts_as_large_as_it_is_unpacked(
+    workspace: Workspace, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = MemoryBudget(1 << 20, wait_s=0.01)
+    monkeypatch.setattr(workspace.exchange, "_budget", budget)
+    monkeypatch.setattr(workspace.boxes, "_budget", budget)
+    data = zipped({"a.json": json.dumps(document(square(1), padding=" " * (1 << 17))).encode()})
+    with budget.hold(1 << 19):
+        for reads in (
+            lambda: workspace.exchange.import_file(project, None, io.BytesIO(data)),
+            lambda: workspace.boxes.read(project, io.BytesIO(data)),
+        ):
+            with pytest.raises(Busy, match="reading other large files"):
+                reads()
+    assert workspace.exchange.import_file(project, None, io.BytesIO(data)).kept == 1 and budget.used == 0
+
+
+def test_pixels_of_pictures_in_a_zip_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = MemoryBudget(10 * 8 * 8, wait_s=0.01)
+    monkeypatch.setattr(png_file, "_BUDGET", budget)
+    opaque = png_file.to_png(np.full((8, 8, 4), 255, np.uint8))
+    with png_file.alpha_of(opaque, 8, 8) as alpha:
+        assert alpha.all() and budget.used == budget.limit
+        with pytest.raises(Busy), png_file.from_png(png_file.to_png(np.ones((8, 8), bool)), 8, 8):
+            pass
+    assert budget.used == 0
 
 
 # --- over HTTP ---

@@ -20,6 +20,9 @@ _NOT_A_ZIP = "This file is not a zip archive that can be read: it is damaged, or
 _STORED = (".png", ".jpg", ".jpeg", ".webp")
 """Files that are compressed already."""
 
+_ENTRY = b"PK\x01\x02"
+"""Begins what a zip's directory says of a file."""
+
 
 class ArchiveWriter:
     """Adds files to a zip. Times and modes are always the same."""
@@ -48,6 +51,11 @@ def is_zip(data: bytes) -> bool:
     return data[:4] in (b"PK\x03\x04", b"PK\x05\x06")
 
 
+def parsed_bytes(data: bytes) -> int:
+    """How many bytes have to be parsed to read this file; those of a zip's files unpacked. Raises as `Archive` does."""
+    return Archive(data).parsed_bytes if is_zip(data) else len(data)
+
+
 class Archive:
     """The files of a zip that a stranger made.
 
@@ -56,17 +64,24 @@ class Archive:
     """
 
     def __init__(self, data: bytes) -> None:
+        if (count := data.count(_ENTRY)) > MAX_ENTRIES:  # before there is a value in memory for each
+            raise InvalidRequest(f"The archive has {count:,} files: split it.")
         try:
             self._archive = zipfile.ZipFile(io.BytesIO(data))
         except Exception:  # as below
             raise InvalidRequest(_NOT_A_ZIP) from None
         entries = [entry for entry in self._archive.infolist() if not entry.is_dir()]
-        if len(entries) > MAX_ENTRIES:
-            raise InvalidRequest(f"The archive has {len(entries):,} files: split it.")
         named = {relative_name(entry.filename): entry for entry in entries}
         self._entries = {name: entry for name, entry in named.items() if not _is_hidden(name)}
         self._left = MAX_TOTAL_BYTES
         self.deadline = Deadline()
+
+    @property
+    def parsed_bytes(self) -> int:
+        """Bytes of all texts, and of the largest picture: those are read one by one. `read` gives no more than this."""
+        sizes = {name: min(entry.file_size, MAX_ENTRY_BYTES) for name, entry in self._entries.items()}
+        pictures = [size for name, size in sizes.items() if name.lower().endswith(_STORED)]
+        return sum(sizes.values()) - sum(pictures) + max(pictures, default=0)
 
     def names(self, suffix: str = "") -> list[str]:
         """The paths of the files with this suffix, in alphabetical order, safe and with forward slashes."""

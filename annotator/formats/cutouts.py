@@ -50,8 +50,9 @@ def read(data: bytes, images: Sequence[ImageRecord]) -> FileContents:
             given = each if isinstance(each, dict) else {}
             try:
                 x, y, w, h = _box(given.get("bbox"), image)
-                alpha = alpha_of(index.file(given.get("file")), h, w)
-                index.add(image, each, rle.encode_at(alpha, x, y, image.height, image.width))
+                with alpha_of(index.file(given.get("file")), h, w) as alpha:
+                    mask = rle.encode_at(alpha, x, y, image.height, image.width)
+                index.add(image, each, mask)
             except InvalidMask as error:
                 index.refuse(image, error)
     return index.contents()

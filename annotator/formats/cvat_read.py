@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 from xml.parsers import expat
+
+import numpy as np
 
 from annotator.errors import InvalidMask, InvalidRequest
 from annotator.formats.archive import Archive, is_zip
@@ -28,6 +31,8 @@ _BAD_SHAPE = Problem("A shape of {which} cannot be used.", "{count} shapes canno
 
 _MAX_TEXT = 10_000
 """So much is kept of the name of a label. A name that is longer cannot be used."""
+
+_NUMBERS = re.compile(r"\s*+[0-9]{1,10}+\s*+(?:,\s*+[0-9]{1,10}+\s*+)*+")
 
 
 class _Shape(NamedTuple):
@@ -165,13 +170,24 @@ def _category(shape: _Shape) -> FileCategory:
     return FileCategory(name)
 
 
+def _runs(text: str, pixels: int) -> list[int]:
+    """The numbers of a mask. Raises `InvalidMask` if they are too many, `ValueError` if they are none."""
+    count = text.count(",") + 1
+    if count > min(2 * pixels + 2, rle.MAX_ROW_RUNS):  # before there is a value in memory for each
+        raise InvalidMask(f"It has {count:,} runs and {pixels:,} pixels.")
+    if not _NUMBERS.fullmatch(text):
+        raise ValueError
+    found: list[int] = np.fromstring(text, np.int64, sep=",").tolist()
+    return found
+
+
 def _mask(shape: _Shape, height: int, width: int) -> RLE:
     """The mask of a mask or a polygon. Raises `InvalidMask`."""
     given = shape.attributes
     try:
         if shape.kind == "mask":
             x, y, w, h = (int(given[each]) for each in ("left", "top", "width", "height"))
-            mask = rle.from_cropped(CroppedRuns(x, y, w, h, list(map(int, given["rle"].split(",")))), height, width)
+            mask = rle.from_cropped(CroppedRuns(x, y, w, h, _runs(given["rle"], w * h)), height, width)
         else:
             points = [float(value) for point in given["points"].split(";") for value in point.split(",")]
             mask = geometry.fill_polygon(points, height, width)

@@ -81,5 +81,5 @@ def _stored(text: object, points: npt.NDArray[np.float64], height: int, width: i
         data = base64.b64decode(text)
     except (binascii.Error, ValueError, struct.error):
         raise InvalidMask("Its mask is not a PNG file in base64.") from None
-    pixels = from_png(data, bottom - y + 1, right - x + 1)
-    return rle.encode_at(np.asarray(pixels != 0), x, y, height, width)
+    with from_png(data, bottom - y + 1, right - x + 1) as pixels:
+        return rle.encode_at(np.asarray(pixels != 0), x, y, height, width)

@@ -42,8 +42,9 @@ def read(data: bytes, images: Sequence[ImageRecord]) -> FileContents:
         for each in object_index.listed(entry):
             file = each.get("file") if isinstance(each, dict) else None
             try:
-                pixels = from_png(index.file(file), image.height, image.width)
-                index.add(image, each, rle.encode(np.asarray(pixels != 0)))
+                with from_png(index.file(file), image.height, image.width) as pixels:
+                    mask = rle.encode(np.asarray(pixels != 0))
+                index.add(image, each, mask)
             except InvalidMask as error:
                 index.refuse(image, error)
     return index.contents()

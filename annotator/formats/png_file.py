@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,15 @@ import numpy.typing as npt
 from PIL import Image
 
 from annotator.errors import InvalidMask
+from annotator.imaging.budget import MemoryBudget
 from annotator.types import UInt8Array
 
+_DAMAGES = (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error, Image.DecompressionBombError)
+_DAMAGED = "It is not a PNG file, or it is damaged."
+_BYTES_PER_PIXEL = 10
+"""For a picture, its values, and what finds the mask in them."""
+
+_BUDGET = MemoryBudget(1 << 30, wait_s=60.0, max_waiting=32)
 _MODES = ("1", "L", "P", "I;16", "I;16B", "I")
 
 
@@ -31,26 +39,43 @@ def to_png(pixels: npt.NDArray[np.generic], palette: Sequence[int] = ()) -> byte
     return stream.getvalue()
 
 
-def from_png(data: bytes, height: int, width: int) -> npt.NDArray[np.generic]:
-    """The values [height, width] of a PNG of one channel. Raises `InvalidMask` for any other file."""
-    return _read(data, height, width, _MODES)
+@contextmanager
+def from_png(data: bytes, height: int, width: int) -> Iterator[npt.NDArray[np.generic]]:
+    """The values [height, width] of a PNG of one channel. Raises `InvalidMask` for any other file.
+
+    While many large ones are in use, the next waits; it raises `Busy` if that takes long.
+    """
+    with _opened(data, height, width, _MODES) as image, _BUDGET.hold(_BYTES_PER_PIXEL * height * width):
+        yield _values(image)
 
 
-def alpha_of(data: bytes, height: int, width: int) -> npt.NDArray[np.bool_]:
-    """Where a PNG of RGBA is at least half opaque, bool [height, width]. Raises `InvalidMask` for any other file."""
-    return np.asarray(_read(data, height, width, ("RGBA",))[..., 3] >= 128)
+@contextmanager
+def alpha_of(data: bytes, height: int, width: int) -> Iterator[npt.NDArray[np.bool_]]:
+    """Where a PNG of RGBA is at least half opaque, bool [height, width]. Raises as `from_png`."""
+    with _opened(data, height, width, ("RGBA",)) as image, _BUDGET.hold(_BYTES_PER_PIXEL * height * width):
+        yield _values(image, "A") >= 128
 
 
-def _read(data: bytes, height: int, width: int, modes: Sequence[str]) -> npt.NDArray[Any]:
+@contextmanager
+def _opened(data: bytes, height: int, width: int, modes: Sequence[str]) -> Iterator[Image.Image]:
+    """The picture, not decoded yet."""
     try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            if image.size != (width, height):
-                raise InvalidMask(f"It is {image.width} x {image.height} and not {width} x {height}.")
-            if image.mode not in modes:
-                raise InvalidMask(f"Its pixels are {image.mode} and not {' or '.join(modes)}.")
-            return np.asarray(image)
-    except (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error, Image.DecompressionBombError):
-        raise InvalidMask("It is not a PNG file, or it is damaged.") from None
+        image = Image.open(io.BytesIO(data), formats=["PNG"])
+    except _DAMAGES:
+        raise InvalidMask(_DAMAGED) from None
+    with image:
+        if image.size != (width, height):
+            raise InvalidMask(f"It is {image.width} x {image.height} and not {width} x {height}.")
+        if image.mode not in modes:
+            raise InvalidMask(f"Its pixels are {image.mode} and not {' or '.join(modes)}.")
+        yield image
+
+
+def _values(image: Image.Image, channel: str = "") -> npt.NDArray[Any]:
+    try:
+        return np.asarray(image.getchannel(channel) if channel else image)
+    except _DAMAGES:
+        raise InvalidMask(_DAMAGED) from None
 
 
 def rgba(pixels: UInt8Array, alpha: npt.NDArray[np.bool_]) -> UInt8Array:

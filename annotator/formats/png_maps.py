@@ -67,7 +67,8 @@ def read(data: bytes, images: Sequence[ImageRecord]) -> FileContents:
     for image, entry in index.images():
         listed = object_index.listed(entry)
         try:
-            masks = _masks(from_png(index.file(entry.get("instances")), image.height, image.width))
+            with from_png(index.file(entry.get("instances")), image.height, image.width) as pixels:
+                masks = _masks(pixels)
         except InvalidMask as error:
             index.refuse(image, error, len(listed))
             continue
@@ -107,10 +108,13 @@ def _class_map(values: npt.NDArray[np.uint16], labels: Sequence[Label]) -> bytes
 
 
 def _masks(values: npt.NDArray[np.generic]) -> dict[int, RLE]:
-    """The mask of each value but 0, in one pass over the pixels."""
+    """The mask of each value but 0, in one pass over the pixels. Raises `InvalidMask` if there are too many runs."""
     height, width = values.shape
     flat = values.ravel(order="F")
-    starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
+    changes = flat[1:] != flat[:-1]
+    if np.count_nonzero(changes) > rle.MAX_TRANSPOSED:
+        raise InvalidMask("Its objects are too intricate: they have too many runs.")
+    starts = np.concatenate(([0], np.flatnonzero(changes) + 1))
     ends = np.append(starts[1:], flat.size)
     of = flat[starts].astype(np.int64)
     order = np.argsort(of, kind="stable")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from typing import IO
 
+from annotator.formats.archive import parsed_bytes
 from annotator.formats.box_files import read
 from annotator.formats.file_boxes import FileBox
 from annotator.formats.problems import Problems
 from annotator.imaging.budget import MemoryBudget
 from annotator.storage.store import Store
 from annotator.types import Project
+from annotator.workspace.exchange import content
 
 _PARSED_BYTES = 1 << 30
 _PARSED_PER_BYTE = 16
@@ -32,8 +34,10 @@ class Boxes:
         problems = Problems()
         records = list(self._store.iter_images(project.id))
         found: dict[str, list[FileBox]] = {}
-        with self._budget.hold(_PARSED_PER_BYTE * file.seek(0, os.SEEK_END)):
-            file.seek(0)
-            for each in read(file.read(), records, problems):
+        size = file.seek(0, os.SEEK_END)
+        with self._budget.hold(size):
+            needed = size + _PARSED_PER_BYTE * parsed_bytes(content(file))
+        with self._budget.hold(needed):
+            for each in read(content(file), records, problems):
                 found.setdefault(each.image_id, []).append(each)
         return found, problems.sentences()

@@ -11,6 +11,7 @@ from typing import IO, NamedTuple
 
 from annotator.errors import DatabaseUnavailable, InvalidRequest, NotFound, StorageFull
 from annotator.formats import subsets
+from annotator.formats.archive import parsed_bytes
 from annotator.formats.dataset import Dataset, FileCategory, FileContents, FileObject
 from annotator.formats.losses import Losses, measure
 from annotator.formats.problems import Problem, Problems
@@ -40,8 +41,8 @@ _REMOVED = Problem(
 
 _PARSED_BYTES = 1 << 30
 _PARSED_PER_BYTE = 8
-"""Files are parsed in parallel while their memory together stays below this. Parsing needs about eight times a
-file's size."""
+"""Files are parsed in parallel while their memory together stays below this. Parsing needs about eight times
+the size of a file, or of a zip's files unpacked."""
 
 
 class Imported(NamedTuple):
@@ -74,9 +75,11 @@ class Exchange:
         cannot be read, `Busy` while other large files are read, and what the format's `read` raises.
         """
         records = list(self._store.iter_images(project.id))
-        with self._budget.hold(_PARSED_PER_BYTE * file.seek(0, os.SEEK_END)):
-            file.seek(0)
-            data = file.read()
+        size = file.seek(0, os.SEEK_END)
+        with self._budget.hold(size):
+            needed = size + _PARSED_PER_BYTE * parsed_bytes(content(file))
+        with self._budget.hold(needed):
+            data = content(file)
             kind = detect_format(data) if format_name is None else find_format(format_name)
             if kind.read is None:
                 raise InvalidRequest(f"{kind.title} can be written and not read.")
@@ -190,6 +193,12 @@ class Exchange:
             return self._files.original(image.content_key)
         except NotFound:
             raise NotFound(f"The file of {image.name} is no longer in the data folder.") from None
+
+
+def content(file: IO[bytes]) -> bytes:
+    """All bytes of a file."""
+    file.seek(0)
+    return file.read()
 
 
 def _annotation(found: FileObject, label_id: int) -> Annotation:
