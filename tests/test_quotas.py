@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import threading
 import uuid
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ from PIL import Image
 
 from annotator.errors import QuotaExceeded
 from annotator.types import Account, Project
+from annotator.workspace import quotas
 from tests.test_login import Site
 
 
@@ -24,7 +29,8 @@ def project_of(site: Site, user: str) -> Project:
     return site.space.store.create_project(uuid.uuid4().hex, user)
 
 
-def test_a_user_may_keep_so_many_images_and_purging_makes_room(tmp_path: Path) -> None:
+def test_a_user_may_keep_so_many_images_and_purging_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quotas, "_REST", 0)
     site = Site(tmp_path, max_user_images=2)  # ann is the admin
     add, project = site.space.images.add, project_of(site, "bob")
     first, _ = add(project, "a.png", picture(1))
@@ -73,3 +79,40 @@ def test_an_upload_over_the_quota_is_told_with_the_files_that_were_taken(tmp_pat
     refused = site.client().post(path, files=files[1:], headers=me)
     assert refused.status_code == 507 and refused.headers["content-type"] == "application/problem+json"
     assert "may hold 1" in refused.json()["detail"]
+
+
+def test_uploads_at_once_share_the_places_that_are_left_and_a_failed_one_gives_its_own_back(tmp_path: Path) -> None:
+    images = Site(tmp_path, max_user_images=2).space.images
+    places = images._quotas
+    with places.place("bob", 1), ExitStack() as stack:
+        with pytest.raises(OSError, match="lost"), places.place("bob", 1):
+            raise OSError("lost")
+        stack.enter_context(places.place("bob", 1))
+        with pytest.raises(QuotaExceeded, match="hold 2 images"):
+            stack.enter_context(places.place("bob", 1))
+
+
+def test_many_refusals_at_once_count_once_and_nobody_else_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(tmp_path, max_user_images=1)
+    site.space.store.save_user(Account("cid"))
+    add, bob, cid = site.space.images.add, project_of(site, "bob"), project_of(site, "cid")
+    add(bob, "a.png", picture(1))
+    monkeypatch.setattr(quotas, "_REST", 1000)
+    site.space.images._quotas._usage.clear()
+    counts, go_on, original = [], threading.Event(), site.space.store.content_of
+
+    def content_of(owner: str) -> Sequence[str]:
+        counts.append(owner)
+        if owner == "bob":
+            go_on.wait(30)
+        return original(owner)
+
+    monkeypatch.setattr(site.space.store, "content_of", content_of)
+    with ThreadPoolExecutor(8) as threads:
+        refused = [threads.submit(add, bob, f"{shade}.png", picture(shade)) for shade in range(2, 10)]
+        assert add(cid, "b.png", picture(1))[1], "while the images of bob are counted"
+        go_on.set()
+        assert all(isinstance(each.exception(), QuotaExceeded) for each in refused)
+    assert counts.count("bob") <= 2

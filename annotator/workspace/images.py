@@ -56,21 +56,20 @@ class Images:
         for known in self._store.images_with_content(project.id, content_key(data)):
             if known.name == name:
                 return known, False
-        self._quotas.check(project.owner, len(data))
-        decoded = decode(data, name, self._settings.max_pixels)
-        record = ImageRecord(
-            id=uuid.uuid4().hex,
-            project_id=project.id,
-            name=name,
-            content_key=content_key(data),
-            pixel_key=decoded.pixel_key,
-            width=decoded.width,
-            height=decoded.height,
-            orientation=decoded.orientation,
-            stretched=decoded.stretched,
-        )
-        self.library.add(record, data, decoded)
-        self._quotas.added(project.owner, len(data))
+        with self._quotas.place(project.owner, len(data)):
+            decoded = decode(data, name, self._settings.max_pixels)
+            record = ImageRecord(
+                id=uuid.uuid4().hex,
+                project_id=project.id,
+                name=name,
+                content_key=content_key(data),
+                pixel_key=decoded.pixel_key,
+                width=decoded.width,
+                height=decoded.height,
+                orientation=decoded.orientation,
+                stretched=decoded.stretched,
+            )
+            self.library.add(record, data, decoded)
         self._remember(record.content_key, decoded.pixels)
         return record, True
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cachetools import LRUCache, TTLCache
@@ -15,14 +19,22 @@ from annotator.storage.store import Store
 _FRESH_SECONDS = 60.0
 _USERS = 1000
 _FILES = 200_000
+_REST = 5
+"""After counting for a second, refusals of a user are for five seconds without counting again."""
+
+_COUNT_SECONDS = 60.0
 _GIB = 1 << 30
 _HELP = "remove some and empty the bin, or ask an admin for more room"
 
 
 @dataclass(slots=True)
 class _Usage:
-    images: int
-    size: int
+    """Images and their bytes. Nobody counts them again before `fresh_until`; `is_free` says that any number is fine."""
+
+    images: int = 0
+    size: int = 0
+    is_free: bool = False
+    fresh_until: float = 0.0
 
 
 class Quotas:
@@ -34,47 +46,91 @@ class Quotas:
     def __init__(self, settings: Settings, store: Store, files: ImageFiles) -> None:
         self._images, self._size = settings.max_user_images, int(settings.max_user_bytes)
         self._store, self._files = store, files
-        self._usage: TTLCache[str, _Usage | None] = TTLCache(_USERS, _FRESH_SECONDS)
+        self._usage: TTLCache[str, _Usage] = TTLCache(_USERS, _FRESH_SECONDS)
+        self._reserved: defaultdict[str, _Usage] = defaultdict(_Usage)
+        self._counting: dict[str, _Usage] = {}  # with what was added since the counting began
         self._sizes: LRUCache[str, int] = LRUCache(_FILES)
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
 
-    def check(self, owner: str, size: int) -> None:
-        """Raises QuotaExceeded if a file of `size` bytes is too much for the projects of `owner`."""
-        with self._lock:
-            if self._excess(owner, size):
-                self._usage.pop(owner, None)  # something may have been removed meanwhile
-                if excess := self._excess(owner, size):
+    @contextmanager
+    def place(self, owner: str, size: int) -> Iterator[None]:
+        """A place for an image of `size` bytes, kept while it is added; an error in the block frees it.
+
+        Raises QuotaExceeded if that is too much for the projects of `owner`.
+        """
+        was_counted = False
+        while not self._reserve(owner, size, was_counted):
+            was_counted = self._count(owner)
+        try:
+            yield
+        except BaseException:
+            with self._changed:
+                self._release(owner, size)
+            raise
+        with self._changed:
+            self._release(owner, size)
+            for usage in (self._usage.get(owner), self._counting.get(owner)):
+                if usage is not None:
+                    usage.images += 1
+                    usage.size += size
+
+    def _reserve(self, owner: str, size: int, was_counted: bool) -> bool:
+        """Whether a place was taken; if not, the images have to be counted first. Raises QuotaExceeded."""
+        with self._changed:
+            usage = self._usage.get(owner)
+            if usage is None:
+                return False
+            if not usage.is_free and (excess := self._excess(owner, usage, size)):
+                if was_counted or time.monotonic() < usage.fresh_until:
                     raise QuotaExceeded(f"{excess}: {_HELP}.")
+                return False  # something may have been removed meanwhile
+            self._reserved[owner].images += 1
+            self._reserved[owner].size += size
+            return True
 
-    def added(self, owner: str, size: int) -> None:
-        """Count an image that was added."""
-        with self._lock:
-            if (usage := self._usage.get(owner)) is not None:
-                usage.images += 1
-                usage.size += size
+    def _release(self, owner: str, size: int) -> None:
+        reserved = self._reserved[owner]
+        reserved.images -= 1
+        reserved.size -= size
+        if not reserved.images:
+            del self._reserved[owner]
 
-    def _excess(self, owner: str, size: int) -> str:
-        usage = self._of(owner)
-        if usage is None:
-            return ""
-        if usage.images >= self._images:
-            return f"The projects of {owner} hold {usage.images} images, and may hold {self._images}"
-        if usage.size + size > self._size:
-            would, may = (usage.size + size) / _GIB, self._size / _GIB
-            return f"The images of {owner} would take {would:.3g} GiB, and may take {may:.3g} GiB"
+    def _excess(self, owner: str, usage: _Usage, size: int) -> str:
+        reserved = self._reserved.get(owner, _Usage())
+        images, size = usage.images + reserved.images, usage.size + reserved.size + size
+        if images >= self._images:
+            return f"The projects of {owner} hold {images} images, and may hold {self._images}"
+        if size > self._size:
+            return f"The images of {owner} would take {size / _GIB:.3g} GiB, and may take {self._size / _GIB:.3g} GiB"
         return ""
 
-    def _of(self, owner: str) -> _Usage | None:
-        """What the projects of the user hold; None if any number is allowed."""
-        if owner not in self._usage:
-            account = self._store.user(owner)
-            is_free = account is None or account.is_admin
-            self._usage[owner] = None if is_free else self._counted(owner)
-        return self._usage[owner]
+    def _count(self, owner: str) -> bool:
+        """Count what the user keeps, or wait for who does so already; whether there may be a result."""
+        with self._changed:
+            if owner in self._counting:
+                return self._changed.wait_for(lambda: owner not in self._counting, _COUNT_SECONDS)
+            self._counting[owner] = _Usage()
+        begin, usage = time.monotonic(), None
+        try:
+            usage = self._counted(owner)
+        finally:
+            with self._changed:
+                since = self._counting.pop(owner)
+                if usage is not None:
+                    usage.images, usage.size = usage.images + since.images, usage.size + since.size
+                    usage.fresh_until = time.monotonic() + _REST * (time.monotonic() - begin)
+                    self._usage[owner] = usage
+                self._changed.notify_all()
+        return True
 
     def _counted(self, owner: str) -> _Usage:
+        account = self._store.user(owner)
+        if account is None or account.is_admin:
+            return _Usage(is_free=True)
         keys = self._store.content_of(owner)
-        distinct = set(keys)
-        for key in distinct - self._sizes.keys():
-            self._sizes[key] = self._files.size(key)
-        return _Usage(len(keys), sum(self._sizes.get(key, 0) for key in distinct))
+        with self._changed:
+            sizes = {key: size for key in set(keys) if (size := self._sizes.get(key)) is not None}
+        unknown = {key: self._files.size(key) for key in set(keys) - sizes.keys()}
+        with self._changed:
+            self._sizes.update(unknown)
+        return _Usage(len(keys), sum(sizes.values()) + sum(unknown.values()))
