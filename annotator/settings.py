@@ -108,7 +108,7 @@ class Settings(BaseSettings):
     replicas: NonNegativeInt = 0
     """Processes of Ray that hold a model each; 0 for one on each GPU, or one where there is none."""
     replica_timeout: PositiveFloat = 10
-    """Seconds to wait for a replica before another one is asked; longer than it takes to encode an image."""
+    """Seconds to wait for a replica before another one is asked: more than 3, and encoding an image besides."""
     compile: bool = True
     """Compile the model in the background on the first start."""
     max_upload_bytes: ByteSize = ByteSize(128 * MIB)

@@ -20,7 +20,7 @@ def replicas_of(server: Server) -> list[psutil.Process]:
 
 @pytest.fixture(scope="module")
 def ray_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("data"), ANNOTATOR_BACKEND="ray", ANNOTATOR_REPLICA_TIMEOUT="3")
+    server = Server(tmp_path_factory.mktemp("data"), ANNOTATOR_BACKEND="ray", ANNOTATOR_REPLICA_TIMEOUT="6")
     server.start()
     assert server.process is not None
     below = psutil.Process(server.process.pid).children(recursive=True)
