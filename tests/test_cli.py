@@ -320,7 +320,9 @@ def test_purge_removes_deleted_images_for_good_and_no_others(
 def kept(tmp_path: Path) -> Store:
     """A data folder with the project 'birds', which has one image with one object, and two projects called 'cats'."""
     store = Store(Settings(data_dir=tmp_path).store_url)
-    birds, *_ = (store.create_project(name, "local") for name in ("birds", "cats", "cats"))
+    birds, *_ = (
+        store.create_project(name, owner) for name, owner in (("birds", "ann"), ("cats", "ann"), ("cats", "bob"))
+    )
     label = store.add_label(birds.id, "wing")
     store.add_image(ImageRecord("image", birds.id, "a/b.jpg", "c" * 64, "p" * 64, 30, 20))
     mask = np.zeros((20, 30), np.bool_)

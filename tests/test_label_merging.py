@@ -53,7 +53,7 @@ def test_the_objects_of_a_merged_label_count_as_the_other_ones(store: Store) -> 
     assert [each.label_id for each in store.document("i").annotations] == [DOG, DOG, COW]
     assert [each.label_id for each in store.iter_annotations(project_id(store))] == [DOG, DOG, COW, DOG]
     assert [(label.name, into) for label, into in store.merged_labels(project_id(store))] == [("cat", DOG)]
-    with pytest.raises(Conflict, match="3 annotations"):
+    with pytest.raises(Conflict, match="3 objects"):
         store.delete_label(DOG)
 
 

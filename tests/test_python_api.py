@@ -150,7 +150,7 @@ def test_automatic_masks_stay_near_their_region(image: annotator.Image) -> None:
         (lambda image: image.segment(points=[(1, 2, 5)]), "1 (object) or 0 (background)"),
         (lambda image: image.segment(points=[(1, 999)]), "(1, 999) lies outside the image of 451 x 300"),
         (lambda image: image.segment(points="1,2"), "a list of (x, y)"),
-        (lambda image: image.segment(box=(5, 5, 1, 9)), "have an area"),
+        (lambda image: image.segment(box=(5, 5, 1, 9)), "its upper left corner first"),
         (lambda image: image.segment(box=(1, 2, 3)), "A box should be"),
         (lambda image: image.segment(points=[(1, 2)], candidates=4), "1 to 3 candidates"),
         (lambda image: image.segment_many([{"points": [(1, 2)]}, {"bx": 1}]), "Object 2: 'bx' is not known"),

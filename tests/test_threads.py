@@ -30,11 +30,14 @@ STARTS = {
 
 
 def openmp_settings(arguments: list[str], tmp_path: Path, **variables: str) -> str:
-    """What torch's OpenMP says when it is loaded. The data folder is a file, so that no server starts."""
-    no_folder = tmp_path / "file"
-    no_folder.touch()
+    """What torch's OpenMP says when it is loaded. No server starts, for want of the device."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
-    environment |= {"ANNOTATOR_DATA_DIR": str(no_folder), "OMP_DISPLAY_ENV": "true", **variables}
+    environment |= {
+        "ANNOTATOR_DATA_DIR": str(tmp_path),
+        "ANNOTATOR_DEVICE": "cuda:99",
+        "OMP_DISPLAY_ENV": "true",
+        **variables,
+    }
     command = [sys.executable, *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120).stderr
 
