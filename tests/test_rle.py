@@ -254,3 +254,11 @@ def test_a_crop_is_placed_where_it_is_put() -> None:
     assert rle.encode_at(crop, x, y, *mask.shape) == rle.encode(mask)
     with pytest.raises(InvalidMask):
         rle.encode_at(crop, x + mask.shape[1], y, *mask.shape)
+
+
+def test_the_union_of_many_is_theirs_all() -> None:
+    random = np.random.default_rng(0)
+    for count in (1, 2, 3, 9):
+        for share in (0.0, 0.2, 0.6, 1.0):
+            masks = [random.random((5, 4)) < share for _ in range(count)]
+            assert rle.union(*map(rle.encode, masks)) == rle.encode(np.any(masks, axis=0))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from typing import Any
 
 from annotator.errors import InvalidMask
@@ -91,7 +90,7 @@ def _from_polygons(polygons: Sequence[Any], height: int, width: int) -> tuple[RL
     if isinstance(polygons[0], int | float):
         raise Unusable(_FLAT_POLYGON)
     parts = [part for part in polygons if not (isinstance(part, list) and len(part) < 6)] or polygons[:1]
-    mask = reduce(rle.union, (geometry.fill_polygon(part, height, width) for part in parts))
+    mask = rle.union(*(geometry.fill_polygon(part, height, width) for part in parts))
     return mask, _STRAY_PART if len(parts) < len(polygons) else None
 
 

@@ -121,7 +121,7 @@ def _objects(
     document: Mapping[str, Any], image: ImageRecord, deadline: Deadline, problems: Problems
 ) -> list[FileObject]:
     """The objects of one file. Shapes of one label and one group are one object."""
-    masks: dict[tuple[object, ...], tuple[RLE, bool]] = {}
+    masks: dict[tuple[object, ...], tuple[list[RLE], bool]] = {}
     for number, shape in enumerate(document["shapes"]):
         deadline.check()
         try:
@@ -130,10 +130,13 @@ def _objects(
             problems.add(_BAD_SHAPE, image.name, str(error))
             continue
         key = (label, number) if group is None else (label, None, group)
-        known = masks.get(key)
-        masks[key] = (rle.union(known[0], mask), crowd) if known else (mask, crowd)
+        parts = masks[key][0] if key in masks else []
+        parts.append(mask)
+        masks[key] = parts, crowd
     found = masks.items()
-    return [FileObject(image.id, FileCategory(str(key[0])), mask, crowd=crowd) for key, (mask, crowd) in found]
+    return [
+        FileObject(image.id, FileCategory(str(key[0])), rle.union(*parts), crowd=crowd) for key, (parts, crowd) in found
+    ]
 
 
 def _read(shape: object, image: ImageRecord) -> tuple[str, int | None, RLE, bool]:

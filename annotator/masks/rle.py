@@ -106,9 +106,16 @@ def intersection(a: RLE, b: RLE) -> RLE:
     return _combine(a, b, np.logical_and)
 
 
-def union(a: RLE, b: RLE) -> RLE:
-    """The pixels in either mask."""
-    return _combine(a, b, np.logical_or)
+def union(first: RLE, *others: RLE) -> RLE:
+    """The pixels in any of the masks, in one pass over all their bounds."""
+    for each in others:
+        _check_same_size(first, each)
+    places = np.concatenate([bounds(each) for each in (first, *others)])
+    order = np.argsort(places, kind="stable")
+    places, is_covered = places[order], np.cumsum(1 - order % 2 * 2) > 0
+    is_last = np.diff(places, append=-1) != 0  # of those at one position
+    places, is_covered = places[is_last], is_covered[is_last]
+    return _from_bounds(places[is_covered != np.concatenate(([False], is_covered[:-1]))], first.height, first.width)
 
 
 def difference(a: RLE, b: RLE) -> RLE:
@@ -123,13 +130,17 @@ def iou(a: RLE, b: RLE) -> float:
 
 
 def _combine(a: RLE, b: RLE, keep: Callable[[BoolArray, BoolArray], BoolArray]) -> RLE:
-    if (a.height, a.width) != (b.height, b.width):
-        raise InvalidMask(f"The masks differ in size: {a.width} x {a.height} and {b.width} x {b.height}.")
+    _check_same_size(a, b)
     of_a, of_b = bounds(a), bounds(b)
     positions = np.sort(np.concatenate((of_a, of_b)), kind="stable")
     in_a, in_b = (np.searchsorted(of, positions, side="right") % 2 == 1 for of in (of_a, of_b))
     inside = keep(in_a, in_b)
     return _from_bounds(positions[inside != np.concatenate(([False], inside[:-1]))], a.height, a.width)
+
+
+def _check_same_size(a: RLE, b: RLE) -> None:
+    if (a.height, a.width) != (b.height, b.width):
+        raise InvalidMask(f"The masks differ in size: {a.width} x {a.height} and {b.width} x {b.height}.")
 
 
 def empty(height: int, width: int) -> RLE:
