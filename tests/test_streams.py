@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import queue
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import pytest
 import uvicorn
 from journal_writer import keep
 
+from annotator.errors import Busy
 from annotator.settings import Settings
 from annotator.storage.store import Store
-from annotator.types import ImageRecord, Project
+from annotator.types import ChangedImage, ImageRecord, Project, ProjectVersion
 from annotator.web import streams
 from annotator.web.server import create_app
 from annotator.workspace.workspace import Workspace
@@ -182,9 +185,42 @@ def test_a_stream_goes_on_where_an_earlier_one_ended(site: Site, shared: Project
         with listening(site, shared, "ann", **where) as ann:
             told = ann.event()
             assert told and [each["image"]["status"] for each in told["images"]] == ["in_progress"], where
-    with listening(site, shared, "ann", last=version + 1000) as ann:
+    with listening(site, shared, "ann", last=2**63 - 1) as ann:
         told = ann.event()
         assert told and told["reload"], "the database is an older one"
+
+
+def test_a_version_that_cannot_be_is_refused(site: Site, shared: Project) -> None:
+    url = f"http://127.0.0.1:{site.port}/api/v1/projects/{shared.id}/events"
+    headers = {"Authorization": f"Bearer {site.space.accounts.new_token('ann', 'test')}"}
+    for version in ("-1", str(2**63), "9" * 5000):
+        refused = httpx.get(url, params={"after": version}, headers=headers)
+        assert refused.status_code == 422 and refused.json()["detail"].startswith("after: ")
+        refused = httpx.get(url, headers={**headers, "Last-Event-ID": version})
+        assert refused.status_code == 422 and refused.json()["detail"].startswith("last-event-id: ")
+    refused = httpx.get(url, params={"client": "tab\0of ann"}, headers=headers)
+    assert refused.status_code == 422, "no database keeps that"
+
+
+def test_changes_that_cannot_be_told_end_only_the_streams_that_wait_for_them(
+    site: Site, shared: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask = site.store.images_changed_since
+
+    def fail(project_id: int, version: int, limit: int) -> list[ChangedImage]:
+        if version == 1:
+            raise ZeroDivisionError
+        return ask(project_id, version, limit)
+
+    monkeypatch.setattr(site.store, "images_changed_since", fail)
+    with listening(site, shared, "ann") as ann:
+        assert ann.event()
+        with listening(site, shared, "bob", after=1) as bob:
+            assert bob.event() is None
+        assert caplog.text.count("could not be told") == 1
+        site.store.set_status("a", "done", "bob")
+        told = ann.event()
+        assert told and told["images"]
 
 
 def test_too_many_changes_are_told_as_one(site: Site, shared: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,6 +256,68 @@ def test_one_user_has_so_many_streams_and_no_more(site: Site, shared: Project, m
         assert refused.json()["detail"].startswith("Too many pages listen")
     with listening(site, shared, "bob") as bob:
         assert bob.event()
+
+
+def listener(user: str = "ann", client: str | None = TAB) -> streams.Listener:
+    return streams.Listener(1, user, lambda: None, client)
+
+
+class Places:
+    """A store in which nothing changes, and which notes who comes and goes."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def renew_places(self, tabs: Collection[tuple[str, str]]) -> None:
+        self.told += [("here", client) for _, client in tabs]
+
+    def leave_place(self, _user: str, client: str) -> None:
+        self.told.append(("left", client))
+
+    def versions(self, projects: list[int]) -> dict[int, ProjectVersion]:
+        return dict.fromkeys(projects, ProjectVersion())
+
+    def places(self, projects: list[int]) -> dict[int, list[Any]]:
+        return {each: [] for each in projects}
+
+
+def streams_of(store: Places) -> streams.Streams:
+    return streams.Streams(cast("Workspace", SimpleNamespace(store=store)))
+
+
+def test_the_late_end_of_an_old_connection_does_not_give_the_image_away() -> None:
+    async def run() -> None:
+        store = Places()
+        open_streams = streams_of(store)
+        old, new = listener(), listener()
+        open_streams.add(old)
+        open_streams.add(new)
+        open_streams.remove(old)
+        assert await asyncio.wait_for(new.events.get(), 10)
+        while len(store.told) < 3:
+            await asyncio.sleep(0.01)
+        assert set(store.told) == {("here", TAB)}
+        open_streams.remove(new)
+        while store.told[-1] != ("left", TAB):
+            await asyncio.sleep(0.01)
+
+    asyncio.run(run())
+
+
+def test_streams_count_from_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "MOST_OF_ONE_USER", 2)
+
+    async def run() -> None:
+        open_streams = streams_of(Places())
+        begun = [listener(), listener()]
+        for each in begun:
+            open_streams.add(each)
+        with pytest.raises(Busy):
+            open_streams.add(listener())
+        open_streams.remove(begun[0])  # it never began
+        open_streams.add(listener())
+
+    asyncio.run(run())
 
 
 def test_a_silent_stream_is_kept_alive(site: Site, shared: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from annotator.errors import Conflict, InvalidRequest, NotFound
 from annotator.storage import database, place_store
 from annotator.storage.store import Store
 from annotator.storage.tables import places
-from annotator.types import Account, ImageRecord, Place, Project, ProjectVersion
+from annotator.types import LOCAL_USER, Account, ImageRecord, Place, Project, ProjectVersion
 
 pytest_plugins = ["postgres"]
 
@@ -112,6 +112,27 @@ def test_one_tab_that_opens_images_in_haste_is_at_one_of_them(store: Store, proj
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda name: store.take(name, "ann", TAB), "abcdabcd"))
     assert len(store.places([project.id])[project.id]) == 1
+
+
+def test_one_user_takes_so_many_images_of_a_project_and_no_more(
+    store: Store, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place_store, "MOST_TABS", 2)
+    store.take("a", "bob", OTHER)
+    for seconds, name in enumerate("bcd"):
+        store.take(name, "ann", f"tab-of-ann-{name}")
+        with store._writing() as connection:
+            connection.execute(update(places).values(seen_at=places.c.seen_at - 1 - seconds))
+    assert {each.image_id for each in store.places([project.id])[project.id]} == set("acd")
+    assert store.take_next(project.id, "ann", TAB) is not None
+    assert {each.image_id for each in store.places([project.id])[project.id]} == set("abd")
+    other = store.create_project("cats", "ann")
+    store.add_image(ImageRecord("cat", other.id, "cat.jpg", "sha", "pixels-cat", 40, 30))
+    store.take("cat", "ann", "tab-of-ann-cat")
+    assert len(store.places([project.id])[project.id]) == 3
+    for name in "bcd":
+        store.take(name, LOCAL_USER, f"somebody-{name}")
+    assert len(store.places([project.id])[project.id]) == 6, "without a login, that is everybody"
 
 
 # --- what changed ---

@@ -22,13 +22,16 @@ from sqlalchemy import (
 from annotator.storage import image_rows, label_rows
 from annotator.storage.database import Database, upsert
 from annotator.storage.tables import images, places
-from annotator.types import ImageRecord, Place
+from annotator.types import LOCAL_USER, ImageRecord, Place
 
 FREE_SECONDS = 15
 """After so many seconds without a sign of it, a tab counts as closed."""
 
 LEFT_SECONDS = 4
 """A tab whose connection ended may come back within so many seconds: a reload, or a network that changes."""
+
+MOST_TABS = 32
+"""Of one user in a project. With one more, the tab that was seen longest ago has no place any more."""
 
 _FORGOTTEN_SECONDS = 24 * 3600
 _QUEUE_LOCK = 0x5A4D4
@@ -41,10 +44,9 @@ class PlaceStore(Database):
     """The part of the store that knows who is where. The database's clock counts: those of servers may differ."""
 
     def take(self, image_id: str, user: str, client: str) -> None:
-        """A tab of this user has this image open, and no other one."""
+        """A tab of this user has this image open, and no other one. At most `MOST_TABS` of a user have one."""
         with self._writing() as connection:
-            image_rows.one(connection, image_id)
-            _take(connection, image_id, user, client)
+            _take(connection, image_rows.one(connection, image_id), user, client)
 
     def take_next(self, project_id: int, user: str, client: str, after: str | None = None) -> ImageRecord | None:
         """Take the next image after this one, and after the last the first, that is not finished and that is free.
@@ -66,7 +68,7 @@ class PlaceStore(Database):
             if row is None:
                 return None
             image = ImageRecord(*row)
-            _take(connection, image.id, user, client)
+            _take(connection, image, user, client)
             return image
 
     def renew_places(self, tabs: Iterable[tuple[str, str]]) -> None:
@@ -104,10 +106,18 @@ class PlaceStore(Database):
             connection.execute(query.values(seen_at=_now(connection) - ago), known)
 
 
-def _take(connection: Connection, image_id: str, user: str, client: str) -> None:
-    values = {"image_id": image_id, "seen_at": _now(connection)}
-    connection.execute(delete(places).where(places.c.seen_at < _now(connection) - _FORGOTTEN_SECONDS))
+def _take(connection: Connection, image: ImageRecord, user: str, client: str) -> None:
+    values = {"image_id": image.id, "seen_at": _now(connection)}
     connection.execute(upsert(connection, places, {"user_name": user, "client": client, **values}, values))
+    connection.execute(delete(places).where(places.c.seen_at < _now(connection) - _FORGOTTEN_SECONDS))
+    if user == LOCAL_USER:  # everybody, where there is no login
+        return
+    own = (places.c.user_name == user) & (images.c.project_id == image.project_id)
+    query = select(places.c.client).join_from(places, images).where(own).with_for_update(of=places, skip_locked=True)
+    newest_first = (places.c.client == client).desc(), places.c.seen_at.desc()
+    surplus = connection.scalars(query.order_by(*newest_first).offset(MOST_TABS)).all()
+    if surplus:
+        connection.execute(delete(places).where(places.c.user_name == user, places.c.client.in_(surplus)))
 
 
 def _now(connection: Connection) -> ColumnElement[Any]:

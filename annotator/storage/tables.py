@@ -121,7 +121,7 @@ places = Table(
     Column("user_name", Text, primary_key=True),
     Column("client", Text, primary_key=True),  # a browser tab
     Column("image_id", ForeignKey("images.id"), nullable=False, index=True),  # the image that it has open
-    Column("seen_at", BigInteger, nullable=False),  # seconds of the database's clock
+    Column("seen_at", BigInteger, nullable=False, index=True),  # seconds of the database's clock
 )
 
 users = Table(

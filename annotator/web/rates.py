@@ -52,7 +52,13 @@ def all_routes() -> list[Route]:
         "clicks": (rf"POST {api}/images/[^/]+/prompts?", 100, 1000),
         "uploads": (rf"POST {api}/projects/[^/]+/(images|folder-images|samples|import(/.*)?|boxes)", 50, 500),
         "runs": (rf"POST {api}/(images/[^/]+/(automask|similar)|jobs/[^/]+/resume)", 2, 60),
-        "exports": (rf"GET {api}/projects/[^/]+/export/.*", 2, 60),
+        "exports": (
+            rf"(GET {api}/(projects/[^/]+/export/.*|exports/[^/]+/file)|POST {api}/projects/[^/]+/exports/.*)",
+            2,
+            60,
+        ),
+        "summaries": (rf"GET {api}/projects/[^/]+/summary", 2, 60),
+        "opened images": (rf"POST {api}/(images/[^/]+/open|projects/[^/]+/next-image)", 50, 500),
         "calls": (r"POST /gradio_api/(queue/join|call/.*|mcp(/.*)?)", 10, 100),
     }
     return [Route(name, re.compile(path), RateLimit(rate, burst)) for name, (path, rate, burst) in limits.items()]

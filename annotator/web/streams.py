@@ -68,18 +68,32 @@ class Streams:
     def __init__(self, workspace: Workspace) -> None:
         self._space, self._store = workspace, workspace.store
         self._listeners: set[Listener] = set()
-        self._left: list[tuple[str, str]] = []
+        self._moved: set[tuple[str, str]] = set()
+        """Tabs, each a user and a client, whose streams began or ended."""
         self._wake = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._thread = CapacityLimiter(1)
         self._is_closed = False
 
     def add(self, listener: Listener) -> AsyncIterator[str]:
-        """The stream's text. Raises Busy if there are too many streams."""
+        """The stream's text, for a listener who counts until `remove`. Raises Busy if there are too many streams."""
         own = sum(each.user == listener.user for each in self._listeners)
         if len(self._listeners) >= MOST or (own >= MOST_OF_ONE_USER and listener.user != LOCAL_USER):
             raise Busy("Too many pages listen for changes; this one looks for them now and then.", retry_after=30)
+        if self._is_closed:
+            _end(listener)
+            return self._stream(listener)
+        self._listeners.add(listener)
+        self._note_move(listener)
+        if self._loop is None or self._loop.done():
+            self._loop = asyncio.create_task(self._run())
         return self._stream(listener)
+
+    def remove(self, listener: Listener) -> None:
+        """The stream has ended, or never began."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+            self._note_move(listener)
 
     def close(self) -> None:
         """End all streams: the server stops. Later ones end at once."""
@@ -88,45 +102,34 @@ class Streams:
             _end(listener)
         self._wake.set()
 
-    async def _stream(self, listener: Listener) -> AsyncIterator[str]:
-        if self._is_closed:
-            return
-        self._listeners.add(listener)
+    def _note_move(self, listener: Listener) -> None:
+        if listener.client is not None:
+            self._moved.add((listener.user, listener.client))
         self._wake.set()
-        if self._loop is None or self._loop.done():
-            self._loop = asyncio.create_task(self._run())
-        try:
-            yield "retry: 2000\n\n"
-            while not listener.events.full():
-                try:
-                    event = await asyncio.wait_for(listener.events.get(), _BEAT_SECONDS)
-                except TimeoutError:
-                    event = ":\n\n"
-                if event is None:
-                    return
-                yield event
-        finally:
-            self._listeners.discard(listener)
-            if listener.client is not None:
-                self._left.append((listener.user, listener.client))
-                self._wake.set()
+
+    async def _stream(self, listener: Listener) -> AsyncIterator[str]:
+        yield "retry: 2000\n\n"
+        while not listener.events.full():
+            try:
+                event = await asyncio.wait_for(listener.events.get(), _BEAT_SECONDS)
+            except TimeoutError:
+                event = ":\n\n"
+            if event is None:
+                return
+            yield event
 
     async def _run(self) -> None:
         """The loop, as long as there are listeners."""
         now = asyncio.get_running_loop().time
         checked = 0.0
-        while self._listeners or self._left:
+        while self._listeners or self._moved:
             self._wake.clear()
             try:
-                left, self._left = self._left, []
-                for user, client in left:
-                    await self._in_thread(self._store.leave_place, user, client)
+                await self._move_places()
                 if now() - checked >= _CHECK_SECONDS:
                     checked = now()
                     await self._check(self._listeners)
-                    reading = [each for each in self._listeners if not each.events.full()]
-                    tabs = [(each.user, each.client) for each in reading if each.client]
-                    await self._in_thread(self._store.renew_places, tabs)
+                    await self._in_thread(self._store.renew_places, self._tabs())
                 await self._tell()
             except DatabaseUnavailable:
                 pass  # every other request says so; listeners wait
@@ -135,6 +138,19 @@ class Streams:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _ASK_SECONDS)
 
+    def _tabs(self) -> set[tuple[str, str]]:
+        """The tabs that listen: each a user and a client."""
+        reading = [each for each in self._listeners if not each.events.full()]
+        return {(each.user, each.client) for each in reading if each.client is not None}
+
+    async def _move_places(self) -> None:
+        """A tab keeps its place while one of its streams is open: the end of an old connection may be noticed late."""
+        moved, self._moved = self._moved, set()
+        present = self._tabs()
+        await self._in_thread(self._store.renew_places, moved & present)
+        for user, client in moved - present:
+            await self._in_thread(self._store.leave_place, user, client)
+
     async def _check(self, listeners: Collection[Listener]) -> None:
         for listener in list(listeners):
             try:
@@ -142,6 +158,9 @@ class Streams:
             except DatabaseUnavailable:
                 raise
             except AnnotatorError:
+                _end(listener)
+            except Exception:
+                log.exception("Whether somebody may listen is unknown: the stream ends.")
                 _end(listener)
 
     async def _tell(self) -> None:
@@ -156,30 +175,46 @@ class Streams:
     async def _tell_project(
         self, project_id: int, listeners: list[Listener], version: ProjectVersion, places: list[Place]
     ) -> None:
-        told: dict[ProjectVersion | None, ProjectEvent] = {}
+        told: dict[ProjectVersion | None, ProjectEvent | None] = {}
         for listener in listeners:
             if listener.version == version and listener.places == places:
                 continue
             since = listener.version
             if since not in told:
-                told[since] = await self._in_thread(self._event, project_id, since, version)
-            if told[since].project:
-                await self._check([listener])  # a member may have been sent away
+                told[since] = await self._event(project_id, since, version)
             event = told[since]
+            if event is None:
+                listener.version, listener.places = version, places  # it is not tried again
+                _end(listener)
+                continue
+            if event.project:
+                await self._check([listener])  # a member may have been sent away
             if listener.places != places:
                 event = event.model_copy(update={"places": [ShownPlace.model_validate(each) for each in places]})
             listener.version, listener.places = version, places
             with suppress(asyncio.QueueFull):
                 listener.events.put_nowait(f"id: {version.version}\ndata: {event.model_dump_json()}\n\n")
 
-    def _event(self, project_id: int, since: ProjectVersion | None, now: ProjectVersion) -> ProjectEvent:
-        """What changed from one version to the other."""
+    async def _event(self, project_id: int, since: ProjectVersion | None, now: ProjectVersion) -> ProjectEvent | None:
+        """What changed from one version to the other. None if it cannot be told: others hear of theirs all the same."""
+        try:
+            return await self._in_thread(self._changes, project_id, since, now)
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            log.exception("Changes of project %s could not be told: streams of it end.", project_id)
+            return None
+
+    def _changes(self, project_id: int, since: ProjectVersion | None, now: ProjectVersion) -> ProjectEvent:
         event = ProjectEvent(version=now.version)
         if since is None or since == now:
             return event
         event.labels, event.project = now.labels > since.labels, now.project > since.project
+        if since.version > now.version:  # the database is an older one: from its version on
+            event.reload = True
+            return event
         changed = self._store.images_changed_since(project_id, since.version, _MOST_IMAGES + 1)
-        if len(changed) > _MOST_IMAGES or since.version > now.version:
+        if len(changed) > _MOST_IMAGES:
             event.reload = True
             return event
         event.removed = [RemovedImage(id=each.image.id, by=each.by) for each in changed if each.removed]

@@ -8,6 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
+from pydantic import Field
+from starlette.types import Receive, Scope, Send
 
 from annotator.errors import NotLoggedIn
 from annotator.types import Account, ProjectVersion
@@ -18,8 +20,24 @@ from annotator.web.streams import Listener, Streams
 
 router = APIRouter(tags=["projects"])
 
+Version = Annotated[int | None, Field(ge=0, lt=2**63)]
+
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 """The second one tells nginx to pass each event on at once."""
+
+
+class _EventStream(StreamingResponse):
+    """What a listener is told. However the answer ends, the listener is removed."""
+
+    def __init__(self, streams: Streams, listener: Listener) -> None:
+        super().__init__(streams.add(listener), media_type="text/event-stream", headers=_HEADERS)
+        self._streams, self._listener = streams, listener
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._streams.remove(self._listener)
 
 
 @router.get(
@@ -33,9 +51,9 @@ async def events(
     user: User,
     viewer: Viewer,
     space: Space,
-    after: int | None = None,
+    after: Version = None,
     client: Client | None = None,
-    last_event_id: Annotated[str, Header()] = "",
+    last_event_id: Annotated[Version, Header()] = None,
 ) -> StreamingResponse:
     """What others change in the project, as it happens: each event's data is a `ProjectEvent`, its id a version.
 
@@ -55,9 +73,8 @@ async def events(
             still = None if account.is_admin else user
         space.store.project(project.id, still, "annotate")
 
-    since = int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() else after
+    since = after if last_event_id is None else last_event_id
     version = None if since is None else ProjectVersion(since, since, since)
     if client is not None:
         await run_in_threadpool(space.store.leave_others, project.id, user, client)
-    stream = streams.add(Listener(project.id, user, may_listen, client, version))
-    return StreamingResponse(stream, media_type="text/event-stream", headers=_HEADERS)
+    return _EventStream(streams, Listener(project.id, user, may_listen, client, version))

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from annotator import types
 from annotator.types import ImageStatus, Verdict, WorkStatus
 
-Client = Annotated[str, Field(min_length=8, max_length=64, examples=["5f0c9a71e2b84d36"])]
+Client = Annotated[str, Field(min_length=8, max_length=64, pattern="^[ -~]*$", examples=["5f0c9a71e2b84d36"])]
 """Chosen by a browser tab, or a script, for itself: it names who has an image open."""
 
 

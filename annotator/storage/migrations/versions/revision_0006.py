@@ -28,7 +28,7 @@ def upgrade() -> None:
         sa.Column("user_name", sa.Text, primary_key=True),
         sa.Column("client", sa.Text, primary_key=True),
         sa.Column("image_id", sa.Text, sa.ForeignKey("images.id"), nullable=False, index=True),
-        sa.Column("seen_at", sa.BigInteger, nullable=False),
+        sa.Column("seen_at", sa.BigInteger, nullable=False, index=True),
     )
 
 
