@@ -5,7 +5,7 @@
 
 import { equal } from "../canvas/rle.js";
 import { requestId } from "../data/api.js";
-import { createTellings } from "./tellings.js";
+import { createImageNotices } from "./notices.js";
 
 /** @import { Annotation, History, Image, ImageDocument, Mask, Store, Toast } from "../data/types.d.ts" */
 /** @import { Api } from "../data/routes.d.ts" */
@@ -36,7 +36,7 @@ export function createDocument({ store, api, outbox, labels, toast }) {
   /** Masks that another tab gave to objects shown here. @type {WeakSet<Mask>} */
   const foreign = new WeakSet();
 
-  const tell = createTellings({ store, toast });
+  const tell = createImageNotices({ store, toast });
 
   /** Shows what is confirmed and what is pending. */
   function publish() {

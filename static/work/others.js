@@ -3,7 +3,7 @@
 import { equal } from "../canvas/rle.js";
 import { draftsOf, progressOf } from "../data/progress.js";
 import { otherThan } from "./team.js";
-import { createTellings } from "./tellings.js";
+import { createImageNotices } from "./notices.js";
 import { STATUS } from "./words.js";
 
 /** @import { Annotation, Image, ProjectEvent, Store, Toast } from "../data/types.d.ts" */
@@ -17,7 +17,7 @@ import { STATUS } from "./words.js";
  *   objects: Pick<Objects, "refresh">, labels: Pick<Labels, "load">, projects: Pick<Projects, "refresh">, toast: Toast}} context
  */
 export function createOthers({ store, session, objects, labels, projects, toast }) {
-  const tell = createTellings({ store, toast });
+  const tell = createImageNotices({ store, toast });
   /** @param {string | null} by @returns {boolean} whether it was another person */
   const isOther = (by) => otherThan(store.get(), by) !== null;
 

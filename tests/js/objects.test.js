@@ -64,6 +64,22 @@ test("an undo right after a keep waits for the mask of what is kept", async () =
   assert.equal(calls[1].body.revision, 2);
 });
 
+test("an undo of somebody else's change says whose it was, and that an approval is taken back", async () => {
+  const before = { ...history(2), undo_author: "eve" };
+  const { store, said, objects } = image([], {
+    [UNDO]: () => ({ image: photo("a", { status: "in_progress" }), annotations: [], history: history(3) }),
+  });
+  store.set({ status: { user: "ann" } });
+  objects.show({ image: photo("a", { status: "approved", reviewer: "bob" }), annotations: [], history: before });
+  await objects.undo();
+  assert.deepEqual(
+    said.map(({ text }) => text),
+    ["bob had approved this image. With your change, it is in progress again.", "Undone: keep object, a change of eve"],
+  );
+  await settle();
+  assert.equal(said[0].closed, undefined);
+});
+
 test("an undo of a keep that fails takes nothing else back", async () => {
   const mask = deferred();
   const { store, objects, asked } = image([annotation("one")], {}, { prompting: { answered: () => mask.promise } });

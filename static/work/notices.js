@@ -2,10 +2,8 @@
 
 /** @import { ImageStatus, Store, Toast } from "../data/types.d.ts" */
 
-/** @typedef {ReturnType<typeof createTellings>} Tell */
-
 /** @param {{store: Store, toast: Toast}} context */
-export function createTellings({ store, toast }) {
+export function createImageNotices({ store, toast }) {
   /** @type {{imageId: string, status: ImageStatus, close: () => void}[]} */
   let told = [];
   store.watch(["image"], ({ image }) => {
