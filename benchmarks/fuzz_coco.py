@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import uuid
 import zlib
 from functools import cache
 from typing import Any
@@ -85,7 +86,7 @@ def case(rng: random.Random) -> bytes:
 def run(data: bytes) -> str:
     """Import the file; every fourth one twice, and export what came of it. Any unexpected error is a crash."""
     store = _store()
-    project = store.create_project("fuzz", "fuzz")
+    project = store.create_project(uuid.uuid4().hex, "fuzz")
     for name, (width, height) in _SIZES.items():
         orientation = 6 if name == "turned.jpg" else 3 if name == "a.png" else 1
         store.add_image(ImageRecord(f"{project.id}/{name}", project.id, name, "", "", width, height, orientation))

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(not EXECUTABLE.exists(), reason="needs Debian's 
 
 
 def test_a_coco_file_is_imported_and_its_objects_can_be_corrected(cat: Annotator, tmp_path: Path) -> None:
-    name = cat.state("image.name")
+    name, images = cat.state("image.name"), len(cat.state("images"))
     box = {"id": 1, "image_id": 7, "category_id": 3, "segmentation": [[100, 50, 200, 50, 200, 150, 100, 150]]}
     document = {
         "images": [{"id": 7, "file_name": name, "width": 451, "height": 300}],
@@ -49,7 +49,7 @@ def test_a_coco_file_is_imported_and_its_objects_can_be_corrected(cat: Annotator
     (tmp_path / "notes.txt").write_text("words")
     bring(tmp_path / "notes.txt")
     cat.toast("notes.txt is no file with objects")
-    assert len(cat.state("annotations")) == len(cat.state("images")) == 1
+    assert (len(cat.state("annotations")), len(cat.state("images"))) == (1, images)
 
 
 def test_a_prompt_after_the_brush_starts_from_what_was_painted(cat: Annotator) -> None:
