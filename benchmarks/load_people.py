@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -83,7 +84,7 @@ class Person:
 
     async def prepare(self, samples: int) -> None:
         """A project with a label and some of the sample photos."""
-        self._project = (await self.ask("prepare", "POST", "/projects", json={"name": f"Of {self.number}"}))["id"]
+        self._project = (await self.ask("prepare", "POST", "/projects", json={"name": uuid.uuid4().hex}))["id"]
         labels = f"/projects/{self._project}/labels"
         self._label = (await self.ask("prepare", "POST", labels, json={"name": "thing"}))["id"]
         names = [each["name"] for each in await self.ask("prepare", "GET", "/samples")][:samples]
