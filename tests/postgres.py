@@ -16,6 +16,8 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from annotator.storage.store import Store
+
 
 def _binaries() -> Path:
     """The folder of initdb and pg_ctl; skips the test if there is none."""
@@ -121,3 +123,11 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     else:
         with empty_database(request.getfixturevalue("postgres_server")) as url:
             yield url
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """An empty store, on each kind of database in turn."""
+    store = Store(store_url)
+    yield store
+    store.close()

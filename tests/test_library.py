@@ -8,7 +8,6 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,13 +31,6 @@ def picture(seed: int = 0, kind: str = "TIFF") -> tuple[bytes, DecodedImage]:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind)
     return buffer.getvalue(), decode(buffer.getvalue(), "picture", 10**6)
-
-
-@pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
-    store = Store(store_url)
-    yield store
-    store.close()
 
 
 @pytest.fixture

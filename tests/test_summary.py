@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +14,6 @@ from annotator.storage.store import Store
 from annotator.types import LOCAL_USER, Account, Change, Contribution, ImageRecord, Member, ProjectSummary
 
 pytest_plugins = ["postgres"]
-
-
-@pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
-    store = Store(store_url)
-    yield store
-    store.close()
 
 
 def test_a_project_counts_its_images_its_objects_and_what_each_person_made(store: Store) -> None:

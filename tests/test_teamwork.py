@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -20,13 +19,6 @@ from annotator.types import LOCAL_USER, Account, ImageRecord, Place, Project, Pr
 pytest_plugins = ["postgres"]
 
 TAB, OTHER = "tab-of-ann", "tab-of-bob"
-
-
-@pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
-    store = Store(store_url)
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 import uuid
 from collections.abc import Sequence
@@ -12,16 +11,16 @@ from contextlib import suppress
 from functools import partial
 
 import torch
-from cachetools import LRUCache
 from torch import Tensor
 
-from annotator.errors import AnnotatorError, Busy, Conflict
+from annotator.errors import Busy, Conflict
 from annotator.sam.appearance import describe
 from annotator.sam.candidates import Question, choose_candidates, find_best
 from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.sam.preprocess import mask_to_logits
 from annotator.serving.answers import AnswerMemory
 from annotator.serving.embeddings import DiskTier, EmbeddingCache, MemoryTier, embedding_key
+from annotator.serving.encoding_errors import EncodingErrors
 from annotator.serving.engine import Chunks, Engine, Priority
 from annotator.serving.jobs import AutomaskJob, Job, Jobs, SimilarJob
 from annotator.serving.memory import DeviceMemory
@@ -63,9 +62,8 @@ class LocalSegmenter:
         self._together = Together(self.engine, self._memory)
         self._answers = AnswerMemory()
         self._jobs = Jobs()
-        self._lock = threading.Lock()
         self._openings = Openings(self.encode_later)
-        self._failures: LRUCache[str, str] = LRUCache(256)
+        self._encoding_errors = EncodingErrors()
         for priority in Priority:
             WAITING_TASKS.labels(priority.name.lower()).set_function(partial(self.engine.waiting, priority))
         if self.models.device.type == "cuda":
@@ -95,8 +93,7 @@ class LocalSegmenter:
 
     def encoding_error(self, key: str) -> str | None:
         """Why the image could not be encoded when that was last tried."""
-        with self._lock:
-            return self._failures.get(key)
+        return self._encoding_errors.get(key)
 
     def encode(self, image: ImageSource, upcoming: Sequence[ImageSource], group: str) -> None:
         """Encode `image` in the background, then the `upcoming` ones; see `Segmenter.encode`."""
@@ -110,8 +107,7 @@ class LocalSegmenter:
                 yield from self._embedding(self.models.predictor, image, priority)
             except Exception as error:
                 log.exception("An image could not be encoded.")
-                with self._lock:
-                    self._failures[image.key] = str(error) if isinstance(error, AnnotatorError) else "It failed."
+                self._encoding_errors.add(image.key, error)
                 raise
 
         older = f"encode:{caller.get()}:{image.key}" if priority == Priority.ENCODE else None
@@ -138,8 +134,7 @@ class LocalSegmenter:
             with IMAGE_SECONDS.labels("encode").time():
                 (embedding,) = self._memory.fit(lambda: predictor.encode([image_pixels]))
         self.cache.put(key, embedding)
-        with self._lock:
-            self._failures.pop(image.key, None)
+        self._encoding_errors.forget(image.key)
         return embedding, (time.perf_counter() - started) * 1e3
 
     # --- prompts ---

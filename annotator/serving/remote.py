@@ -21,6 +21,7 @@ from cachetools import LRUCache
 
 from annotator.errors import AnnotatorError, Busy, NotFound
 from annotator.serving.courier import Arguments, Courier, Parcel, Replicas
+from annotator.serving.encoding_errors import EncodingErrors
 from annotator.serving.engine import Priority
 from annotator.serving.metrics import GATHERED
 from annotator.serving.openings import Openings
@@ -63,7 +64,7 @@ class RemoteSegmenter:
         self._courier = Courier(replicas, self._reader, settings.replica_timeout)
         self._openings = Openings(self._encode_later)
         self._encoded: LRUCache[str, bool] = LRUCache(_IMAGES)
-        self._failures: LRUCache[str, str] = LRUCache(256)
+        self._encoding_errors = EncodingErrors()
         self._runs: LRUCache[str, tuple[ImageSource, str, Arguments]] = LRUCache(_RUNS)
         self._lock = threading.Lock()
         self._reports: list[Report] = []
@@ -125,7 +126,7 @@ class RemoteSegmenter:
         if {each.info.name for each in reports} != {each.info.name for each in self._reports}:
             with self._lock:
                 self._encoded.clear()
-                self._failures.clear()
+            self._encoding_errors.clear()
         self._reports = sorted(reports, key=lambda each: each.replica)
         last = max(reports, key=lambda each: each.switched)
         if any(each.switched < last.switched for each in reports):
@@ -140,8 +141,7 @@ class RemoteSegmenter:
 
     def encoding_error(self, key: str) -> str | None:
         """Why the image could not be encoded when that was last tried."""
-        with self._lock:
-            return self._failures.get(key)
+        return self._encoding_errors.get(key)
 
     def encode(self, image: ImageSource, upcoming: Sequence[ImageSource], group: str) -> None:
         """Encode `image` in the background, then the `upcoming` ones; see `Segmenter.encode`."""
@@ -153,8 +153,7 @@ class RemoteSegmenter:
                 await self._courier.ask(image, "encode_later", lambda send: (priority, send(image)), priority)
             except Exception as error:
                 log.warning("An image could not be encoded: %s", error)
-                with self._lock:
-                    self._failures[image.key] = str(error) if isinstance(error, AnnotatorError) else "It failed."
+                self._encoding_errors.add(image.key, error)
             else:
                 self._note_encoded(image)
 
@@ -163,7 +162,7 @@ class RemoteSegmenter:
     def _note_encoded(self, image: ImageSource) -> None:
         with self._lock:
             self._encoded[image.key] = True
-            self._failures.pop(image.key, None)
+        self._encoding_errors.forget(image.key)
 
     # --- prompts ---
 
