@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from annotator.storage.store import Store
 from annotator.types import Point, Prompt
 from annotator.web.server import create_app
 from annotator.workspace.workspace import Workspace
+from tests.conformity import until
 from tests.conftest import all_done
 from tests.fake_segmenter import FakeSegmenter
 
@@ -139,6 +142,56 @@ def test_a_search_for_similar_objects_can_be_stopped_and_goes_on(segmenter: Loca
     status = ended(segmenter, "alike")
     assert (status.state, status.done, status.total) == ("done", 2, 2)
     assert all(0 < (each.similarity or 0) <= 1 for each in status.proposals)
+
+
+def test_people_who_start_or_go_on_with_one_run_at_once_queue_it_once(
+    segmenter: LocalSegmenter, photo: ImageSource
+) -> None:
+    options = AutomaskOptions(points_per_side=1)
+
+    def waiting_after(act: Callable[[], None]) -> int:
+        gate = threading.Event()
+        segmenter.engine.submit(Priority.CLICK, lambda: gate.wait(60))
+        at_once(act)
+        segmenter.cancel_job("shared")
+        waiting = segmenter.engine.waiting(Priority.BACKGROUND)
+        gate.set()
+        assert ended(segmenter, "shared").state == "cancelled"
+        return waiting
+
+    all_done(segmenter.engine)
+    assert waiting_after(lambda: segmenter.start_automask("shared", photo, options)) == 1
+    assert [waiting_after(lambda: segmenter.resume_job("shared")) for _ in range(20)] == [1] * 20
+
+
+def at_once(act: Callable[[], None], people: int = 8) -> None:
+    """Call `act` from several threads that take turns as often as they can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(people) as pool:
+            together = threading.Barrier(people)
+            for each in [pool.submit(lambda: (together.wait(60), act())) for _ in range(people)]:
+                each.result(60)
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def test_a_run_that_cannot_go_on_yet_keeps_what_it_found(
+    segmenter: LocalSegmenter, photo: ImageSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segmenter.start_automask("full", photo, AutomaskOptions(points_per_side=14))
+    until(lambda: segmenter.poll_job("full").done)
+    segmenter.cancel_job("full")
+    stopped = ended(segmenter, "full")
+    assert stopped.state == "cancelled" and stopped.proposals
+    with monkeypatch.context() as patched:
+        patched.setattr(segmenter.engine, "_max_queue", 0)
+        with pytest.raises(Busy):
+            segmenter.resume_job("full")
+    assert segmenter.poll_job("full") == stopped
+    segmenter.resume_job("full")
+    assert ended(segmenter, "full").state == "done"
 
 
 def ended(segmenter: LocalSegmenter, job_id: str) -> JobStatus:

@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 
 import torch
 
-from annotator.errors import AnnotatorError, Busy, NotFound
+from annotator.errors import AnnotatorError, Busy, Conflict, NotFound
 from annotator.sam import zoo
 from annotator.sam.appearance import learn
 from annotator.sam.automask import AutomaskRun, AutomaskSettings, Progress
@@ -41,6 +41,7 @@ class Job(ABC):
         self._error: str | None = None
         self._proposals: list[Proposal] = []
         self._stop = threading.Event()
+        self._restarting = threading.Lock()
 
     @property
     @abstractmethod
@@ -65,19 +66,29 @@ class Job(ABC):
         progress = self.progress
         return JobStatus(state, progress.done, progress.total, self._error, self._proposals)
 
-    @property
-    def is_stopping(self) -> bool:
-        """It was cancelled and has not ended yet."""
-        return self.state == "running" and self._stop.is_set()
-
     def cancel(self) -> None:
         """Stop after the current chunk. A finished job stays as it is."""
         self._stop.set()
 
-    def restart(self) -> None:
-        """Make a stopped job ready to go on."""
-        self._stop.clear()
-        self._error, self._proposals, self.state = None, [], "running"
+    def restart(self, submit: Callable[[], None]) -> None:
+        """Go on if it was cancelled or has failed: `submit` queues the work, once for all who ask at the same time.
+
+        A job that runs or is done stays as it is. Raises Conflict while it is being stopped, and Busy if `submit` does;
+        then it stays as it was.
+        """
+        with self._restarting:
+            if self.state == "running" and self._stop.is_set():
+                raise Conflict("The run is being stopped; go on with it when it has ended.")
+            if self.state not in ("cancelled", "failed"):
+                return
+            before = self._error, self._proposals, self.state
+            self._stop.clear()
+            self._error, self._proposals, self.state = None, [], "running"
+            try:
+                submit()
+            except Busy:
+                self._error, self._proposals, self.state = before
+                raise
 
     def work(self, predictor_of: Callable[[], Predictor], embed: Embed, memory: DeviceMemory) -> Chunks[None]:
         """The run in chunks. It ends in a state other than "running", whatever happens."""
@@ -196,12 +207,15 @@ class Jobs:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._lock = threading.Lock()
 
-    def add(self, job_id: str, job: Job) -> None:
-        """Remember `job`. Beyond the limit, the oldest that has ended of whoever has the most is forgotten.
+    def add(self, job_id: str, job: Job) -> bool:
+        """Remember `job`; False if one with this id is known, which stays.
 
-        Raises Busy if all of those are running, unless this user has fewer.
+        Beyond the limit, the oldest that has ended of whoever has the most is forgotten. Raises Busy if all of those
+        are running, unless this user has fewer.
         """
         with self._lock:
+            if job_id in self._jobs:
+                return False
             while len(self._jobs) >= _KEPT:
                 count = Counter(each.user for each in self._jobs.values())
                 most = max(count, key=count.__getitem__)
@@ -216,6 +230,7 @@ class Jobs:
             stopped = [each for each in self._jobs.values() if each.state in ("cancelled", "failed")]
         for old in stopped[:-_RESUMABLE]:
             old.forget()
+        return True
 
     def remove(self, job_id: str) -> None:
         """Forget a job that could not be queued."""

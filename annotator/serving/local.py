@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from annotator.errors import Busy, Conflict
+from annotator.errors import Busy
 from annotator.sam.appearance import describe
 from annotator.sam.candidates import Question, choose_candidates, find_best
 from annotator.sam.predictor import ImageEmbedding, Predictor
@@ -224,7 +224,8 @@ class LocalSegmenter:
         self._start(job_id, SimilarJob(options))
 
     def _start(self, job_id: str, job: Job) -> None:
-        self._jobs.add(job_id, job)
+        if not self._jobs.add(job_id, job):  # several people started it anew after its process had ended
+            return
         try:
             self._submit(job)
         except Busy:
@@ -234,15 +235,7 @@ class LocalSegmenter:
     def resume_job(self, job_id: str) -> None:
         """Go on with a run that was cancelled or failed; one that runs or is done stays as it is."""
         job = self._jobs.get(job_id)
-        if job.is_stopping:
-            raise Conflict("The run is being stopped; go on with it when it has ended.")
-        if job.state in ("cancelled", "failed"):
-            job.restart()
-            try:
-                self._submit(job)
-            except Busy:
-                job.state = "cancelled"
-                raise
+        job.restart(partial(self._submit, job))
 
     def _submit(self, job: Job) -> None:
         def embed(predictor: Predictor, image: ImageSource) -> Chunks[ImageEmbedding]:

@@ -202,7 +202,10 @@ class Segmenter(Protocol):
         """The best candidate for each of up to 1024 objects, decoded in batches. Raises Busy."""
 
     def start_automask(self, job_id: str, image: ImageSource, options: AutomaskOptions) -> None:
-        """Propose masks in the background, under a new id of the caller's. Raises Busy."""
+        """Propose masks in the background, under a new id of the caller's. Raises Busy.
+
+        Nothing happens if there is a run of this id: it was started by somebody else at the same time.
+        """
 
     def start_similar(self, job_id: str, options: SimilarOptions) -> None:
         """Propose masks of what looks like the examples, in the background, as `start_automask` does. Raises Busy."""
