@@ -7,7 +7,7 @@ measured, and only what NMS leaves becomes run lengths. A GPU is waited for once
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -18,11 +18,11 @@ from torch import Tensor
 from annotator.masks import edit
 from annotator.masks import rle as rles
 from annotator.masks.geometry import nms
-from annotator.sam.candidates import parts_of, turn_size
+from annotator.sam.candidates import OFFICIAL_CHUNK, parts_of
 from annotator.sam.cleaning import clean
 from annotator.sam.postprocess import STABILITY_OFFSET, masks_to_rle, measure, stability
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
-from annotator.sam.threads import in_parallel
+from annotator.sam.threads import in_parallel, never
 from annotator.sam.zoo import ModelSpec
 from annotator.types import Box, FloatArray, Point, Prompt, Proposal
 
@@ -36,8 +36,7 @@ class AutomaskSettings:
     """Official defaults. `iou_threshold` is strict, `stability_threshold` is not, `nms_threshold` is strict."""
 
     points_per_side: int = 32
-    points_per_chunk: int | None = None
-    """None for what suits the device."""
+    points_per_chunk: int = OFFICIAL_CHUNK
     iou_threshold: float = 0.8
     stability_threshold: float = 0.95
     stability_offset: float = STABILITY_OFFSET
@@ -103,30 +102,30 @@ class AutomaskRun:
         """How far it is."""
         return Progress(self._done, len(self._grid))
 
-    def chunks(self, predictor: Predictor, embedding: ImageEmbedding) -> Iterator[Progress]:
-        """Go on from where the run was left, yielding after each chunk.
+    def chunks(
+        self, predictor: Predictor, embedding: ImageEmbedding, pause: Callable[[], bool] = never
+    ) -> Iterator[Progress]:
+        """Go on from where the run was left, yielding after each chunk, which `pause` ends early (see `in_parallel`).
 
         Where the device's memory is too small for a chunk, chunks are halved.
         """
-        if self._chunk is None:
-            self._chunk = turn_size(predictor)
 
-        def answer(part: slice) -> _Found:
+        def answer(part: slice) -> tuple[int, _Found]:
             answers = predictor.decode([embedding], PromptBatch.points(self._grid[part]))
-            return self._passed(answers.logits[:, 1:], answers.scores[:, 1:], part.start)
+            return part.stop, self._passed(answers.logits[:, 1:], answers.scores[:, 1:], part.start)
 
         while self._done < len(self._grid):
-            end = min(self._done + self._chunk, len(self._grid))
             try:
-                found = in_parallel(answer, parts_of(predictor, self._done, end))
+                parts = parts_of(predictor, self._done, len(self._grid), self._chunk)
+                answered = in_parallel(answer, parts, pause)
             except torch.OutOfMemoryError:
                 if self._chunk == 1:
                     raise
                 self._chunk //= 2
                 torch.cuda.empty_cache()
                 continue
-            self._found += found
-            self._done = end
+            self._found += [found for _, found in answered]
+            self._done, _ = answered[-1]
             yield self.progress
 
     def forget(self) -> None:

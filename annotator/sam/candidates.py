@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -16,11 +16,11 @@ from annotator.sam.cleaning import clean
 from annotator.sam.postprocess import fetch_masks, stability
 from annotator.sam.predictor import MAX_IMAGES, ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.stopwatch import Stopwatch
-from annotator.sam.threads import in_parallel, one_thread
+from annotator.sam.threads import in_parallel, never, one_thread
 from annotator.types import Candidate, FloatArray, Prompt
 
 OFFICIAL_CHUNK = 64
-"""Prompts decoded at once by the official automatic mask generator, and by ours on a GPU."""
+"""Prompts decoded at once by the official automatic mask generator, and in one turn of ours."""
 
 _CPU_PART = 4
 """Prompts that one thread of a CPU decodes at once. One alone takes 1.1 x as long for each, more take no less."""
@@ -131,34 +131,34 @@ def choose_candidates(predictor: Predictor, question: Question, decoded: Decoded
 
 
 def find_best(
-    predictor: Predictor, embedding: ImageEmbedding, prompts: Sequence[Prompt]
+    predictor: Predictor,
+    embedding: ImageEmbedding,
+    prompts: Sequence[Prompt],
+    pause: Callable[[], bool] = never,
 ) -> Iterator[dict[int, Candidate]]:
     """The first candidate for each of many prompts, by its place in `prompts`, some at a time.
 
-    Prompts of equally many points are decoded together: padding would change the answers.
+    Prompts of equally many points are decoded together: padding would change the answers. `pause` as in `in_parallel`.
     """
     groups: defaultdict[int, list[int]] = defaultdict(list)
     for index, prompt in enumerate(prompts):
         groups[_tokens(prompt)].append(index)
-    size = turn_size(predictor)
     for indices in groups.values():
-        for first in range(0, len(indices), size):
-            turn = indices[first : first + size]
-            batches = [[prompts[each] for each in turn[part]] for part in parts_of(predictor, 0, len(turn))]
-            found = in_parallel(lambda batch: _best(predictor, embedding, batch), batches)
-            yield dict(zip(turn, chain(*found), strict=True))
+        first = 0
+        while first < len(indices):
+            batches = [indices[part] for part in parts_of(predictor, first, len(indices))]
+            found = in_parallel(lambda batch: _best(predictor, embedding, [prompts[i] for i in batch]), batches, pause)
+            answers = list(chain(*found))
+            yield dict(zip(indices[first:], answers, strict=False))
+            first += len(answers)
 
 
-def turn_size(predictor: Predictor) -> int:
-    """Prompts that are decoded before something more urgent may come in between."""
-    return _CPU_PART * torch.get_num_threads() if predictor.device.type == "cpu" else OFFICIAL_CHUNK
+def parts_of(predictor: Predictor, start: int, stop: int, most: int = OFFICIAL_CHUNK) -> list[slice]:
+    """The first `most` of the prompts `start` to `stop` as those that are decoded in one batch, for `in_parallel`.
 
-
-def parts_of(predictor: Predictor, start: int, stop: int) -> list[slice]:
-    """The prompts `start` to `stop` as those that are decoded in one batch: all on a GPU, a few for a thread of a CPU.
-
-    The batches are for `in_parallel`.
+    All of them on a GPU, a few for a thread of a CPU.
     """
+    stop = min(stop, start + most)
     size = stop - start
     if predictor.device.type == "cpu":
         size = min(_CPU_PART, math.ceil(size / torch.get_num_threads()))

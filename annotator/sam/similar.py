@@ -8,7 +8,7 @@ of how much objects of its kind vary.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -22,11 +22,11 @@ from torch import Tensor
 from annotator.masks import rle as rles
 from annotator.sam import zoo
 from annotator.sam.appearance import Appearance, feature_map
-from annotator.sam.candidates import parts_of, turn_size
+from annotator.sam.candidates import parts_of
 from annotator.sam.cleaning import clean
 from annotator.sam.postprocess import fetch_masks, stability
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
-from annotator.sam.threads import in_parallel
+from annotator.sam.threads import in_parallel, never
 from annotator.types import RLE, FloatArray, Point, Prompt, Proposal
 
 _BLUR, _APART = 0.15, 0.3
@@ -82,17 +82,23 @@ class SimilarRun:
         self._height, self._width = height, width
         self._answers: list[_Answer] = []
 
-    def search(self, predictor: Predictor, embedding: ImageEmbedding, left: int, top: int) -> Iterator[None]:
-        """Look through the part of the image whose corner is at (left, top), yielding after each batch of clicks."""
+    def search(
+        self, predictor: Predictor, embedding: ImageEmbedding, left: int, top: int, pause: Callable[[], bool] = never
+    ) -> Iterator[None]:
+        """Look through the part of the image whose corner is at (left, top), yielding after each batch of clicks.
+
+        `pause` ends a batch early (see `in_parallel`).
+        """
         clicks = self._clicks(self._appearance.likeness(embedding), embedding)
-        size = turn_size(predictor)
+        done = 0
 
-        def answer(part: slice) -> list[_Answer]:
-            return self._answer(predictor, embedding, clicks[part], left, top)
+        def answer(part: slice) -> tuple[int, list[_Answer]]:
+            return part.stop, self._answer(predictor, embedding, clicks[part], left, top)
 
-        for first in range(0, len(clicks), size):
-            parts = parts_of(predictor, first, min(first + size, len(clicks)))
-            self._answers += chain(*in_parallel(answer, parts))
+        while done < len(clicks):
+            answered = in_parallel(answer, parts_of(predictor, done, len(clicks)), pause)
+            self._answers += chain(*(found for _, found in answered))
+            done, _ = answered[-1]
             yield
 
     @torch.inference_mode()

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Event, Lock
 from typing import TypeVar
 
 import torch
@@ -34,15 +35,44 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def in_parallel(work: Callable[[T], R], parts: Sequence[T]) -> list[R]:
+def never() -> bool:
+    """Nothing more urgent waits."""
+    return False
+
+
+def in_parallel(work: Callable[[T], R], parts: Sequence[T], pause: Callable[[], bool] = never) -> list[R]:
     """The results of `work` on each part, in order: as many parts at once as torch may use threads, on one thread each.
 
     Parts that need nothing of each other keep all cores busy. Operators that share their work wait for the slowest
-    thread after each of them. Threads last as long as the call, so none is lost in a process that forks.
+    thread after each of them. `pause` is asked before each part but those that the threads begin with: once it is true,
+    no further part begins, and the results are those of the first parts only. Threads last as long as the call, so none
+    is lost in a process that forks.
     """
-    threads = min(torch.get_num_threads(), len(parts))
+    threads = max(1, min(torch.get_num_threads(), len(parts)))
+    results: dict[int, R] = {}
+    ahead = iter(range(len(parts)))
+    lock, stopped = Lock(), Event()
+
+    def take() -> int | None:
+        with lock:
+            index = next(ahead, None)
+            if index is None or stopped.is_set() or (index >= threads and pause()):
+                stopped.set()
+                return None
+            return index
+
+    def run(_: int) -> None:
+        try:
+            while (index := take()) is not None:
+                results[index] = work(parts[index])
+        except BaseException:
+            stopped.set()
+            raise
+
     with one_thread():  # what a thread sets becomes the number of those that start later, so this one sets it back
-        if threads < 2:
-            return [work(each) for each in parts]
-        with ThreadPoolExecutor(threads, "part", torch.set_num_threads, (1,)) as pool:
-            return list(pool.map(work, parts))
+        if threads == 1:
+            run(0)
+        else:
+            with ThreadPoolExecutor(threads, "part", torch.set_num_threads, (1,)) as pool:
+                list(pool.map(run, range(threads)))
+    return [results[index] for index in sorted(results)]

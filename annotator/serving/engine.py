@@ -142,6 +142,10 @@ class Engine:
         """Tasks of this priority that are not done."""
         return self._waiting[priority].total()
 
+    def is_wanted(self, priority: Priority) -> bool:
+        """Whether work waits that may go before more work of this priority. Any thread may ask while a turn lasts."""
+        return any(self._queues[each] for each in Priority if each <= priority)
+
     def share(self, users: Sequence[str]) -> None:
         """Called in a turn: its time counts in equal parts as that of these users, each as often as it is named."""
         self._turn.users = users

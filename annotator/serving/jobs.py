@@ -53,7 +53,7 @@ class Job(ABC):
         """Free what is needed to go on; a job that was stopped then starts anew."""
 
     @abstractmethod
-    def _advance(self, predictor: Predictor, embed: Embed) -> Chunks[None]:
+    def _advance(self, predictor: Predictor, embed: Embed, pause: Callable[[], bool]) -> Chunks[None]:
         """Go on from where the run was left, yielding after each chunk."""
 
     @abstractmethod
@@ -90,11 +90,20 @@ class Job(ABC):
                 self._error, self._proposals, self.state = before
                 raise
 
-    def work(self, predictor_of: Callable[[], Predictor], embed: Embed, memory: DeviceMemory) -> Chunks[None]:
-        """The run in chunks. It ends in a state other than "running", whatever happens."""
+    def work(
+        self, predictor_of: Callable[[], Predictor], embed: Embed, memory: DeviceMemory, is_wanted: Callable[[], bool]
+    ) -> Chunks[None]:
+        """The run in chunks, shorter ones while `is_wanted` says that somebody else needs the device.
+
+        It ends in a state other than "running", whatever happens.
+        """
+
+        def pause() -> bool:
+            return self._stop.is_set() or is_wanted()
+
         state: JobState = "failed"
         try:
-            with closing(self._steps(predictor_of(), embed, memory)) as chunks:
+            with closing(self._steps(predictor_of(), embed, memory, pause)) as chunks:
                 for waits_for in chunks:
                     if self._stop.is_set():
                         break
@@ -116,13 +125,15 @@ class Job(ABC):
         finally:
             self.state = state
 
-    def _steps(self, predictor: Predictor, embed: Embed, memory: DeviceMemory) -> Chunks[None]:
+    def _steps(
+        self, predictor: Predictor, embed: Embed, memory: DeviceMemory, pause: Callable[[], bool]
+    ) -> Chunks[None]:
         """Go on. If the device's memory is short, free some and go on once more."""
         with suppress(torch.OutOfMemoryError):
-            yield from self._advance(predictor, embed)
+            yield from self._advance(predictor, embed, pause)
             return
         memory.free()
-        yield from self._advance(predictor, embed)
+        yield from self._advance(predictor, embed, pause)
 
 
 class AutomaskJob(Job):
@@ -144,7 +155,7 @@ class AutomaskJob(Job):
         if self._run is not None:
             self._run.forget()
 
-    def _advance(self, predictor: Predictor, embed: Embed) -> Chunks[None]:
+    def _advance(self, predictor: Predictor, embed: Embed, pause: Callable[[], bool]) -> Chunks[None]:
         if self._run is None or self._model != predictor.model:
             options = self._options
             spec = zoo.spec_of(predictor.model)
@@ -153,7 +164,7 @@ class AutomaskJob(Job):
             self._model = predictor.model
         embedding = yield from embed(predictor, self._image)
         yield None
-        for _ in self._run.chunks(predictor, embedding):
+        for _ in self._run.chunks(predictor, embedding, pause):
             yield None
 
     def _found(self) -> list[Proposal]:
@@ -178,7 +189,7 @@ class SimilarJob(Job):
     def forget(self) -> None:
         """Nothing to do."""
 
-    def _advance(self, predictor: Predictor, embed: Embed) -> Chunks[None]:
+    def _advance(self, predictor: Predictor, embed: Embed, pause: Callable[[], bool]) -> Chunks[None]:
         options = self._options
         if self._run is None or self._model != predictor.model:
             examples = []
@@ -192,7 +203,7 @@ class SimilarJob(Job):
             part = options.parts[self._done]
             embedding = yield from embed(predictor, part.source)
             yield None
-            for _ in self._run.search(predictor, embedding, part.x, part.y):
+            for _ in self._run.search(predictor, embedding, part.x, part.y, pause):
                 yield None
             self._done += 1
 

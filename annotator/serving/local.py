@@ -202,7 +202,8 @@ class LocalSegmenter:
             embedding, _ = yield from self._embedding(predictor, image, Priority.ENCODE)
             found: dict[int, Candidate] = {}
             with suppress(torch.OutOfMemoryError):
-                for answered in find_best(predictor, embedding, prompts):
+                is_wanted = partial(self.engine.is_wanted, Priority.ENCODE)
+                for answered in find_best(predictor, embedding, prompts, is_wanted):
                     BATCH_SIZE.observe(len(answered))
                     found.update(answered)
                     yield None
@@ -242,7 +243,9 @@ class LocalSegmenter:
             embedding, _ = yield from self._embedding(predictor, image, Priority.BACKGROUND)
             return embedding
 
-        self.engine.submit(Priority.BACKGROUND, job.work(lambda: self.models.predictor, embed, self._memory))
+        is_wanted = partial(self.engine.is_wanted, Priority.BACKGROUND)
+        work = job.work(lambda: self.models.predictor, embed, self._memory, is_wanted)
+        self.engine.submit(Priority.BACKGROUND, work)
 
     def poll_job(self, job_id: str) -> JobStatus:
         """How far a run is."""
