@@ -72,6 +72,16 @@ def test_a_click_waits_for_one_chunk_of_long_work_at_most(engine: Engine) -> Non
     assert order == ["chunk 0", "click", "chunk 1", "chunk 2"]
 
 
+def test_long_work_learns_what_waits_that_may_go_before_it(engine: Engine) -> None:
+    gate = Gate(engine)
+    assert not engine.is_wanted(Priority.BACKGROUND)
+    for priority in reversed(Priority):
+        assert not engine.is_wanted(priority)
+        engine.submit(priority, lambda: None)
+        assert [each for each in Priority if engine.is_wanted(each)] == [each for each in Priority if each >= priority]
+    gate.open()
+
+
 def test_other_work_goes_on_while_prompts_keep_coming(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("annotator.serving.engine._MAX_PASSED_OVER", 0.0)
     gate, order = Gate(engine), []

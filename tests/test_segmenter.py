@@ -5,18 +5,21 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from fastapi.testclient import TestClient
 
 from annotator.errors import Busy, Cancelled, Conflict
+from annotator.sam.predictor import ImageEmbedding, MaskLogits, Predictor, PromptBatch
 from annotator.serving.engine import Priority
 from annotator.serving.local import LocalSegmenter
 from annotator.serving.segmenter import (
+    Answer,
     AutomaskOptions,
     Example,
     ImageSource,
@@ -197,6 +200,33 @@ def test_a_run_that_cannot_go_on_yet_keeps_what_it_found(
 def ended(segmenter: LocalSegmenter, job_id: str) -> JobStatus:
     all_done(segmenter.engine)
     return segmenter.poll_job(job_id)
+
+
+@pytest.mark.parametrize("work", ["many", "automask"])
+def test_a_click_waits_for_a_few_prompts_of_long_work_at_most(
+    segmenter: LocalSegmenter, photo: ImageSource, monkeypatch: pytest.MonkeyPatch, work: str
+) -> None:
+    segmenter.prompt(photo, CLICKS[0]).result(60)
+    batches: list[int] = []
+    clicks: list[Future[Answer]] = []
+    decode = Predictor.decode
+
+    def spy(self: Predictor, embeddings: list[ImageEmbedding], prompts: PromptBatch) -> MaskLogits:
+        batches.append(len(prompts))
+        if len(batches) == 1:
+            clicks.append(segmenter.prompt(photo, CLICKS[1]))
+        return decode(self, embeddings, prompts)
+
+    monkeypatch.setattr(Predictor, "decode", spy)
+    if work == "many":
+        boxes = [Prompt(box=(i, i, i + 50, i + 50)) for i in range(64)]
+        assert len(segmenter.prompt_many(photo, boxes).result(60)) == 64
+    else:
+        segmenter.start_automask("grid", photo, AutomaskOptions(points_per_side=8))
+        assert ended(segmenter, "grid").state == "done"
+    assert clicks[0].result(60).candidates
+    assert sum(batches) == 65
+    assert batches.index(1) <= 2 * torch.get_num_threads()
 
 
 def test_a_click_does_not_wait_for_another_image_to_be_read(

@@ -103,3 +103,17 @@ def test_parts_are_worked_on_at_once_with_one_thread_each() -> None:
     finally:
         torch.set_num_threads(before)
     assert not [each for each in threading.enumerate() if each.name.startswith("part")]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_no_further_part_begins_when_something_more_urgent_waits(threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert in_parallel(str, range(9), pause=lambda: True) == [str(part) for part in range(threads)]
+        urgent = iter([False, False, True, False, False])
+        assert in_parallel(str, range(9), pause=lambda: next(urgent)) == [str(part) for part in range(threads + 2)]
+        assert in_parallel(str, range(9), pause=lambda: False) == [str(part) for part in range(9)]
+        assert in_parallel(str, [], pause=lambda: True) == []
+    finally:
+        torch.set_num_threads(before)
