@@ -88,6 +88,10 @@ class FileUnavailable(AnnotatorError):
     """A file or folder of the data folder cannot be read or written."""
 
 
+class ImageStoreUnavailable(AnnotatorError):
+    """The object store of the images cannot be reached, or refuses what it is asked for."""
+
+
 class StorageFull(AnnotatorError):
     """The disk has no room left; nothing was half-written."""
 

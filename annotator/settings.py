@@ -61,6 +61,12 @@ def _check_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _check_store(url: str) -> str:
+    if url and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s*?\[]+", url):
+        raise ValueError("it should look like s3://bucket/folder or file:///mnt/folder")
+    return url
+
+
 def _resolve(path: Path) -> Path:
     if not path.is_absolute():
         raise ValueError(f"{path} should be an absolute path")
@@ -97,6 +103,8 @@ class Settings(BaseSettings):
     """Folder for downloaded checkpoints and compiled packages."""
     database_url: str = ""
     """SQLAlchemy URL of the database; SQLite in the data folder if empty."""
+    image_store: Annotated[str, AfterValidator(_check_store)] = ""
+    """Where images are kept, as a URL such as s3://bucket/folder or file:///mnt/folder; "" is the data folder."""
     model: str = "auto"
     """auto, nano, tiny, small, base_plus or large."""
     device: Annotated[str, AfterValidator(_check_device)] = "auto"

@@ -17,6 +17,7 @@ import numpy as np
 from annotator.errors import InvalidRequest, NotJson
 from annotator.masks import rle
 from annotator.storage.files import ImageFiles
+from annotator.storage.local_files import LocalFiles
 from annotator.storage.store import Store
 from annotator.types import ImageRecord, Project
 from annotator.workspace.exchange import Exchange
@@ -90,7 +91,7 @@ def run(data: bytes) -> str:
     for name, (width, height) in _SIZES.items():
         orientation = 6 if name == "turned.jpg" else 3 if name == "a.png" else 1
         store.add_image(ImageRecord(f"{project.id}/{name}", project.id, name, "", "", width, height, orientation))
-    exchange = Exchange(store, ImageFiles(scratch.folder() / "images"))
+    exchange = Exchange(store, ImageFiles(LocalFiles(scratch.folder() / "images")))
     try:
         added, _, problems = exchange.import_file(project, "coco", io.BytesIO(data))
     except (NotJson, InvalidRequest) as error:

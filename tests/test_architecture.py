@@ -94,6 +94,9 @@ def test_heavy_libraries_stay_where_they_belong(path: Path) -> None:
     assert "torchvision" not in used
     if name not in ("serving.ray_backend", "cli.automask_ray"):
         assert "ray" not in used
+    if name != "storage.object_files":
+        assert "fsspec" not in used
+    assert "fsspec" not in {each.split(".")[0] for each in imports(path, top_level_only=True)}
 
 
 def test_what_stands_above_the_segmenter_knows_only_its_interface() -> None:

@@ -27,6 +27,7 @@ from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.settings import Settings
 from annotator.storage.files import ImageFiles, content_key
 from annotator.storage.library import ImageLibrary
+from annotator.storage.local_files import LocalFiles
 from annotator.storage.store import Store
 from annotator.types import Annotation, Change, ImageRecord
 
@@ -299,7 +300,7 @@ def test_purge_removes_deleted_images_for_good_and_no_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = Settings(data_dir=tmp_path)
-    store, files = Store(settings.store_url), ImageFiles(tmp_path / "images")
+    store, files = Store(settings.store_url), ImageFiles(LocalFiles(tmp_path / "images"))
     project = store.create_project("birds", "local")
     data = Path(CAT).read_bytes()
     decoded = decode(data, "cat.jpg", settings.max_pixels)

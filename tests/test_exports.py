@@ -122,7 +122,7 @@ def test_an_export_that_fails_says_why(workspace: Workspace, photos: Project, mo
 
     monkeypatch.setattr(workspace.images.files, "original", lost)
     export = workspace.exports.start(photos, "cutouts", "ann", None, None, 0)
-    assert when(lambda: export.error) == "The file of 0.png is no longer in the data folder."
+    assert when(lambda: export.error) == "The file of 0.png is no longer stored."
     with pytest.raises(Conflict):
         workspace.exports.content(export)
 

@@ -215,7 +215,7 @@ def test_images_for_validation_are_chosen_by_share_and_seed(client: TestClient, 
 
 def test_a_lost_file_of_an_image_is_named(client: TestClient, project: Project) -> None:
     reply = client.get(f"/api/v1/projects/{project.id}/export/cutouts")
-    text = "The file of a/b.jpg is no longer in the data folder."
+    text = "The file of a/b.jpg is no longer stored."
     assert (reply.status_code, reply.json()["detail"]) == (404, text)
 
 

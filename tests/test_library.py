@@ -19,6 +19,7 @@ from annotator.errors import Conflict, FileUnavailable, InvalidRequest, NotFound
 from annotator.imaging.decode import DecodedImage, decode
 from annotator.storage.files import ImageFiles, content_key
 from annotator.storage.library import ImageLibrary
+from annotator.storage.local_files import LocalFiles
 from annotator.storage.store import Store
 from annotator.types import ImageRecord, Project
 
@@ -45,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def files(folder: Path) -> ImageFiles:
-    return ImageFiles(folder)
+    return ImageFiles(LocalFiles(folder))
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_a_file_that_cannot_be_read_is_said_in_a_sentence(
 def test_a_folder_that_cannot_be_made_is_said_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(FileUnavailable, match=r"^[^\n]+\.$"):
-        ImageFiles(tmp_path / "file" / "images")
+        LocalFiles(tmp_path / "file" / "images")
 
 
 def test_purging_removes_the_files_that_no_image_has(
@@ -177,7 +178,7 @@ def test_uploads_and_purges_at_once_leave_every_image_its_files(
     uploads, stop = ImageLibrary(store, files), threading.Event()
 
     def purge() -> None:
-        library = ImageLibrary(other, ImageFiles(folder))
+        library = ImageLibrary(other, ImageFiles(LocalFiles(folder)))
         while not stop.is_set():
             library.purge()
             library.sweep()

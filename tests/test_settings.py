@@ -24,6 +24,7 @@ VALUES = {
     "data_dir": ("~/data", Path.home() / "data"),
     "models_dir": ("~/models", Path.home() / "models"),
     "database_url": ("postgresql+psycopg://a@b/c", "postgresql+psycopg://a@b/c"),
+    "image_store": ("s3://photos/labels", "s3://photos/labels"),
     "model": ("tiny", "tiny"),
     "device": ("cuda:1", "cuda:1"),
     "dtype": ("float16", "float16"),
@@ -118,6 +119,8 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         ("image_folders", "photos", "absolute"),
         ("metrics_from", "everybody", "IPv4 or IPv6 network"),
         ("log_format", "xml", "'json'"),
+        ("image_store", "/mnt/photos", "file:///mnt/folder"),
+        ("image_store", "s3://photos/*", "s3://bucket/folder"),
     ],
 )
 def test_a_wrong_value_is_one_sentence_naming_the_variable_or_option(

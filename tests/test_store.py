@@ -394,7 +394,7 @@ def test_purging_removes_deleted_images_for_good(store: Store, project: Project)
     assert store.purge() == ([other], 0)
     assert store.purge() == ([], 0)
     released: list[str] = []
-    store.release_content(["shared", "own", "unknown"], released.append)
+    store.release_content(["shared", "own", "unknown"], released.extend)
     assert released == ["own", "unknown"]
     with pytest.raises(NotFound):
         store.restore_image("i")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
     text = "Export a project, by default as a COCO file. The server may be running."
-    parser = add_command(subparsers, "export", run, text, ["data_dir", "database_url"])
+    parser = add_command(subparsers, "export", run, text, ["data_dir", "database_url", "image_store"])
     parser.add_argument("project", metavar="PROJECT", help="name or id")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     parser.add_argument("--format", default="coco", metavar="NAME", help="Default: coco. A wrong name lists all.")
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
     kind = find_format(options.format)
     with open_store(settings) as store:
         project = find_project(store, options.project)
-        exchange = Exchange(store, ImageFiles(settings.data_dir / "images"))
+        exchange = Exchange(store, ImageFiles.of(settings))
         try:
             with writing_whole(options.output) as file:
                 dataset = exchange.export(project, kind.name, file, val=options.val, seed=options.seed)

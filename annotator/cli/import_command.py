@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
     text = "Import objects of other tools' files, for images that a project has. The server may be running."
-    parser = add_command(subparsers, "import", run, text, ["data_dir", "database_url"])
+    parser = add_command(subparsers, "import", run, text, ["data_dir", "database_url", "image_store"])
     parser.add_argument("project", metavar="PROJECT", help="name or id")
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
     parser.add_argument("--format", metavar="NAME", help="Default: what the file's content says.")
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
 
     with open_store(settings) as store:
         project = find_project(store, options.project)
-        exchange = Exchange(store, ImageFiles(settings.data_dir / "images"))
+        exchange = Exchange(store, ImageFiles.of(settings))
         for path in options.files:
             try:
                 with path.open("rb") as file:

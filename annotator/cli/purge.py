@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
     text = "Remove deleted images, and deleted projects with all their images, objects and labels, for good."
-    add_command(subparsers, "purge", run, text, ["data_dir", "database_url"])
+    add_command(subparsers, "purge", run, text, ["data_dir", "database_url", "image_store"])
 
 
 def run(options: argparse.Namespace, settings: Settings) -> None:
@@ -26,7 +26,7 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
     from annotator.storage.library import ImageLibrary
 
     with open_store(settings) as store:
-        library = ImageLibrary(store, ImageFiles(settings.data_dir / "images"))
+        library = ImageLibrary(store, ImageFiles.of(settings))
         images, projects = library.purge()
         library.sweep()
     print(f"Removed for good: {counted(projects, 'deleted project')} and {counted(images, 'image')}.")

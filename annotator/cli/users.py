@@ -43,7 +43,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def _add(options: argparse.Namespace, settings: Settings) -> None:
-    from annotator.storage.files import make_data_folder
+    from annotator.storage.local_files import make_data_folder
     from annotator.workspace.accounts import Accounts, clean_name
 
     name = clean_name(options.name)

@@ -176,8 +176,8 @@ class ImageStore(Database):
             connection.execute(delete(projects).where(projects.c.id.in_(project_ids)))
             return purged, len(project_ids)
 
-    def release_content(self, content_keys: Collection[str], remove: Callable[[str], object]) -> None:
-        """Call `remove` with each key that no image has, removed ones included. Nobody can add one meanwhile."""
+    def release_content(self, content_keys: Collection[str], remove: Callable[[Collection[str]], object]) -> None:
+        """Call `remove` with those keys that no image has, removed ones included. Nobody can add one meanwhile."""
         keys = list(content_keys)
         for first in range(0, len(keys), _CHUNK):
             chunk = keys[first : first + _CHUNK]
@@ -185,9 +185,8 @@ class ImageStore(Database):
                 if connection.dialect.name == "postgresql":
                     connection.execute(select(func.pg_advisory_xact_lock(_CONTENT_LOCK)))
                 used = set(connection.scalars(select(images.c.content_key).where(images.c.content_key.in_(chunk))))
-                for key in chunk:
-                    if key not in used:
-                        remove(key)
+                if unused := [key for key in chunk if key not in used]:
+                    remove(unused)
 
     def annotation_counts(self, image_ids: Sequence[str]) -> dict[str, int]:
         """How many annotations each of these images has."""

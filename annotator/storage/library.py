@@ -1,10 +1,10 @@
-"""Images with their files: keeps the rows of the database and the files of the data folder in step."""
+"""Images with their files: keeps the rows of the database and the stored files in step."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 
-from annotator.errors import AnnotatorError
+from annotator.errors import AnnotatorError, ImageStoreUnavailable
 from annotator.imaging.decode import DecodedImage
 from annotator.storage.files import ImageFiles
 from annotator.storage.store import Store
@@ -12,7 +12,7 @@ from annotator.types import ImageRecord
 
 
 class ImageLibrary:
-    """Adds and purges images. Other processes may do the same on the same database and folder at any time."""
+    """Adds and purges images. Other processes may do the same on the same database and files at any time."""
 
     def __init__(self, store: Store, files: ImageFiles) -> None:
         self._store, self._files = store, files
@@ -29,6 +29,8 @@ class ImageLibrary:
         try:
             store_files()  # before the transaction, so that others do not wait for the disk
             self._store.add_image(image, confirm=store_files)  # again: a purge may have taken the files in between
+        except ImageStoreUnavailable:
+            raise  # others would wait while files are removed from a store that does not answer; a purge does it later
         except BaseException:
             with suppress(AnnotatorError):  # `annotator purge` removes what is left then
                 self._store.release_content([image.content_key], self._files.remove)

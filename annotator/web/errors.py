@@ -28,11 +28,12 @@ STATUS_CODES: dict[type[errors.AnnotatorError], int] = {
     errors.ModelUnavailable: 503,
     errors.DatabaseUnavailable: 503,
     errors.FileUnavailable: 503,
+    errors.ImageStoreUnavailable: 503,
     errors.StorageFull: 507,
     errors.QuotaExceeded: 507,
     errors.CorruptData: 500,
 }
-_TEMPORARY = (errors.Busy, errors.DatabaseUnavailable, errors.TooManyLogins)
+_TEMPORARY = (errors.Busy, errors.DatabaseUnavailable, errors.ImageStoreUnavailable, errors.TooManyLogins)
 _RETRY_SECONDS = 2
 
 

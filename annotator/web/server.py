@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from annotator import __version__
 from annotator.serving.segmenter import Segmenter
 from annotator.settings import STATIC_DIR, Settings
-from annotator.storage.files import make_data_folder
+from annotator.storage.local_files import make_data_folder
 from annotator.storage.store import Store
 from annotator.web.allocator import give_memory_back
 from annotator.web.authentication import Authentication, needs_login

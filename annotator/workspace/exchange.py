@@ -192,7 +192,7 @@ class Exchange:
         try:
             return self._files.original(image.content_key)
         except NotFound:
-            raise NotFound(f"The file of {image.name} is no longer in the data folder.") from None
+            raise NotFound(f"The file of {image.name} is no longer stored.") from None
 
 
 def content(file: IO[bytes]) -> bytes:

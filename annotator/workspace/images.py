@@ -37,7 +37,7 @@ class Images:
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings, self._store = settings, store
-        self.files = ImageFiles(settings.data_dir / "images")
+        self.files = ImageFiles.of(settings)
         self.library = ImageLibrary(store, self.files)
         self._quotas = Quotas(settings, store, self.files)
         self.folders = settings.image_folders

@@ -130,7 +130,7 @@ class Quotas:
         keys = self._store.content_of(owner)
         with self._changed:
             sizes = {key: size for key in set(keys) if (size := self._sizes.get(key)) is not None}
-        unknown = {key: self._files.size(key) for key in set(keys) - sizes.keys()}
+        unknown = self._files.sizes(set(keys) - sizes.keys())
         with self._changed:
             self._sizes.update(unknown)
         return _Usage(len(keys), sum(sizes.values()) + sum(unknown.values()))

@@ -12,6 +12,7 @@ from annotator.errors import (
     AnnotatorError,
     Busy,
     DatabaseUnavailable,
+    ImageStoreUnavailable,
     InvalidImage,
     NotFound,
     QuotaExceeded,
@@ -51,6 +52,7 @@ from annotator.web.schemas.images import (
 )
 from annotator.workspace.images import SAMPLES
 
+_SAME_FOR_ALL = {StorageFull, QuotaExceeded, Busy, DatabaseUnavailable, ImageStoreUnavailable}
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 log = logging.getLogger(__name__)
@@ -102,7 +104,7 @@ def upload(files: Annotated[list[UploadFile], File()], project: OwnProject, spac
 def _refuse(errors: list[AnnotatorError]) -> NoReturn:
     """No file was taken: raise the one reason there is, or all of them in one."""
     kinds = {type(error) for error in errors}
-    if len(kinds) == 1 and (len(errors) == 1 or kinds <= {StorageFull, QuotaExceeded, Busy, DatabaseUnavailable}):
+    if len(kinds) == 1 and (len(errors) == 1 or kinds <= _SAME_FOR_ALL):
         raise errors[0]
     raise InvalidImage(" ".join(str(error) for error in errors[:5]) or "No file was sent.")
 
