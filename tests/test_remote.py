@@ -33,21 +33,22 @@ class InThisProcess:
     def __init__(self, **segmenters: object) -> None:
         self.replicas = {name: Replica(name, cast(LocalSegmenter, each)) for name, each in segmenters.items()}
         self.asked: list[tuple[str, Request]] = []
-        self.is_silent = False
+        self.silent: set[str] = set()
 
     def of(self, key: str) -> str:
         return sorted(self.replicas)[crc32(key.encode()) % len(self.replicas)]
 
     async def ask(self, request: Request, patience: float | None) -> Any:
         self.asked.append((self.of(request.key), request))
-        return await self._ask(self.of(request.key), request)
+        for name in sorted(self.replicas, key=lambda each: each != self.of(request.key)):
+            if name not in self.silent:
+                return await self._ask(name, request)
+        raise Busy("Nobody answers.")
 
     async def ask_all(self, request: Request, patience: float) -> list[Any]:
-        return [await self._ask(name, request) for name in self.replicas]
+        return [Busy("Silent.") if name in self.silent else await self._ask(name, request) for name in self.replicas]
 
     async def _ask(self, name: str, request: Request) -> Any:
-        if self.is_silent:
-            raise Busy("Nobody answers.")
         return pickle.loads(pickle.dumps(await self.replicas[name].answer(pickle.loads(pickle.dumps(request)))))
 
     def close(self) -> None:
@@ -132,10 +133,34 @@ def test_a_run_is_found_where_another_process_started_it(fakes: RemoteSegmenter,
     fakes.start_automask("run", picture("image"), AutomaskOptions())
     other = RemoteSegmenter(Settings(), replicas)
     assert other.poll_job("run").state == "done"
+    own = replicas.of("image")
+    (idle,) = replicas.replicas.keys() - {own}
+    replicas.silent = {idle}
+    assert other.poll_job("run").state == "done"
     other.close()
-    replicas.is_silent = True
+    for silent in ({own}, {own, idle}):
+        replicas.silent = silent
+        for ask in (fakes.poll_job, fakes.cancel_job, fakes.resume_job):
+            with pytest.raises(Busy):
+                ask("run")
+    replicas.silent = set()
+    assert fakes.poll_job("run").state == "done"
+
+
+def test_the_model_is_told_and_switched_while_a_replica_is_silent_which_follows_when_it_answers(
+    fakes: RemoteSegmenter, replicas: InThisProcess
+) -> None:
+    models = [cast(FakeLocal, each._segmenter) for each in replicas.replicas.values()]
+    replicas.silent = {"b"}
+    fakes.switch("finer")
+    assert fakes.info().name == "finer"
+    assert {each.model for each in models} == {"fake", "finer"}
+    replicas.silent = set()
+    until(lambda: {each.model for each in models} == {"finer"} and fakes.info().name == "finer")
+    replicas.silent = {"a", "b"}
     with pytest.raises(Busy):
-        fakes.poll_job("run")
+        fakes.switch("other")
+    assert fakes.info().name == "finer"
 
 
 def test_a_replica_that_starts_after_a_switch_of_the_model_follows_it(

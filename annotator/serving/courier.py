@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from annotator import logs
-from annotator.errors import AnnotatorError
+from annotator.errors import AnnotatorError, Busy
 from annotator.serving.engine import Priority
 from annotator.serving.pixels import PixelReader
 from annotator.serving.replica import PixelsMissing, Request, SentPixels
@@ -30,7 +30,7 @@ class Replicas(Protocol):
         """
 
     async def ask_all(self, request: Request, patience: float) -> list[Any]:
-        """The replies of all replicas. Raises Busy if one of them says nothing for `patience` seconds."""
+        """The reply of each replica: Busy if it says nothing for `patience` seconds. Raises Busy if there is none."""
 
     def close(self) -> None:
         """Let go of the replicas. Nothing is asked any more."""
@@ -86,9 +86,12 @@ class Courier:
         return _result(await self._send(key, method, arguments, self._patience * (_COLD if long else 1)))
 
     async def ask_all(self, method: str, *arguments: Any) -> list[Any]:
-        """Ask every replica. The replies may be AnnotatorErrors. Raises Busy."""
+        """Ask every replica. The replies may be AnnotatorErrors, Busy of one that is silent. Raises Busy if all are."""
         request = Request("", method, arguments, (), caller.get(), logs.request_id.get())
-        return await self._replicas.ask_all(request, self._patience)
+        replies = await self._replicas.ask_all(request, self._patience)
+        if all(isinstance(each, Busy) for each in replies):
+            raise replies[0]
+        return replies
 
     async def _send(
         self, key: str, method: str, arguments: tuple[Any, ...], patience: float | None, parcel: Parcel | None = None

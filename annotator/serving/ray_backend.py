@@ -59,6 +59,8 @@ _ELSEWHERE = "#elsewhere"
 _AVOIDED_SECONDS = 30.0
 """How long another replica is asked about an image after its own did not answer. Ray ends that one meanwhile."""
 
+_NO_ANSWER = "The model's processes do not answer; try again in a moment."
+
 
 def start_ray(cpus: int) -> None:
     """Join the Ray cluster of RAY_ADDRESS; else start one with `cpus` processors here, for this process alone."""
@@ -171,14 +173,25 @@ class RayReplicas:
             except RayServeException as error:
                 log.warning("No replica could be asked: %s", error)
                 break
-        raise Busy("The model's processes do not answer; try again in a moment.", retry_after=2)
+        raise Busy(_NO_ANSWER, retry_after=2)
 
     async def ask_all(self, request: Request, patience: float) -> list[Any]:
-        """The replies of all replicas."""
+        """The reply of each replica, or Busy; see `Replicas.ask_all`."""
+
+        async def reply_of(asked: Any) -> Any:
+            try:
+                return await asyncio.wait_for(asked.get_async(), patience)
+            except (TimeoutError, RayError, RayServeException):
+                return Busy("Not all of the model's processes answer; try again in a moment.", retry_after=2)
+
         try:
-            replies: list[Any] = await self._handle.broadcast("answer", request).results_async(timeout_s=patience)
-        except (TimeoutError, RayError, RayServeException) as error:
-            raise Busy(f"Not all of the model's processes answer ({type(error).__name__}).", retry_after=2) from None
+            # Ray's own `results_async` gives nothing at all if one replica is silent.
+            sending = self._handle.broadcast("answer", request)._fetch_replica_results_async()
+            replies = await asyncio.gather(*map(reply_of, await asyncio.wait_for(sending, patience)))
+        except (TimeoutError, RayError, RayServeException):
+            replies = []
+        if not replies:
+            raise Busy(_NO_ANSWER, retry_after=2)
         return replies
 
     def close(self) -> None:

@@ -100,11 +100,11 @@ class RemoteSegmenter:
         return min(self._reports, key=lambda each: (each.switched, bool(each.info.name), not each.info.loading)).info
 
     def switch(self, name: str) -> None:
-        """Switch all replicas; one that starts later follows the others."""
+        """Switch all replicas; one that starts or answers later follows the others."""
 
         async def switch() -> None:
             for reply in await self._courier.ask_all("follow", name, time.time()):
-                if isinstance(reply, AnnotatorError):
+                if isinstance(reply, AnnotatorError) and not isinstance(reply, Busy):
                     raise reply
             await self._look()
 
@@ -122,7 +122,8 @@ class RemoteSegmenter:
 
     async def _look(self) -> None:
         """Take the replicas' reports; have those follow that do not know of the last switch of the model."""
-        reports: list[Report] = await self._courier.ask_all("report")
+        replies = await self._courier.ask_all("report")
+        reports = [each for each in replies if isinstance(each, Report)]
         if {each.info.name for each in reports} != {each.info.name for each in self._reports}:
             with self._lock:
                 self._encoded.clear()
@@ -237,7 +238,8 @@ class RemoteSegmenter:
     async def _ask_about_run(self, method: str, job_id: str) -> Any:
         """The reply of the replica that has the run. Raises NotFound if no replica knows it, Busy, Conflict.
 
-        Another process may have started it, or its image belongs to another replica since.
+        Another process may have started it, or its image belongs to another replica since. A replica that is silent may
+        have it, which is Busy.
         """
         with self._lock:
             known = self._runs.get(job_id)
@@ -245,7 +247,7 @@ class RemoteSegmenter:
             with suppress(NotFound):
                 return await self._courier.ask_about(known[0].key, method, job_id)
         replies = await self._courier.ask_all(method, job_id)
-        reply = next((each for each in replies if not isinstance(each, NotFound)), replies[0])
+        reply = min(replies, key=lambda each: (isinstance(each, NotFound), isinstance(each, Busy)))
         if isinstance(reply, AnnotatorError):
             raise reply
         return reply

@@ -150,6 +150,20 @@ def test_a_run_whose_replica_is_killed_says_so_and_goes_on_anew(ray_server: Serv
     people.cancel(job)
 
 
+def test_the_model_is_switched_while_a_replica_is_stopped(ray_server: Server) -> None:
+    api = httpx.Client(base_url=f"{ray_server.url}/api/v1", timeout=60, headers={"origin": ray_server.url})
+    before = answering(ray_server)
+    stopped = replicas_of(ray_server)[0]
+    stopped.suspend()
+    try:
+        assert api.put("/model", json={"name": "nano"}).status_code == 202
+        until(lambda: len(answering(ray_server)) == 1)
+    finally:
+        stopped.resume()
+    until(lambda: len(answering(ray_server)) == 2, PATIENCE)
+    assert answering(ray_server) & before
+
+
 def _state(people: People, job: str) -> object:
     try:
         return people.job(job)["state"]
