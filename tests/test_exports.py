@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import threading
 import time
@@ -62,16 +63,29 @@ class Gate:
     """Files of images are read one by one, each when the test says so."""
 
     def __init__(self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.turns = threading.Semaphore(0)
+        self.asked = self._turns = 0
+        self._changed = threading.Condition()
         original = workspace.images.files.original
-        monkeypatch.setattr(workspace.images.files, "original", lambda key: self.turns.acquire() and original(key))
+        monkeypatch.setattr(workspace.images.files, "original", lambda key: self._wait() and original(key))
+
+    def open(self, turns: int = 1) -> None:
+        """Let so many more files be read, in the order in which they were asked for."""
+        with self._changed:
+            self._turns += turns
+            self._changed.notify_all()
+
+    def _wait(self) -> bool:
+        with self._changed:
+            self.asked += 1
+            turn = self.asked
+            return self._changed.wait_for(lambda: turn <= self._turns)
 
 
 @pytest.fixture
 def gate(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     gate = Gate(workspace, monkeypatch)
     yield gate
-    gate.turns.release(100)
+    gate.open(100)
 
 
 def when(condition: Callable[[], Any]) -> Any:
@@ -94,12 +108,12 @@ def test_an_export_tells_its_progress_and_gives_the_bytes_of_one_at_once(
         state = when(lambda done=done: (now := client.get(address).json())["done"] == done and now["total"] and now)
         assert (state["state"], state["total"]) == ("running", 3)
         assert client.get(f"{address}/file").json()["detail"] == "The export is not written yet."
-        gate.turns.release()
+        gate.open()
     state = when(lambda: (now := client.get(address).json())["state"] == "done" and now)
     fetched = client.get(f"{address}/file")
     assert int(fetched.headers["Content-Length"]) == state["size"] == len(fetched.content)
     assert fetched.headers["Content-Disposition"] == 'attachment; filename="yolo-seg.zip"'
-    gate.turns.release(3)
+    gate.open(3)
     at_once = client.get(f"/api/v1/projects/{photos.id}/export/yolo-seg", params={"val": 0.3})
     assert fetched.content == at_once.content == client.get(f"{address}/file").content
 
@@ -108,7 +122,7 @@ def test_a_cancelled_export_stops_and_is_gone(workspace: Workspace, photos: Proj
     export = workspace.exports.start(photos, "cutouts", "ann", None, None, 0)
     when(lambda: export.total)
     workspace.exports.cancel(export.id)
-    gate.turns.release()
+    gate.open()
     assert when(lambda: export.error) == "The export was cancelled." and export.done < 3
     when(lambda: export.file.closed)
     for ask in (workspace.exports.find, workspace.exports.cancel):
@@ -181,7 +195,7 @@ def test_a_cancelled_export_counts_until_its_thread_stops_and_one_that_waits_is_
         workspace.exports.cancel(each.id)
     with pytest.raises(Busy, match="Two of your exports"):
         begin(photos, "coco", "ann", None, None, 0)
-    gate.turns.release(100)
+    gate.open(100)
     when(lambda: all(each.file.closed for each in slow))
     last = begin(photos, "coco", "ann", None, None, 0)
     when(lambda: last.state == "done")
@@ -190,12 +204,12 @@ def test_a_cancelled_export_counts_until_its_thread_stops_and_one_that_waits_is_
 def test_a_user_with_fewer_exports_in_writing_goes_first(workspace: Workspace, photos: Project, gate: Gate) -> None:
     begin = partial(workspace.exports.start, photos, "cutouts")
     first, second = (begin("ann", None, None, 0) for _ in range(2))
-    when(lambda: first.total and second.total)
+    when(lambda: gate.asked == 2)
     bob = [begin("bob", None, None, 0) for _ in range(2)]
     cid = begin("cid", None, None, 0)
     workspace.exports.cancel(first.id)
     workspace.exports.cancel(second.id)
-    gate.turns.release(2)
+    gate.open(2)
     when(lambda: cid.total and bob[0].total)
     assert not bob[1].total
 
@@ -207,12 +221,32 @@ def test_every_format_stops_within_an_image(workspace: Workspace, photos: Projec
     for row in range(5):
         workspace.annotations.keep(record, NewObject(label.id, rle.encode_at(np.ones((1, 4), bool), 0, row, 8, 9)))
     for name in all_formats():
-        assert stopped_after(workspace, photos, name, record.id, 1 << 30) > (6 if name.startswith("coco") else 2 * 6)
-        assert stopped_after(workspace, photos, name, record.id, 7) <= 11, "nothing more but ends of the archive"
+
+        def write(check: Callable[[], None], name: str = name) -> None:
+            file = ExportFile(io.BytesIO(), Path("/"), check)
+            workspace.exchange.export(photos, name, file, record.id, check=check)
+
+        assert stopped_after(write, 1 << 30) > (6 if name.startswith("coco") else 2 * 6)
+        assert stopped_after(write, 7) <= 11, "nothing more but ends of the archive"
 
 
-def stopped_after(workspace: Workspace, project: Project, name: str, image_id: str, calls: int) -> int:
-    """How often an export looks whether it goes on, if it is told to stop after so many times."""
+def test_comparing_for_every_format_stops_while_objects_are_read_and_while_they_are_compared(
+    workspace: Workspace, photos: Project
+) -> None:
+    for kind in all_formats().values():
+        for image_id, read in ((None, 3), (next(iter(workspace.store.iter_images(photos.id))).id, 0)):
+
+            def compare(check: Callable[[], None], name: str = kind.name, image_id: str | None = image_id) -> None:
+                workspace.exchange.losses(photos, name, image_id, check)
+
+            calls = stopped_after(compare, 1 << 30)
+            assert calls >= read + (2 * (3 if image_id is None else 1) if kind.restored else 0)
+            for each in range(calls):
+                assert stopped_after(compare, each) == each + 1
+
+
+def stopped_after(work: Callable[[Callable[[], None]], object], calls: int) -> int:
+    """How often some work looks whether it goes on, if it is told to stop after so many times."""
     asked = 0
 
     def check() -> None:
@@ -222,9 +256,40 @@ def stopped_after(workspace: Workspace, project: Project, name: str, image_id: s
             raise Cancelled("Enough.")
 
     with suppress(Cancelled):
-        file = ExportFile(io.BytesIO(), Path("/"), check)
-        workspace.exchange.export(project, name, file, image_id, check=check)
+        work(check)
     return asked
+
+
+@pytest.mark.parametrize("path", ["export/coco/losses", "export/coco"])
+def test_work_ends_when_its_client_has_gone(
+    workspace: Workspace, photos: Project, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def endless(*_: Any, check: Callable[[], None]) -> None:
+        begun.set()
+        try:
+            while True:
+                check()
+                time.sleep(0.001)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(workspace.exchange, "losses", lambda *arguments: endless(check=arguments[-1]))
+    monkeypatch.setattr(workspace.exchange, "export", endless)
+    app = create_app(workspace, workspace.settings, page=False)
+    url = f"/api/v1/projects/{photos.id}/{path}"
+    scope = {"type": "http", "method": "GET", "path": url, "query_string": b"", "headers": [(b"host", b"test")]}
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.to_thread(begun.wait, 60)
+        return {"type": "http.disconnect"}
+
+    async def send(_: Any) -> None:
+        pass
+
+    asyncio.run(app(scope, receive, send))
+    assert begun.is_set() and ended.is_set()
 
 
 def test_an_export_leaves_room_on_the_disk_and_is_not_endless(
@@ -245,5 +310,5 @@ def test_closing_does_not_wait_for_a_file_that_is_written(workspace: Workspace, 
     when(lambda: running.total)
     workspace.exports.close()  # the gate is shut: waiting for the thread would never end
     assert running.state == "running"
-    gate.turns.release()
+    gate.open()
     when(lambda: running.file.closed)

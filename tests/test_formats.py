@@ -284,7 +284,7 @@ def test_the_commands_of_the_document_run_and_every_format_is_described(
 def test_an_export_on_a_full_disk_is_one_sentence(
     client: TestClient, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Exchange, "export", fail)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from fastapi import Request
 
 from annotator.errors import Busy, Cancelled
-from annotator.web.waiting import result_of
+from annotator.web.waiting import result_of, run_until_gone
 
 
 def request_of(*messages: dict[str, Any]) -> Request:
@@ -55,3 +56,17 @@ def test_the_work_of_a_client_that_went_away_is_cancelled() -> None:
     with pytest.raises(Cancelled):
         asyncio.run(result_of(request_of({"type": "http.request"}, {"type": "http.disconnect"}), future))
     assert future.cancelled()
+
+
+def test_work_in_a_thread_gives_its_result_and_ends_when_its_client_has_gone() -> None:
+    def work(check: Callable[[], None]) -> int:
+        check()
+        return 42
+
+    def endless(check: Callable[[], None]) -> None:
+        while True:
+            check()
+
+    assert asyncio.run(run_until_gone(request_of({"type": "http.request"}), work)) == 42
+    with pytest.raises(Cancelled):
+        asyncio.run(run_until_gone(request_of({"type": "http.request"}, {"type": "http.disconnect"}), endless))

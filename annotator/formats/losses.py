@@ -53,7 +53,7 @@ def measure(kind: Format, dataset: Dataset) -> Losses:
     if kind.restored is None:
         return Losses(objects, objects)
     compared, left_out, overlaps = 0, 0, []
-    for annotation, restored in islice(kind.restored(dataset), MAX_OBJECTS):
+    for annotation, restored in dataset.each(islice(kind.restored(dataset), MAX_OBJECTS)):
         compared += 1
         if restored is None:
             left_out += 1

@@ -1,12 +1,15 @@
-"""Waiting for the segmenter without holding a thread, and not forever."""
+"""Waiting for the segmenter without holding a thread, and not forever. Work for which nobody waits any more ends."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from fastapi import Request
+from starlette.concurrency import run_in_threadpool
 
 from annotator.errors import Busy, Cancelled
 
@@ -35,6 +38,22 @@ async def result_of(request: Request, future: Future[T], seconds: float = DEADLI
     finally:
         gone.cancel()
         waiting.cancel()  # cancels the work too, unless it is done
+
+
+async def run_until_gone(request: Request, work: Callable[[Callable[[], None]], T]) -> T:
+    """Run `work` in a thread. It is given a function that raises Cancelled once the client has gone."""
+    gone = threading.Event()
+
+    def check() -> None:
+        if gone.is_set():
+            raise Cancelled("The client has gone.")
+
+    waiting = asyncio.create_task(_disconnected(request))
+    waiting.add_done_callback(lambda _: gone.set())
+    try:
+        return await run_in_threadpool(work, check)
+    finally:
+        waiting.cancel()
 
 
 async def _disconnected(request: Request) -> None:

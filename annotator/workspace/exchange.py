@@ -150,7 +150,7 @@ class Exchange:
         val: float | None = None,
         seed: int = 0,
         progress: Callable[[int, int], object] | None = None,
-        check: Callable[[], object] | None = None,
+        check: Callable[[], object] = lambda: None,
     ) -> Dataset:
         """Write the objects of the project, or of one image, into a stream; returns what was written.
 
@@ -160,33 +160,39 @@ class Exchange:
         `progress` and `check` raise.
         """
         kind = find_format(format_name)
-        dataset = self._dataset(project, image_id)
+        dataset = self._dataset(project, image_id, check)
         images = dataset.images
         chosen = subsets.by_folder(images) if val is None else subsets.by_chance(images, val, seed)
         dataset = replace(dataset, subsets=chosen)
         if progress is not None:
             dataset = replace(dataset, progress=lambda done: progress(done, len(images)))
-        if check is not None:
-            check()
-            dataset = replace(dataset, check=check)
         kind.write(dataset, stream)
         return dataset
 
-    def losses(self, project: Project, format_name: str, image_id: str | None = None) -> Losses:
+    def losses(
+        self,
+        project: Project,
+        format_name: str,
+        image_id: str | None = None,
+        check: Callable[[], object] = lambda: None,
+    ) -> Losses:
         """What `export` would lose of the masks. Raises as `export` does."""
-        return measure(find_format(format_name), self._dataset(project, image_id))
+        return measure(find_format(format_name), self._dataset(project, image_id, check))
 
-    def _dataset(self, project: Project, image_id: str | None) -> Dataset:
+    def _dataset(self, project: Project, image_id: str | None, check: Callable[[], object]) -> Dataset:
         # Objects first. Images and labels added afterwards then do no harm: no object here belongs to them.
+        annotations: list[Annotation] = []
         if image_id is None:
-            annotations = list(self._store.iter_annotations(project.id))
+            for each in self._store.iter_annotations(project.id):
+                check()
+                annotations.append(each)
             records = list(self._store.iter_images(project.id))
         else:
             annotations = self._store.annotations(image_id)
             records = [self._store.image(image_id)]
             if records[0].project_id != project.id:
                 raise NotFound("There is no such image in this project.")
-        return Dataset(records, self._store.labels(project.id), annotations, self._read_image)
+        return Dataset(records, self._store.labels(project.id), annotations, self._read_image, check=check)
 
     def _read_image(self, image: ImageRecord) -> bytes:
         try:

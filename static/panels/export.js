@@ -1,6 +1,5 @@
 /** Downloading all objects: the format, what it loses, and which images are for validation. */
 
-import { createLatest } from "../data/api.js";
 import { el } from "./dom.js";
 
 /** @import { FileFormat } from "../data/types.d.ts" */
@@ -35,18 +34,25 @@ export function createExportPanel({ work, focusCanvas }) {
   /** @type {FileFormat[]} */
   let formats = [];
   const chosen = () => formats.find(({ name }) => name === choice.value);
-  const measure = createLatest(
-    (/** @type {FileFormat} */ format) => work.losses(format).catch((/** @type {Error} */ error) => error.message),
-    (text) => numbers.replaceChildren(text),
-  );
+  let measuring = new AbortController();
+
+  /** The server stops comparing for a format that is no longer chosen. @param {FileFormat} format */
+  async function measure(format) {
+    const { signal } = measuring;
+    numbers.textContent = "Comparing masks …";
+    const text = await work.losses(format, signal).catch((/** @type {Error} */ error) => error.message);
+    if (!signal.aborted) numbers.textContent = text;
+  }
 
   function describe() {
     const format = chosen();
     button.disabled = !format;
     split.hidden = !format?.has_subsets;
     about.textContent = format?.losses ?? "";
-    numbers.textContent = format ? "Comparing masks …" : "";
-    if (format) measure.ask(format);
+    measuring.abort();
+    measuring = new AbortController();
+    numbers.textContent = "";
+    if (format) void measure(format);
   }
 
   async function opened() {

@@ -53,9 +53,13 @@ export function createExport({ store, api, objects, toast, download, wait = slee
     /** @returns {Promise<FileFormat[]>} */
     formats: () => api.get("/formats"),
 
-    /** @param {FileFormat} format @returns {Promise<string>} what the masks of the project would lose, in numbers */
-    async losses(format) {
-      return (await api.get(`/projects/${project()}/export/${format.name}/losses`)).text;
+    /**
+     * @param {FileFormat} format
+     * @param {AbortSignal} [signal]
+     * @returns {Promise<string>} what the masks of the project would lose, in numbers
+     */
+    async losses(format, signal) {
+      return (await api.get(`/projects/${project()}/export/${format.name}/losses`, { signal })).text;
     },
 
     /** Downloads the file, once the server has everything. @param {FileFormat} format @param {Split} split */

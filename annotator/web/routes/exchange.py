@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import SpooledTemporaryFile, gettempdir
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, File, Query, UploadFile
+from fastapi import APIRouter, Depends, File, Query, Request, UploadFile
 from fastapi.responses import StreamingResponse
 
 from annotator.errors import InvalidRequest, StorageFull
@@ -19,6 +20,7 @@ from annotator.types import Project
 from annotator.web.auth import User, Viewer
 from annotator.web.deps import OwnProject, SharedProject, Space, project_of
 from annotator.web.schemas.exchange import Export, Format, Imported, Losses
+from annotator.web.waiting import run_until_gone
 from annotator.workspace import exports
 from annotator.workspace.export_file import ExportFile
 from annotator.workspace.workspace import Workspace
@@ -52,7 +54,8 @@ def import_file(
 
 
 @router.get("/projects/{project_id}/export/{format_name}")
-def export_file(
+async def export_file(
+    request: Request,
     format_name: str,
     project: SharedProject,
     space: Space,
@@ -68,9 +71,13 @@ def export_file(
     kind = find_format(format_name)
     # Written as a whole first, so that a contradiction in the data is an error and not half a file.
     stream = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when all of it was sent
+
+    def write(check: Callable[[], None]) -> None:
+        file = ExportFile(stream, Path(gettempdir()), check)
+        space.exchange.export(project, format_name, file, image_id, val, seed, check=check)
+
     try:
-        file = ExportFile(stream, Path(gettempdir()))
-        space.exchange.export(project, format_name, file, image_id, val, seed)
+        await run_until_gone(request, write)
     except BaseException as error:
         stream.close()
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
@@ -122,9 +129,12 @@ def cancel_export(export: OwnExport, space: Space) -> None:
 
 
 @router.get("/projects/{project_id}/export/{format_name}/losses")
-def export_losses(format_name: str, project: SharedProject, space: Space, image_id: str | None = None) -> Losses:
+async def export_losses(
+    request: Request, format_name: str, project: SharedProject, space: Space, image_id: str | None = None
+) -> Losses:
     """What an export would lose of the masks, in numbers. It takes about as long as the export."""
-    return Losses.model_validate(space.exchange.losses(project, format_name, image_id))
+    measure = partial(space.exchange.losses, project, format_name, image_id)
+    return Losses.model_validate(await run_until_gone(request, measure))
 
 
 def _download(kind: registry.Format, chunks: Iterator[bytes], size: int) -> StreamingResponse:
