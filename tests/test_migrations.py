@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -14,13 +16,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect, make_url, text
+from sqlalchemy import create_engine, inspect, make_url, select, text
 
 from annotator.errors import DatabaseUnavailable, InvalidSetting
 from annotator.storage import database
 from annotator.storage.store import Store
-from annotator.storage.tables import metadata
-from annotator.types import History, Label, Project
+from annotator.storage.tables import events, metadata
+from annotator.types import Change, History, Label, Project
 
 pytest_plugins = ["postgres"]
 
@@ -121,6 +123,20 @@ def test_an_old_database_becomes_like_a_new_one(old_url: str) -> None:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
     Store(old_url).close()
+
+
+def test_events_of_old_and_new_databases_tell_how_many_objects_they_add(old_url: str) -> None:
+    store = Store(old_url)
+    first = store.annotation("a", "first")
+    store.commit("a", "keep", [Change(None, replace(first, id=each)) for each in ("x", "y")], None, "ann")
+    store.commit("a", "delete object", [Change(first, None)], None, "ann")
+    store.close()
+    engine = create_engine(old_url)
+    with engine.connect() as connection:
+        told = connection.execute(select(events.c.changes, events.c.added)).all()
+    engine.dispose()
+    assert [added for _, added in told] == [sum(before is None for before, _ in json.loads(each)) for each, _ in told]
+    assert {0, 1, 2} <= {added for _, added in told}
 
 
 @pytest.mark.parametrize("old", [False, True])

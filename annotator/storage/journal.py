@@ -142,6 +142,7 @@ def record(
             state="done",
             changes=json.dumps(steps),
             author=author,
+            added=sum(before is None for before, _ in steps),
         )
     )
     _advance(connection, image, author, next_position=image.next_position + len(added))

@@ -101,8 +101,10 @@ events = Table(
     Column("changes", Text, nullable=False),  # JSON: [[row before or null, row after or null], ...]
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("author", Text),  # name of a user; null in events from before there were users
+    Column("added", Integer, nullable=False, server_default="0"),  # annotations that it adds
     UniqueConstraint("image_id", "request_id"),
     Index("ix_events_image_id_state_id", "image_id", "state", "id"),
+    Index("ix_events_image_id_state_author_added", "image_id", "state", "author", "added"),  # all that counting reads
 )
 
 project_versions = Table(
