@@ -35,10 +35,10 @@ class MaskedImage:
     masks: list[FoundMask]
 
 
-def check_output(path: Path) -> None:
-    """Raises AnnotatorError if no file can be written at this path, so that no work is done in vain."""
-    if path.is_dir():
-        raise AnnotatorError(f"{path} cannot be written (it is a folder).")
+def check_output(path: Path, is_folder: bool = False) -> None:
+    """Raises AnnotatorError if no file, or folder, can be written at this path, so that no work is done in vain."""
+    if path.exists() and path.is_dir() != is_folder:
+        raise AnnotatorError(f"{path} cannot be written (it is a {'file' if is_folder else 'folder'}).")
     if not path.parent.is_dir():
         raise AnnotatorError(f"{path} cannot be written (there is no folder {path.parent}).")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
@@ -109,6 +109,10 @@ class PartialResults:
     def finish(self, output: Path) -> None:
         """Write the COCO file in place of the lines. Raises AnnotatorError; then the lines are still there."""
         write_coco(output, self.images.values())
+        self.remove()
+
+    def remove(self) -> None:
+        """Delete the lines: what they hold is elsewhere."""
         self._file.close()
         self.path.unlink(missing_ok=True)
 

@@ -51,6 +51,16 @@ def test_ray_writes_the_same_file_as_one_process_and_names_what_it_skips(
     assert "skipped: 03.png" in capsys.readouterr().err
 
 
+def test_ray_writes_the_same_shards_as_one_process(photos: Path, tmp_path: Path) -> None:
+    shards, threads = ["--shard-images", "4", "-o"], torch.get_num_threads()
+    torch.set_num_threads(1)
+    assert main(["automask", str(photos), *OPTIONS, *shards, str(tmp_path / "one")]) == 0
+    torch.set_num_threads(threads)
+    assert main(["automask", str(photos), *OPTIONS, *ON_RAY, *shards, str(tmp_path / "ray")]) == 0
+    one, on_ray = ({path.name: path.read_bytes() for path in (tmp_path / each).iterdir()} for each in ("one", "ray"))
+    assert on_ray == one and len(one) == 3 + 1
+
+
 def test_ray_goes_on_where_a_run_was_interrupted(
     photos: Path, tmp_path: Path, in_one_process: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
