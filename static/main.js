@@ -54,6 +54,7 @@ function build(root) {
     tabStorage: openStorage("sessionStorage"),
     keysOf: document,
     belowKeys: [createUses()],
+    verdict: { approve: () => teamPanel.approve(), reject: () => teamPanel.reject() },
   });
   const { store, api, toast, ask, objects, labels, session, team, client, intake, commands, setView, focusCanvas } = workbench;
   const { stage, side, status } = workbench;
@@ -95,7 +96,8 @@ function build(root) {
     createStrip({ store, session, intake, bin, commands, pickFiles, focusCanvas }),
     status,
   );
-  side.prepend(createTeamPanel({ store, team, focusCanvas }));
+  const teamPanel = createTeamPanel({ store, team, focusCanvas });
+  side.prepend(teamPanel.element);
   const others = createOthers({ store, session, objects, labels, projects, toast });
   const stream = createStream({
     base: API,

@@ -42,6 +42,7 @@ import { createTools } from "./work/tools.js";
 
 /** @import { Store, ViewSettings } from "./data/types.d.ts" */
 /** @import { Viewport } from "./canvas/viewport.js" */
+/** @import { VerdictKeys } from "./work/commands.js" */
 
 /** @typedef {ReturnType<typeof createWorkbench>} Workbench */
 
@@ -55,10 +56,11 @@ const NARROW_INSETS = { left: 6, top: 62, right: 6, bottom: 60 };
  * Makes the parts and introduces them to each other. The caller puts `stage`, `side` and `status` into `root`.
  * @param {HTMLElement} root
  * @param {{fetch: typeof globalThis.fetch, base: string, storage: Storage, tabStorage: Storage, keysOf: Document | HTMLElement,
- *   belowKeys?: HTMLElement[]}} options
- *   `base`: address of the REST routes; `keysOf`: where a key counts; `belowKeys`: what stands below the key sheet
+ *   belowKeys?: HTMLElement[], verdict?: VerdictKeys}} options
+ *   `base`: address of the REST routes; `keysOf`: where a key counts; `belowKeys`: what stands below the key sheet;
+ *   `verdict`: what the keys of a reviewer do
  */
-export function createWorkbench(root, { fetch, base, storage, tabStorage, keysOf, belowKeys }) {
+export function createWorkbench(root, { fetch, base, storage, tabStorage, keysOf, belowKeys, verdict }) {
   const store = createStore({ ...initialState(), view: { ...VIEW, ...recall(storage, PREFERENCES, {}) } });
 
   const photoCanvas = el("canvas", { class: "photo" });
@@ -111,6 +113,7 @@ export function createWorkbench(root, { fetch, base, storage, tabStorage, keysOf
     similar: createSimilar({ store, review, session, toast }),
     session,
     team,
+    verdict,
     labels,
     suggestion: createSuggestion({ store, api }),
     tools,

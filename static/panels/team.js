@@ -12,6 +12,7 @@ const REVIEWED = ["done", "approved", "rejected"];
 
 /**
  * @param {{store: Store, team: Team, focusCanvas: () => void}} context
+ * @returns {{element: HTMLElement, approve: () => void, reject: () => void}} what the two buttons do, while they are shown
  */
 export function createTeamPanel({ store, team, focusCanvas }) {
   const taken = el("p", { class: "taken-by", role: "status" });
@@ -19,11 +20,11 @@ export function createTeamPanel({ store, team, focusCanvas }) {
   const comment = el("blockquote", { class: "comment" });
   const approve = el(
     "button",
-    { type: "button", class: "button", onclick: () => void team.review("approved").then(focusCanvas) },
+    { type: "button", class: "button", title: "Approve (V)", onclick: () => void team.review("approved").then(focusCanvas) },
     icon("check"),
     "Approve",
   );
-  const reject = el("button", { type: "button", class: "button", onclick: () => ask(true) }, icon("close"), "Reject …");
+  const reject = el("button", { type: "button", class: "button", title: "Reject (Shift+V)", onclick: () => ask(true) }, icon("close"), "Reject …");
   const buttons = el("div", { class: "group" }, approve, reject);
   const field = el("textarea", { rows: "3", maxlength: String(LONGEST), "aria-label": "What should be changed?", placeholder: "What should be changed?" });
   const form = el(
@@ -93,7 +94,8 @@ export function createTeamPanel({ store, team, focusCanvas }) {
     approve.disabled = image?.status === "approved";
     panel.hidden = !now.status?.user || (!names.length && !words && buttons.hidden && form.hidden);
   });
-  return panel;
+  const press = (/** @type {HTMLElement} */ button) => buttons.hidden || button.click();
+  return { element: panel, approve: () => void press(approve), reject: () => void press(reject) };
 }
 
 /** @param {NonNullable<State["image"]>} image */

@@ -17,12 +17,13 @@ import { canRedo, draftsOf, progressOf } from "../data/progress.js";
 /** @import { Tools } from "./tools.js" */
 
 /** @typedef {Record<Command, (event?: Event) => unknown>} Commands */
+/** @typedef {{approve: () => void, reject: () => void}} VerdictKeys  what a reviewer says, where a page has reviewers */
 
 const ZOOM_STEP = 1.4;
 
 /**
  * @param {{store: Store, viewport: Viewport, prompting: Prompting, objects: Objects, review: Reviewing, similar: Similar, session: Session,
- *   team: Pick<Team, "nextFree">, labels: Labels, suggestion: Suggestion, tools: Tools, detail: Detail, toast: Toast, openHelp: () => void, focusNewLabel: () => void}} parts
+ *   team: Pick<Team, "nextFree">, verdict?: VerdictKeys, labels: Labels, suggestion: Suggestion, tools: Tools, detail: Detail, toast: Toast, openHelp: () => void, focusNewLabel: () => void}} parts
  */
 export function createCommands({
   store,
@@ -33,6 +34,7 @@ export function createCommands({
   similar,
   session,
   team,
+  verdict,
   labels,
   suggestion,
   tools,
@@ -114,6 +116,8 @@ export function createCommands({
     nextImage: () => session.step(1),
     previousImage: () => session.step(-1),
     nextFree: () => team.nextFree(),
+    approve: () => verdict?.approve(),
+    reject: () => verdict?.reject(),
     fit: () => viewport.fit(),
     zoomIn: () => zoom(ZOOM_STEP),
     zoomOut: () => zoom(1 / ZOOM_STEP),

@@ -97,9 +97,20 @@ def test_two_people_in_one_project(address: str) -> None:
             # Bob says that it is done, ann rejects it with a comment, bob sees the comment.
             assert not ann.page.is_visible("#annotator .team >> text=Approve"), "it is in progress"
             assert not bob.page.is_visible("#annotator .team >> text=Approve")
+            ann.press("v", "Shift+V")
+            assert not ann.page.is_visible("#annotator .verdict"), "nothing is to be approved or rejected yet"
             bob.page.click("#annotator .status-button")
             shown(ann, "It waits for a review")
-            ann.page.click("#annotator .team >> text=Reject …")
+            bob.press("v", "Shift+V")
+            assert not bob.page.is_visible("#annotator .verdict"), "bob is no reviewer"
+            ann.page.click("#annotator [aria-label='New label']")
+            ann.page.keyboard.type("Vv")
+            assert ann.page.input_value("#annotator [aria-label='New label']") == "Vv"
+            ann.page.fill("#annotator [aria-label='New label']", "")
+            ann.press("?", "v", "Shift+V", "Escape")
+            assert not ann.page.is_visible("#annotator .verdict"), "no key counts behind a dialog"
+            assert ann.state("image.status") == "done"
+            ann.press("Shift+V")
             assert violations(ann) == []
             ann.page.keyboard.type("The tail is")
             ann.page.click("#annotator .tile[title^='cat-1.jpg']")
@@ -132,7 +143,7 @@ def test_two_people_in_one_project(address: str) -> None:
             bob.page.click("#annotator .status-button")
             bob.page.wait_for_selector("#annotator .toast:has-text('ann rejected')", state="detached")
             shown(ann, "ann had rejected it")
-            ann.page.click("#annotator .team >> text=Approve")
+            ann.press("v")
             shown(bob, "Approved by ann")
             bob.click(60, 60)
             bob.press("Enter")
