@@ -7,7 +7,7 @@ import { el } from "./panels/dom.js";
 import { createExportPanel } from "./panels/export.js";
 import { createFolderPanel } from "./panels/folder.js";
 import { createHeader } from "./panels/header.js";
-import { createEmptyState } from "./panels/notices.js";
+import { createEmptyState } from "./panels/banners.js";
 import { createOverviewPanel } from "./panels/overview.js";
 import { createOffer } from "./panels/offer.js";
 import { createStrip } from "./panels/strip.js";

@@ -19,7 +19,7 @@ import { el } from "./panels/dom.js";
 import { createHelp } from "./panels/help.js";
 import { createLabelPanel } from "./panels/labels.js";
 import { createManyPanel } from "./panels/many.js";
-import { createNotices, createStatusBar } from "./panels/notices.js";
+import { createBanners, createStatusBar } from "./panels/banners.js";
 import { createObjectPanel } from "./panels/objects.js";
 import { createRail } from "./panels/rail.js";
 import { createReviewPanel } from "./panels/review.js";
@@ -135,7 +135,7 @@ export function createWorkbench(root, { fetch, base, storage, tabStorage, keysOf
     box,
     createRail({ store, commands: run, focusCanvas }),
     createCandidateBar({ store, prompting, commands: run, focusCanvas }),
-    ...createNotices({ store }),
+    ...createBanners({ store }),
     toastPlace,
   );
   const side = el(

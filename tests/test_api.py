@@ -586,12 +586,12 @@ def test_edits_by_hand_lose_the_score_of_the_old_mask(client: TestClient, image:
     assert (merged["score"], merged["source"], merged["prompts"]) == (None, "edit", {})
 
 
-def test_more_prompts_of_one_user_at_once_than_there_are_places_are_refused_before_they_cost_anything(
+def test_too_many_prompts_of_one_user_at_once_are_refused_before_they_cost_anything(
     client: TestClient, image: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"/api/v1/images/{image['id']}/prompt"
     with monkeypatch.context() as full:
-        full.setattr("annotator.web.places.PLACES", 0)
+        full.setattr("annotator.web.prompt_limit.MOST", 0)
         refused = client.post(url, json={"points": [[10, 10, 1]]})
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
     assert client.post(url, json={"points": [[10, 10, 1]]}).status_code == 200

@@ -17,7 +17,7 @@ from prometheus_client import REGISTRY
 from annotator.serving.local import LocalSegmenter
 from annotator.settings import Settings
 from annotator.storage.store import Store
-from annotator.web import places
+from annotator.web import prompt_limit
 from annotator.web.server import create_app
 from annotator.workspace.workspace import Workspace
 from tests.conftest import ROOT, SAMPLES
@@ -100,10 +100,10 @@ def test_prompts_sent_together_are_a_batch(client: TestClient, image: str) -> No
 
 def test_a_refusal_is_counted_by_its_reason(client: TestClient, image: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = counted(client)
-    monkeypatch.setattr(places, "PLACES", 0)
+    monkeypatch.setattr(prompt_limit, "MOST", 0)
     assert client.post(f"{image}/prompt", json={"points": [[200, 150, 1]]}).status_code == 503
     after = counted(client)
-    name = 'annotator_rejections_total{reason="places"}'
+    name = 'annotator_rejections_total{reason="prompts"}'
     assert after[name] - before.get(name, 0.0) == 1
 
 

@@ -13,6 +13,6 @@ REQUEST_SECONDS = Histogram(
 )
 REJECTIONS = Counter(
     "annotator_rejections",
-    "Requests refused with 503 or 429: places for prompts are taken, a queue is full, or the user asks too often.",
+    "Requests refused with 503 or 429: too many prompts of one user wait, a queue is full, or the user asks too often.",
     ("reason",),
 )

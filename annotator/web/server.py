@@ -23,8 +23,8 @@ from annotator.web.calls import Calls, OwnCalls
 from annotator.web.errors import explain_errors
 from annotator.web.guard import Guard, KnownHosts
 from annotator.web.login import pages
-from annotator.web.places import PromptPlaces
 from annotator.web.policy import PagePolicy
+from annotator.web.prompt_limit import PromptLimit
 from annotator.web.rates import RateLimits
 from annotator.web.request_log import RequestLog
 from annotator.web.routes import health
@@ -119,7 +119,7 @@ def create_routes(workspace: Workspace) -> FastAPI:
     app.mount("/page", FreshFiles(directory=STATIC_DIR), name="page")  # Gradio has /static and /assets of its own
     _add_docs(app)
     explain_errors(app)
-    app.add_middleware(PromptPlaces)
+    app.add_middleware(PromptLimit)
     return app
 
 

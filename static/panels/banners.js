@@ -27,7 +27,7 @@ export function createEmptyState({ store, intake, pickFiles, focusCanvas }) {
 }
 
 /** @param {{store: Store}} context */
-export function createNotices({ store }) {
+export function createBanners({ store }) {
   const offline = el(
     "div",
     { class: "banner", role: "alert", hidden: true },
