@@ -14,7 +14,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ def compile_packages(predictor: Predictor, packages_dir: Path) -> Path:
     packages_dir.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=packages_dir, prefix=f".{folder.name}-"))
     try:
-        for name, program in _export(predictor).items():
+        for name, program in _programs(predictor):
             torch._inductor.aoti_compile_and_package(
                 program, package_path=str(work / f"{name}.pt2"), inductor_configs=_options(predictor.device)
             )
@@ -113,7 +113,7 @@ def _gist(error: Exception) -> str:
     return next((line for line in lines if "error:" in line.lower()), lines[-1])[:300]
 
 
-def _export(predictor: Predictor) -> dict[str, torch.export.ExportedProgram]:
+def _programs(predictor: Predictor) -> Iterator[tuple[str, torch.export.ExportedProgram]]:
     """The three graphs with their dynamic dimensions. A dimension of 1 in an example would stay 1 for ever."""
     graphs, device, dtype = predictor.graphs, predictor.device, predictor.tensor_dtype
     encoder, decoder, shared = graphs.encoder, graphs.decoder, graphs.shared
@@ -136,20 +136,13 @@ def _export(predictor: Predictor) -> dict[str, torch.export.ExportedProgram]:
     masks = torch.zeros(4, 1, 4 * cells, 4 * cells, device=device)
     has_mask = torch.ones(4, dtype=torch.bool, device=device)
     per_prompt = [{0: prompts, 1: points}, {0: prompts, 1: points}]
-    with torch.no_grad():
-        return {
-            "encoder": torch.export.export(
-                encoder, (torch.zeros(2, 3, size, size, device=device, dtype=dtype),), dynamic_shapes=({0: images},)
-            ),
-            "decoder": torch.export.export(
-                decoder,
-                (*features(2), coords, labels, index, masks, has_mask),
-                dynamic_shapes=(*({0: images},) * 3, *per_prompt, *({0: prompts},) * 3),
-            ),
-            "shared": torch.export.export(
-                shared, (*features(1), coords, labels), dynamic_shapes=(None, None, None, *per_prompt)
-            ),
-        }
+    pixels = torch.zeros(2, 3, size, size, device=device, dtype=dtype)
+    several = (*features(2), coords, labels, index, masks, has_mask)
+    shapes = (*({0: images},) * 3, *per_prompt, *({0: prompts},) * 3)
+    export = torch.no_grad()(torch.export.export)
+    yield "encoder", export(encoder, (pixels,), dynamic_shapes=({0: images},))
+    yield "decoder", export(decoder, several, dynamic_shapes=shapes)
+    yield "shared", export(shared, (*features(1), coords, labels), dynamic_shapes=(None, None, None, *per_prompt))
 
 
 def load_packages(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
 SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
 COFFEE = SAMPLES / "skimage_coffee.jpg"
@@ -156,6 +157,8 @@ class Annotator:
 
 
 _running: list[Browser] = []
+_idle: defaultdict[str, list[BrowserContext]] = defaultdict(list)
+"""Profiles that nobody uses, by their options. They are empty but for what the browser made of the page's scripts."""
 
 
 @contextmanager
@@ -171,21 +174,40 @@ def running_browser() -> Iterator[Browser]:
             yield browser
         finally:
             _running.clear()
+            _idle.clear()
             browser.close()
 
 
 @contextmanager
 def browser_page(url: str, width: int = 1280, height: int = 800, **options: Any) -> Iterator[Annotator]:
-    """A fresh browser profile with the page open."""
+    """An empty browser profile with the page open."""
+    options["viewport"] = {"width": width, "height": height}
     with running_browser() as browser:
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        idle = _idle[repr(sorted(options.items()))]
+        context = idle.pop() if idle else browser.new_context(**options)
         try:
             annotator = Annotator(context.new_page(), url)
             annotator.open()
             yield annotator
             assert not annotator.problems, annotator.problems
-        finally:
+        except BaseException:
             context.close()
+            raise
+        forget(context, url)
+        idle.append(context)
+
+
+def forget(context: BrowserContext, url: str) -> None:
+    """Closes the profile's pages, and empties it. Scripts stay compiled, which halves the work of opening the page."""
+    for page in context.pages:
+        page.close()
+    context.unroute_all()
+    context.set_offline(False)
+    context.clear_cookies()
+    blank = context.new_page()
+    everything = {"origin": url, "storageTypes": "local_storage,indexeddb,cache_storage,service_workers"}
+    context.new_cdp_session(blank).send("Storage.clearDataForOrigin", everything)
+    blank.close()
 
 
 def intercept(page: Annotator, path: str, handler: Callable[[Route], None]) -> None:
