@@ -68,7 +68,7 @@ class Person:
         self.rng = random.Random(number)
         self.images: list[dict[str, Any]] = []
         self._project = self._label = 0
-        limits = httpx.Limits(max_connections=connections)
+        limits = httpx.Limits(max_connections=connections, keepalive_expiry=2)  # before the server closes them
         transport = httpx.AsyncHTTPTransport(limits=limits, local_address=address)
         self._http = httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port}{API}", timeout=_PATIENCE_S, transport=transport
