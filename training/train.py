@@ -127,7 +127,7 @@ def train_step(
     box = points.shape[1] == 2
     gpu = device.type == "cuda"
     # On a CPU bfloat16 pays for the decoder; in the backward pass of the trunk's convolutions it costs. A CPU without
-    # AVX-512 has no such arithmetic: there it makes a step eight times as slow.
+    # AVX-512 has no such arithmetic: there it makes a step five times as slow.
     in_bfloat16 = gpu or torch.backends.cpu.get_cpu_capability().startswith("AVX512")
     with torch.autocast(device.type, torch.bfloat16, enabled=gpu):
         shared = net.encode(model, net.normalise(batch["image"].to(device, non_blocking=True)))
