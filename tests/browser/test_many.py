@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from driver import EXECUTABLE, Annotator, browser_page, next_name, tints
+from driver import EXECUTABLE, Annotator, browser_page, new_project, next_name, tints
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
@@ -130,7 +130,11 @@ def test_all_that_is_like_a_kept_object_is_found_here_and_in_the_next_image(phot
     assert sorted(kept_coins(photo, len(COINS))) == list(range(len(COINS)))
 
 
-def test_a_label_is_suggested_by_kept_objects_and_taken_with_a_key(photo: Annotator) -> None:
+def test_a_label_is_suggested_by_kept_objects_and_taken_with_a_key(opened: Annotator) -> None:
+    new_project(opened)  # coins of other photos have other labels
+    opened.until("image === null")
+    opened.upload((f"{next_name('coins')}.jpg", coins()))
+    photo = opened
     for name, spot in ((next_name("coin"), COINS[0]), (next_name("tile"), TILES[0])):
         photo.page.fill('#annotator [aria-label="New label"]', name)
         photo.page.keyboard.press("Enter")
