@@ -119,7 +119,7 @@ def test_a_label_renamed_to_another_ones_name_is_merged_with_it(cat: Annotator) 
     cat.page.click('#annotator .question:has-text("Merge object into paw? 1 object gets the label paw.") .primary')
     cat.toast("object was merged into paw.")
     cat.until("labels.length === 1")
-    assert cat.page.inner_text("#annotator .object .clip") == "paw"
+    cat.page.wait_for_selector('#annotator .object .clip:text-is("paw")')
     cat.page.click('#annotator .toast .button:has-text("Undo")')
     cat.until("labels.length === 2")
     assert cat.page.inner_text("#annotator .object .clip") == "object"
