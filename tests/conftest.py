@@ -6,9 +6,11 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +86,21 @@ def all_done(engine: Engine) -> None:
             yield None
 
     engine.submit(Priority.BACKGROUND, last()).result(60)
+
+
+def errors_of(again: Callable[[], object], work: Callable[[int], object]) -> list[BaseException | None]:
+    """Calls `work` with 0, 1 and 2 at once, and `again` over and over beside them; what each of the four raised."""
+    stop = threading.Event()
+
+    def repeat() -> None:
+        while not stop.is_set():
+            again()
+
+    with ThreadPoolExecutor(4) as pool:
+        repeated = pool.submit(repeat)
+        errors = [each.exception() for each in [pool.submit(work, number) for number in range(3)]]
+        stop.set()
+    return [*errors, repeated.exception()]
 
 
 def free_port() -> int:

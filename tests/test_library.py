@@ -5,10 +5,8 @@ from __future__ import annotations
 import errno
 import io
 import os
-import threading
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,7 @@ from annotator.storage.library import ImageLibrary
 from annotator.storage.local_files import LocalFiles
 from annotator.storage.store import Store
 from annotator.types import ImageRecord, Project
+from tests.conftest import errors_of
 
 pytest_plugins = ["postgres"]
 
@@ -175,13 +174,11 @@ def test_uploads_and_purges_at_once_leave_every_image_its_files(
     store: Store, store_url: str, project: Project, files: ImageFiles, folder: Path
 ) -> None:
     other = Store(store_url)  # as another program
-    uploads, stop = ImageLibrary(store, files), threading.Event()
+    uploads, library = ImageLibrary(store, files), ImageLibrary(other, ImageFiles(LocalFiles(folder)))
 
     def purge() -> None:
-        library = ImageLibrary(other, ImageFiles(LocalFiles(folder)))
-        while not stop.is_set():
-            library.purge()
-            library.sweep()
+        library.purge()
+        library.sweep()
 
     def upload(seed: int) -> None:
         for turn in range(6):
@@ -189,12 +186,7 @@ def test_uploads_and_purges_at_once_leave_every_image_its_files(
             if turn < 5:
                 store.delete_image(record.id)
 
-    with ThreadPoolExecutor(4) as pool:
-        purging = pool.submit(purge)
-        work = [pool.submit(upload, seed) for seed in range(3)]
-        errors = [each.exception() for each in work]
-        stop.set()
-    assert [*errors, purging.exception()] == [None] * 4
+    assert errors_of(purge, upload) == [None] * 4
     for record in store.images(project.id)[1]:
         assert content_key(files.original(record.content_key)) == record.content_key
         assert files.thumbnail(record.content_key) and files.display(record.content_key)
