@@ -12,13 +12,11 @@ from pathlib import Path
 from annotator.cli.collect import Produce
 from annotator.cli.results import MaskedImage, PartialResults, write_coco
 from annotator.errors import AnnotatorError, InvalidImage
+from annotator.storage.atomic import SUFFIX
 from annotator.words import counted
 
 _RUN = "run"
 """The file of the folder that tells which run its shards are of."""
-
-_PART = ".tmp"
-"""Of a file that is being written."""
 
 
 def collect_shards(paths: Sequence[Path], folder: Path, size: int, run: Mapping[str, object], produce: Produce) -> None:
@@ -94,7 +92,7 @@ class _Shards:
 
 
 def _write(file: Path, results: PartialResults) -> None:
-    part = file.with_suffix(_PART)
+    part = file.with_suffix(SUFFIX)
     write_coco(part, results.images.values())
     os.replace(part, file)
     results.remove()
@@ -106,7 +104,7 @@ def _claim(folder: Path, run: Mapping[str, object]) -> None:
     try:
         folder.mkdir(exist_ok=True)
         if not path.exists() and not any(folder.glob("*.json*")):
-            part = path.with_suffix(_PART)
+            part = path.with_suffix(SUFFIX)
             part.write_text(json.dumps(run))
             os.replace(part, path)
         same = path.exists() and json.loads(path.read_bytes()) == run

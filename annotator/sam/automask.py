@@ -110,22 +110,22 @@ class AutomaskRun:
         Where the device's memory is too small for a chunk, chunks are halved.
         """
 
-        def answer(part: slice) -> tuple[int, _Found]:
+        def answer(part: slice) -> _Found:
             answers = predictor.decode([embedding], PromptBatch.points(self._grid[part]))
-            return part.stop, self._passed(answers.logits[:, 1:], answers.scores[:, 1:], part.start)
+            return self._passed(answers.logits[:, 1:], answers.scores[:, 1:], part.start)
 
         while self._done < len(self._grid):
             try:
                 parts = parts_of(predictor, self._done, len(self._grid), self._chunk)
-                answered = in_parallel(answer, parts, pause)
+                found = in_parallel(answer, parts, pause)
             except torch.OutOfMemoryError:
                 if self._chunk == 1:
                     raise
                 self._chunk //= 2
                 torch.cuda.empty_cache()
                 continue
-            self._found += [found for _, found in answered]
-            self._done, _ = answered[-1]
+            self._found += found
+            self._done = parts[len(found) - 1].stop
             yield self.progress
 
     def forget(self) -> None:

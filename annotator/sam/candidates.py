@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -18,6 +18,8 @@ from annotator.sam.predictor import MAX_IMAGES, ImageEmbedding, Predictor, Promp
 from annotator.sam.stopwatch import Stopwatch
 from annotator.sam.threads import in_parallel, never, one_thread
 from annotator.types import Candidate, FloatArray, Prompt
+
+T = TypeVar("T")
 
 OFFICIAL_CHUNK = 64
 """Prompts decoded at once by the official automatic mask generator, and in one turn of ours."""
@@ -144,13 +146,25 @@ def find_best(
     for index, prompt in enumerate(prompts):
         groups[_tokens(prompt)].append(index)
     for indices in groups.values():
-        first = 0
-        while first < len(indices):
-            batches = [indices[part] for part in parts_of(predictor, first, len(indices))]
-            found = in_parallel(lambda batch: _best(predictor, embedding, [prompts[i] for i in batch]), batches, pause)
-            answers = list(chain(*found))
-            yield dict(zip(indices[first:], answers, strict=False))
-            first += len(answers)
+
+        def answer(part: slice, indices: list[int] = indices) -> dict[int, Candidate]:
+            batch = indices[part]
+            return dict(zip(batch, _best(predictor, embedding, [prompts[i] for i in batch]), strict=True))
+
+        for answered in in_turns(predictor, len(indices), answer, pause):
+            yield {place: each for part in answered for place, each in part.items()}
+
+
+def in_turns(
+    predictor: Predictor, count: int, answer: Callable[[slice], T], pause: Callable[[], bool]
+) -> Iterator[list[T]]:
+    """What `answer` gives for the parts of `count` prompts, the parts of one turn at a time; see `in_parallel`."""
+    done = 0
+    while done < count:
+        parts = parts_of(predictor, done, count)
+        answered = in_parallel(answer, parts, pause)
+        done = parts[len(answered) - 1].stop
+        yield answered
 
 
 def parts_of(predictor: Predictor, start: int, stop: int, most: int = OFFICIAL_CHUNK) -> list[slice]:

@@ -22,11 +22,11 @@ from torch import Tensor
 from annotator.masks import rle as rles
 from annotator.sam import zoo
 from annotator.sam.appearance import Appearance, feature_map
-from annotator.sam.candidates import parts_of
+from annotator.sam.candidates import in_turns
 from annotator.sam.cleaning import clean
 from annotator.sam.postprocess import fetch_masks, stability
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
-from annotator.sam.threads import in_parallel, never
+from annotator.sam.threads import never
 from annotator.types import RLE, FloatArray, Point, Prompt, Proposal
 
 _BLUR, _APART = 0.15, 0.3
@@ -90,15 +90,12 @@ class SimilarRun:
         `pause` ends a batch early (see `in_parallel`).
         """
         clicks = self._clicks(self._appearance.likeness(embedding), embedding)
-        done = 0
 
-        def answer(part: slice) -> tuple[int, list[_Answer]]:
-            return part.stop, self._answer(predictor, embedding, clicks[part], left, top)
+        def answer(part: slice) -> list[_Answer]:
+            return self._answer(predictor, embedding, clicks[part], left, top)
 
-        while done < len(clicks):
-            answered = in_parallel(answer, parts_of(predictor, done, len(clicks)), pause)
-            self._answers += chain(*(found for _, found in answered))
-            done, _ = answered[-1]
+        for answered in in_turns(predictor, len(clicks), answer, pause):
+            self._answers += chain(*answered)
             yield
 
     @torch.inference_mode()

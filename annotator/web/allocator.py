@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 
@@ -28,7 +29,7 @@ def give_memory_back() -> None:
         threading.Thread(target=_trim_now_and_then, args=(libc.malloc_trim,), name="allocator", daemon=True).start()
 
 
-def _trim_now_and_then(trim: ctypes._NamedFuncPointer) -> None:
+def _trim_now_and_then(trim: Callable[[int], object]) -> None:
     while True:
-        trim(0)
         time.sleep(_SECONDS)
+        trim(0)
