@@ -200,7 +200,8 @@ class ImageRecord:
 
     `width` and `height` are those of the upright image; `orientation` is the EXIF value (1..8) that was applied.
     `stretched` says that the file has more than 8 bits a sample, and its values were spread over 8. `reviewer` gave the
-    last verdict, and `review_comment` says what to change; an approval has no comment.
+    last verdict, and `review_comment` says what to change; an approval has no comment. Images lie in the order of their
+    `ordinal`, the order in which they were added; it is 0 until the image is stored.
     """
 
     id: str
@@ -215,6 +216,7 @@ class ImageRecord:
     stretched: bool = False
     reviewer: str | None = None
     review_comment: str | None = None
+    ordinal: int = 0
 
 
 @dataclass(frozen=True, slots=True)

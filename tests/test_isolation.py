@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,9 +16,9 @@ from starlette.routing import Mount
 from annotator.errors import Conflict
 from annotator.serving.segmenter import JobStatus
 from annotator.settings import Settings
-from annotator.storage import label_rows
+from annotator.storage import image_rows, label_rows
 from annotator.storage.store import Store
-from annotator.storage.tables import images, memberships, projects
+from annotator.storage.tables import memberships, projects
 from annotator.types import LOCAL_USER, Account, ImageRecord, Label, Project
 from annotator.web.server import create_app
 from annotator.workspace.workspace import Workspace
@@ -112,7 +112,7 @@ class World:
             row = {"name": "birds", "owner": "owner"}
             project_id = connection.execute(insert(projects).values(row).returning(projects.c.id)).scalar_one()
             image = replace(self.record, id=f"image{self._made}", project_id=project_id)
-            connection.execute(insert(images).values(asdict(image)))
+            image_rows.add(connection, image)
             label = label_rows.add(connection, project_id, "bird")
             members = [{"project_id": project_id, "user_name": who, "role": who} for who in ("annotator", "reviewer")]
             connection.execute(insert(memberships), members)

@@ -29,8 +29,7 @@ def project(store: Store) -> Project:
 
 def add_image(store: Store, project: Project, image_id: str, content: str = "sha") -> ImageRecord:
     record = ImageRecord(image_id, project.id, f"{image_id}.jpg", content, f"pixels-{image_id}", 40, 30, orientation=6)
-    store.add_image(record)
-    return record
+    return store.add_image(record)
 
 
 def by_image(store: Store) -> list[Callable[[str], object]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, exists, select
+from sqlalchemy import Connection, Row, Select, exists, insert, select
 
 from annotator.errors import NotFound
 from annotator.storage import access, label_rows
@@ -19,6 +20,13 @@ PRESENT = ~images.c.deleted & _IN_PROJECT
 
 REMOVED = images.c.deleted & _IN_PROJECT
 """The condition that an image can be restored."""
+
+
+def add(connection: Connection, image: ImageRecord) -> ImageRecord:
+    """Add an image, and return it with its ordinal."""
+    values = asdict(image)
+    del values["ordinal"]
+    return replace(image, ordinal=connection.scalar(insert(images).values(values).returning(images.c.ordinal)))
 
 
 def records(connection: Connection, query: Select[Any]) -> list[ImageRecord]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, or_, select, update
 
 from annotator.errors import Conflict, InvalidRequest, NotFound
 from annotator.storage import access, image_rows, label_rows, project_versions, tables
@@ -28,8 +27,8 @@ def _images(which: ColumnElement[bool]) -> Select[Any]:
 class ImageStore(Database):
     """The part of the store that knows images."""
 
-    def add_image(self, image: ImageRecord, confirm: Callable[[], object] | None = None) -> None:
-        """Add an image to its project. Raises `Conflict` if its id exists.
+    def add_image(self, image: ImageRecord, confirm: Callable[[], object] | None = None) -> ImageRecord:
+        """Add an image to its project, and return it with its ordinal. Raises `Conflict` if its id exists.
 
         `confirm` is called before the transaction ends, while `release_content` cannot run: the place to make sure
         that the image's file is there. If it raises, nothing is added.
@@ -40,10 +39,11 @@ class ImageStore(Database):
             label_rows.lock_project(connection, image.project_id, shared=True)
             if connection.execute(select(images.c.id).where(images.c.id == image.id)).first():
                 raise Conflict("There is an image with this id already.")
-            connection.execute(insert(images).values(asdict(image)))
+            added = image_rows.add(connection, image)
             if confirm is not None:
                 confirm()
             project_versions.mark_image(connection, image.project_id, image.id, None)
+        return added
 
     def image(self, image_id: str, user: str | None = None, right: Right = "own", removed: bool = False) -> ImageRecord:
         """An image. With `removed`, one that was removed. Raises as `project` does."""

@@ -17,10 +17,10 @@ class ImageLibrary:
     def __init__(self, store: Store, files: ImageFiles) -> None:
         self._store, self._files = store, files
 
-    def add(self, image: ImageRecord, data: bytes, decoded: DecodedImage) -> None:
-        """Store the file, then the row. If that fails, files without an image are removed.
+    def add(self, image: ImageRecord, data: bytes, decoded: DecodedImage) -> ImageRecord:
+        """Store the file, then the row, and return the image as it is stored.
 
-        Raises as `Store.add_image` and `ImageFiles.add` do.
+        If that fails, files without an image are removed. Raises as `Store.add_image` and `ImageFiles.add` do.
         """
 
         def store_files() -> None:
@@ -28,7 +28,8 @@ class ImageLibrary:
 
         try:
             store_files()  # before the transaction, so that others do not wait for the disk
-            self._store.add_image(image, confirm=store_files)  # again: a purge may have taken the files in between
+            # The file again: a purge may have taken it in between.
+            return self._store.add_image(image, confirm=store_files)
         except ImageStoreUnavailable:
             raise  # others would wait while files are removed from a store that does not answer; a purge does it later
         except BaseException:

@@ -69,7 +69,7 @@ class Images:
                 orientation=decoded.orientation,
                 stretched=decoded.stretched,
             )
-            self.library.add(record, data, decoded)
+            record = self.library.add(record, data, decoded)
         self._remember(record.content_key, decoded.pixels)
         return record, True
 

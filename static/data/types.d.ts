@@ -39,6 +39,8 @@ export type ImagePage = { images: Image[]; total: number; next: string | null; v
 export type Image = {
   id: string;
   project_id: number;
+  /** Its place in the queue: images lie in the order in which they were added. */
+  ordinal: number;
   name: string;
   width: number;
   height: number;

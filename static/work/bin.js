@@ -12,7 +12,7 @@ import { counted } from "./words.js";
 const PAGE = 1000;
 
 /**
- * @param {{store: Store, api: Api, session: Pick<Session, "drop" | "reload" | "open">, toast: Toast,
+ * @param {{store: Store, api: Api, session: Pick<Session, "drop" | "adopt" | "open">, toast: Toast,
  *   ask: (question: string, action: string) => Promise<boolean>}} context
  */
 export function createBin({ store, api, session, toast, ask }) {
@@ -41,10 +41,10 @@ export function createBin({ store, api, session, toast, ask }) {
   /** Brings an image back to its place in the queue. @param {Pick<Image, "id" | "project_id">} image @param {boolean} [show]  opens it */
   async function restore({ id, project_id: projectId }, show = store.get().image === null) {
     try {
-      await inTurn(() => api.post(`/images/${id}/restore`));
+      const image = await inTurn(() => api.post(`/images/${id}/restore`));
       store.set({ bin: store.get().bin.filter((item) => item.id !== id) });
       if (store.get().projectId !== projectId) return;
-      await session.reload();
+      session.adopt([image]);
       if (show) await session.open(id);
     } catch (error) {
       tell("The image could not be restored", error);

@@ -13,7 +13,7 @@ import { STATUS } from "./words.js";
 /** @import { Session } from "./session.js" */
 
 /**
- * @param {{store: Store, session: Pick<Session, "adopt" | "drop" | "reload" | "update" | "isComplete">,
+ * @param {{store: Store, session: Pick<Session, "adopt" | "drop" | "reload" | "update" | "reaches" | "exists">,
  *   objects: Pick<Objects, "refresh">, labels: Pick<Labels, "load">, projects: Pick<Projects, "refresh">, toast: Toast}} context
  */
 export function createOthers({ store, session, objects, labels, projects, toast }) {
@@ -23,15 +23,16 @@ export function createOthers({ store, session, objects, labels, projects, toast 
 
   /** @param {{id: string, by: string | null}} gone */
   async function remove({ id, by }) {
+    if (!store.get().images.some((item) => item.id === id) || (await session.exists(id))) return; // it was restored since
     const { image } = store.get();
     if (image?.id === id && isOther(by)) toast(`${by} removed ${image.name} from the project.`, { stays: true });
-    if (store.get().images.some((item) => item.id === id)) await session.drop(id);
+    await session.drop(id);
   }
 
   /** @param {Image} image @param {string | null} by */
   function change(image, by) {
     const { images, image: open } = store.get();
-    if (!images.some((item) => item.id === image.id)) return void (session.isComplete() && session.adopt([image]));
+    if (!images.some((item) => item.id === image.id)) return void (session.reaches(image) && session.adopt([image]));
     if (open?.id !== image.id) return session.update(image.id, image);
     const { status, reviewer, review_comment } = image;
     if (isOther(by) && status !== open.status) {

@@ -20,6 +20,9 @@ export function shownQueue({ images, image, queueStatus }) {
   return queueStatus ? images.filter((item) => item.status === queueStatus || item.id === image?.id) : images;
 }
 
+/** @param {Image[]} images */
+const inOrder = (images) => images.sort((one, other) => one.ordinal - other.ordinal);
+
 /**
  * @param {{store: Store, api: Api}} context
  */
@@ -48,7 +51,7 @@ export function createQueue({ store, api }) {
     of.next = reply.next;
     const { images } = store.get();
     if (!images.length) store.set({ version: reply.version });
-    store.set({ images: [...images, ...missing(reply.images)], total: reply.total });
+    store.set({ images: inOrder([...images, ...missing(reply.images)]), total: reply.total });
   }
 
   /** @param {{next: string | null}} of @param {number} wanted  images, at least */
@@ -66,8 +69,8 @@ export function createQueue({ store, api }) {
       of.next = reply.next;
     } while (of.next !== null && images.length < wanted);
     const ids = new Set(images.map((image) => image.id));
-    const added = of.next === null ? [] : store.get().images.filter((image) => !ids.has(image.id)); // at the queue's end
-    store.set({ images: [...images, ...added], total });
+    const added = of.next === null ? [] : store.get().images.filter((image) => !ids.has(image.id)); // beyond these pages
+    store.set({ images: inOrder([...images, ...added]), total });
   }
 
   /** @param {Image[]} some @returns {Image[]} those that are not in the queue yet */
@@ -76,10 +79,14 @@ export function createQueue({ store, api }) {
     return some.filter((image) => !ids.has(image.id));
   }
 
+  /** @param {string} id */
+  const exists = (id) => api.get(`/images/${id}`).then(() => true, () => false);
+
   return {
     loadMore,
-    /** @returns {boolean} whether all images are loaded */
-    isComplete: () => !hasMore(),
+    exists,
+    /** @param {Image} image @returns {boolean} whether its place is among the images that are loaded, or at their end */
+    reaches: ({ ordinal }) => !hasMore() || store.get().images.some((image) => image.ordinal > ordinal),
     /** Begins with the queue of another project. */
     restart() {
       startPages();
@@ -88,9 +95,9 @@ export function createQueue({ store, api }) {
     /** @param {string} id @returns {Promise<Image | undefined>} the image, once its page is loaded; undefined when it is gone */
     async find(id) {
       const of = pages;
-      const exists = await api.get(`/images/${id}`).catch(() => null);
+      const there = await exists(id);
       const found = () => store.get().images.find((image) => image.id === id);
-      while (exists && of === pages && !found() && hasMore()) await loadMore();
+      while (there && of === pages && !found() && hasMore()) await loadMore();
       return found();
     },
     /** Changes an image wherever it is shown. @param {string} id @param {Partial<Image>} fields */
@@ -99,18 +106,18 @@ export function createQueue({ store, api }) {
       const updated = (/** @type {Image} */ item) => (item.id === id ? { ...item, ...fields } : item);
       store.set({ image: image && updated(image), images: images.map(updated) });
     },
-    /** Fetches again what is loaded: an image has come back to its place. */
+    /** Fetches again what is loaded: too much has changed to be told. */
     reload() {
       const of = startPages();
       of.coming = fetchAgain(of, store.get().images.length + 1).finally(() => (of.coming = null));
       return of.coming;
     },
-    /** @param {Image[]} added @returns {Image[]} those that belong to the project shown; they are at the queue's end now */
+    /** Puts images into their places. @param {Image[]} added @returns {Image[]} those that belong to the project shown */
     adopt(added) {
       const { images, total, projectId } = store.get();
       const here = added.filter((image) => image.project_id === projectId);
       const fresh = missing(here);
-      store.set({ images: [...images, ...fresh], total: total + fresh.length });
+      store.set({ images: inOrder([...images, ...fresh]), total: total + fresh.length });
       return here;
     },
     /** @param {string} id */

@@ -12,7 +12,7 @@ function binning(answers, agrees = true) {
   const asked = [];
   const opened = [];
   const { api, calls } = server(answers);
-  const session = { drop: async () => {}, reload: async () => {}, open: async (id) => void opened.push(id) };
+  const session = { drop: async () => {}, adopt: () => {}, open: async (id) => void opened.push(id) };
   const ask = async (question) => {
     asked.push(question);
     return agrees;

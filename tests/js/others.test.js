@@ -15,7 +15,8 @@ function others(state = {}, parts = {}) {
     drop: async (id) => void done.push(["drop", id]),
     reload: async () => void done.push(["reload"]),
     update: (id, fields) => done.push(["update", id, Object.keys(fields)]),
-    isComplete: () => true,
+    reaches: () => true,
+    exists: async () => false,
     ...parts.session,
   };
   const objects = { refresh: async () => void done.push(["refresh"]), ...parts.objects };
@@ -31,7 +32,7 @@ test("a new image joins the queue, unless its page is not loaded yet", async () 
   const all = others();
   await all.show({ images: [changed("c")] });
   assert.deepEqual(all.done, [["adopt", "c"]]);
-  const some = others({}, { session: { isComplete: () => false } });
+  const some = others({}, { session: { reaches: () => false } });
   await some.show({ images: [changed("c")] });
   assert.deepEqual(some.done, []);
 });
@@ -93,6 +94,12 @@ test("an image that somebody removed goes, and the person at it is told", async 
   await show({ removed: [{ id: "a", by: "bob" }, { id: "z", by: "bob" }] });
   assert.deepEqual(done, [["drop", "a"]]);
   assert.equal(said[0].text, "bob removed a.jpg from the project.");
+});
+
+test("an image that was restored before its removal is told stays", async () => {
+  const { done, said, show } = others({}, { session: { exists: async () => true } });
+  await show({ removed: [{ id: "a", by: "bob" }] });
+  assert.deepEqual([done, said], [[], []]);
 });
 
 test("labels, members and too many changes are fetched again", async () => {

@@ -18,6 +18,7 @@ class Image(BaseModel):
 
     id: str
     project_id: int
+    ordinal: int
     name: str
     width: int
     height: int
@@ -37,6 +38,7 @@ class Image(BaseModel):
         return cls(
             id=record.id,
             project_id=record.project_id,
+            ordinal=record.ordinal,
             name=record.name,
             width=record.width,
             height=record.height,
