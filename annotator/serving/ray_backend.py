@@ -18,6 +18,7 @@ from annotator import logs
 from annotator.errors import Busy, InvalidSetting
 from annotator.serving.metrics import REPLICA_RETRIES
 from annotator.serving.replica import Replica, Request
+from annotator.serving.watchdog import Watchdog
 from annotator.settings import MIB, Settings
 
 # Ray reads these when it is imported. By itself it sends statistics, and gives way to everything else on the machine.
@@ -59,6 +60,9 @@ _ELSEWHERE = "#elsewhere"
 _AVOIDED_SECONDS = 30.0
 """How long another replica is asked about an image after its own did not answer. Ray ends that one meanwhile."""
 
+_HANGS_SECONDS = 60.0
+"""When a replica that does not run at all is killed. Ray gives up one that does not answer after about 40 s."""
+
 _NO_ANSWER = "The model's processes do not answer; try again in a moment."
 
 
@@ -94,10 +98,12 @@ class RayReplica(Replica):
 
         logs.configure(settings.log_format)
         super().__init__(serve.get_replica_context().replica_id.unique_id, LocalSegmenter(settings))
+        self._watchdog = Watchdog(_HANGS_SECONDS)
 
     def __del__(self) -> None:
         """Ray Serve calls it when a replica is to end."""
         self.close()
+        self._watchdog.close()
 
 
 def resources_of(settings: Settings) -> tuple[int, dict[str, float]]:

@@ -156,7 +156,8 @@ def test_the_model_is_switched_while_a_replica_is_stopped(ray_server: Server) ->
     stopped = replicas_of(ray_server)[0]
     stopped.suspend()
     try:
-        assert api.put("/model", json={"name": "nano"}).status_code == 202
+        reply = api.put("/model", json={"name": "nano"})
+        assert reply.status_code == 202, reply.text
         until(lambda: len(answering(ray_server)) == 1)
     finally:
         stopped.resume()
