@@ -106,7 +106,8 @@ class RemoteSegmenter:
             for reply in await self._courier.ask_all("follow", name, time.time()):
                 if isinstance(reply, AnnotatorError) and not isinstance(reply, Busy):
                     raise reply
-            await self._look()
+            with suppress(Busy):  # the next look will tell
+                await self._look()
 
         self._submit(switch()).result()
 

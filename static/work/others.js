@@ -69,13 +69,13 @@ export function createOthers({ store, session, objects, labels, projects, toast 
   async function show(event) {
     if (event.places) store.set({ places: event.places });
     if (event.reload) await session.reload().catch(() => {});
-    if (event.labels) await labels.load().catch(() => {});
     for (const { image, by } of event.images) change(image, by);
     for (const gone of event.removed) await remove(gone);
     const { image, history } = store.get();
     const open = event.images.find((one) => one.image.id === image?.id);
     if (open && open.revision > history.revision) await refresh(open.by);
     else if (event.labels || event.reload) await refresh(null);
+    if (event.labels) await labels.load().catch(() => {}); // after the objects, which may have had one that is gone
     if (event.project) await projects.refresh();
   }
 

@@ -105,5 +105,5 @@ test("an image that was restored before its removal is told stays", async () => 
 test("labels, members and too many changes are fetched again", async () => {
   const { done, show } = others();
   await show({ labels: true, project: true, reload: true });
-  assert.deepEqual(done, [["reload"], ["labels"], ["refresh"], ["projects"]]);
+  assert.deepEqual(done, [["reload"], ["refresh"], ["labels"], ["projects"]]);
 });

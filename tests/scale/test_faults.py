@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import collections
-import os
+import io
 import random
 import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import numpy as np
+from PIL import Image
 
 from tests.conformity import until
 from tests.conftest import SAMPLES, Server
@@ -18,7 +21,16 @@ from tests.scale.conftest import replicas_of
 PATIENCE = 240
 """Seconds in which Ray starts another replica on a busy machine."""
 
-PHOTO = (SAMPLES / "skimage_chelsea.jpg").read_bytes()
+
+def photos(number: int) -> list[bytes]:
+    """Photos with different pixels, which belong to different replicas."""
+    cat = np.asarray(Image.open(SAMPLES / "skimage_chelsea.jpg"))
+    made = []
+    for shift in np.random.default_rng().integers(1, 400, number):
+        file = io.BytesIO()
+        Image.fromarray(np.roll(cat, shift, axis=1)).save(file, "png")
+        made.append(file.getvalue())
+    return made
 
 
 class People:
@@ -29,7 +41,7 @@ class People:
         project = self._api.get("/status").json()["project_id"]
         (label,) = self._api.get(f"/projects/{project}/labels").json()
         self._label = label["id"]
-        files = [("files", (f"{n}.jpg", PHOTO + os.urandom(8))) for n in range(8)]
+        files = [("files", (f"{n}.png", photo)) for n, photo in enumerate(photos(8))]
         self.images = [
             each["id"] for each in self._api.post(f"/projects/{project}/images", files=files).json()["images"]
         ]
@@ -57,6 +69,11 @@ class People:
         for image in self.images:
             there |= {each["id"] for each in self._api.get(f"/images/{image}/document").json()["annotations"]}
         return {each for _, each in self.kept} - there
+
+    def prompts(self, image: str) -> httpx.Response:
+        """Ask about many objects at once."""
+        objects = [{"points": [[x, y, 1]]} for x in range(20, 420, 40) for y in range(20, 280, 20)]
+        return self._api.post(f"/images/{image}/prompts", json={"objects": objects})
 
     def run(self, image: str) -> str:
         """Start automatic masks."""
@@ -105,7 +122,12 @@ def answering(server: Server) -> set[str]:
 
 def replaced(server: Server, before: set[str]) -> None:
     """Wait until two replicas answer, and one of them is new."""
-    until(lambda: len(answering(server)) == 2 and answering(server) != before, PATIENCE)
+
+    def found() -> bool:
+        now = answering(server)
+        return len(now) == 2 and now != before
+
+    until(found, PATIENCE)
 
 
 def retries(server: Server) -> float:
@@ -134,6 +156,18 @@ def test_clicks_go_on_and_nothing_is_lost_when_replicas_are_killed_and_stopped(r
     assert people.slowest < 40, "no longer than the server waits for a click"
     assert retries(ray_server) > 0
     assert people.kept and not people.lost()
+
+
+def test_what_a_killed_replica_was_working_on_is_asked_again(ray_server: Server) -> None:
+    people = People(ray_server, number=0)
+    before, asked_again = answering(ray_server), retries(ray_server)
+    with ThreadPoolExecutor(len(people.images)) as pool:
+        replies = [pool.submit(people.prompts, image) for image in people.images]
+        until(lambda: any(each.done() for each in replies))  # so all have arrived
+        replicas_of(ray_server)[0].kill()
+        assert [each.result().status_code for each in replies] == [200] * len(replies)
+    assert retries(ray_server) > asked_again
+    replaced(ray_server, before)
 
 
 def test_a_run_whose_replica_is_killed_says_so_and_goes_on_anew(ray_server: Server) -> None:
