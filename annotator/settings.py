@@ -136,7 +136,7 @@ class Settings(BaseSettings):
     max_queue: PositiveInt = 256
     """Tasks that may wait for the model."""
     image_folders: Annotated[tuple[_Folder, ...], NoDecode, _split(os.pathsep)] = ()
-    """Folders of this machine whose images every user may add, separated as in PATH."""
+    """Folders of this machine whose images users may add, separated as in PATH; {user} is the name of each user."""
     allowed_hosts: Annotated[tuple[_Host, ...], NoDecode, _split(",")] = ("127.0.0.1", "localhost", "::1")
     """Host names this server answers to, separated by commas; * for any. Keeps out pages that rebind their own name."""
 

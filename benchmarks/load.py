@@ -38,6 +38,10 @@ from benchmarks.load_people import Log, Person, Refused, percentiles
 from benchmarks.server import Server
 
 _COUNTED = ("annotator_rejections", "annotator_embedding_hits", "annotator_prompt_batch_size")
+_BURST = 8
+"""Hovers of a pointer before it waits for their answers."""
+
+_BETWEEN_S = 0.03
 _GRACE_S = 30.0
 """For what is on its way when the time is over."""
 
@@ -140,16 +144,17 @@ async def hovers(port: int, options: argparse.Namespace) -> dict[str, Any]:
         if left <= 0:
             await asyncio.sleep(0.1)
             return
-        left -= 2
+        left -= _BURST
         answered: list[int] = []
 
         async def hover(number: int) -> None:
             nonlocal late
+            await asyncio.sleep(number * _BETWEEN_S)
             await person.hover(person.images[0], f"pointer-{person.number}")
             late += any(each > number for each in answered)
             answered.append(number)
 
-        await asyncio.gather(*(hover(number) for number in range(2)), return_exceptions=True)
+        await asyncio.gather(*(hover(number) for number in range(_BURST)), return_exceptions=True)
 
     async def click() -> None:
         await crowd[0].click(image, [crowd[0].place(image)])

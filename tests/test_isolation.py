@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -146,7 +148,13 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(Settings(data_dir=tmp_path_factory.mktemp("data"), allowed_hosts=("test",), image_folders=(SAMPLES,)))
+    own = tmp_path_factory.mktemp("folders")
+    for user in ("stranger", "reviewer"):
+        (own / user).mkdir()
+        shutil.copy(SAMPLES / "skimage_chelsea.jpg", own / user / f"{user}.jpg")
+    (own / "annotator").symlink_to(own / "stranger")
+    folders = (SAMPLES, own / "{user}")
+    return World(Settings(data_dir=tmp_path_factory.mktemp("data"), allowed_hosts=("test",), image_folders=folders))
 
 
 @pytest.fixture(scope="module")
@@ -248,6 +256,27 @@ def test_ids_in_bodies_are_looked_at_as_those_in_paths(world: World, client: Tes
     assert len(world.segmenter.encoded) == len(before) + 1
     export = f"/api/v1/projects/{project.id}/export/coco"
     assert client.get(export, params={"image_id": foreign.id}, headers=me).status_code == 404
+
+
+def test_a_folder_of_a_user_is_for_nobody_else(client: TestClient) -> None:
+    def folders(who: str) -> list[str]:
+        found: list[str] = client.get("/api/v1/status", headers=headers(who)).json()["image_folders"]
+        return found
+
+    def read(who: str, path: Path) -> int:
+        project = client.post("/api/v1/projects", json={"name": f"{who}'s photos"}, headers=headers(who)).json()["id"]
+        url = f"/api/v1/projects/{project}/folder-images"
+        return client.post(url, json={"path": str(path)}, headers=headers(who)).status_code
+
+    shared, mine = map(Path, folders("stranger"))
+    assert shared == SAMPLES and mine.name == "stranger"
+    assert folders("admin") == [str(SAMPLES)] == folders("annotator"), "there is none, or a link in its place"
+    for who, allowed in {"stranger": True, "reviewer": False, "annotator": False, "admin": False}.items():
+        reply = client.get("/api/v1/folders", params={"path": str(mine)}, headers=headers(who))
+        assert (reply.status_code == 200) == allowed == (read(who, mine / "stranger.jpg") == 200), who
+    theirs = mine.parent / "annotator"
+    reply = client.get("/api/v1/folders", params={"path": str(theirs)}, headers=headers("annotator"))
+    assert reply.status_code == 404, "a link in its place is not followed"
 
 
 def call(client: TestClient, who: str, endpoint: str, *values: Any) -> tuple[int, str]:

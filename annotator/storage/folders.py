@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -12,6 +12,14 @@ from annotator.imaging.decode import SUFFIXES
 
 MAX_LISTED = 10_000
 _SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir"})
+
+
+def folders_of(user: str, folders: Iterable[Path]) -> list[Path]:
+    """The `folders` that this user may add from: {user} in a path is the user's name. Own ones that are missing go,
+    and links in their place: nobody gets more by making one.
+    """
+    own = {each: Path(str(each).replace("{user}", user)) for each in folders}
+    return [path for each, path in own.items() if path == each or (path.is_dir() and path == path.resolve())]
 
 
 def images_in(folder: str, roots: Sequence[Path]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from functools import partial
+from pathlib import Path
 
 from cachetools import LRUCache
 
@@ -40,7 +41,6 @@ class Images:
         self.files = ImageFiles.of(settings)
         self.library = ImageLibrary(store, self.files)
         self._quotas = Quotas(settings, store, self.files)
-        self.folders = settings.image_folders
         self._decoded: LRUCache[str, UInt8Array] = LRUCache(_DECODED_BYTES, getsizeof=lambda pixels: pixels.nbytes)
         self._lock = threading.Lock()
 
@@ -73,10 +73,15 @@ class Images:
         self._remember(record.content_key, decoded.pixels)
         return record, True
 
-    def add_from_server(self, project: Project, path: str) -> ImageRecord:
-        """Add a copy of an image file in one of the allowed folders; the same file twice is one image."""
-        data = folders.read_image(path, self.folders, self._settings.max_upload_bytes)
-        return self.add(project, folders.relative_name(path, self.folders), data)[0]
+    def folders_of(self, user: str) -> list[Path]:
+        """The folders of the server whose images this user may add."""
+        return folders.folders_of(user, self._settings.image_folders)
+
+    def add_from_server(self, project: Project, path: str, user: str) -> ImageRecord:
+        """Add a copy of an image file in one of the user's folders; the same file twice is one image."""
+        allowed = self.folders_of(user)
+        data = folders.read_image(path, allowed, self._settings.max_upload_bytes)
+        return self.add(project, folders.relative_name(path, allowed), data)[0]
 
     def add_sample(self, project: Project, name: str) -> ImageRecord:
         """Add one of the shipped photos; one that is already in the project is returned as it is."""

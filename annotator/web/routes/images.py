@@ -112,13 +112,13 @@ def _refuse(errors: list[AnnotatorError]) -> NoReturn:
 @router.get("/folders")
 def server_folder(path: str, user: User, space: Space) -> ServerFolder:
     """The image files in a folder of the server, if the operator allowed it."""
-    return ServerFolder(images=images_in(path, space.images.folders))
+    return ServerFolder(images=images_in(path, space.images.folders_of(user)))
 
 
 @router.post("/projects/{project_id}/folder-images")
-def add_from_server(file: ServerFile, project: OwnProject, space: Space) -> Image:
+def add_from_server(file: ServerFile, project: OwnProject, user: User, space: Space) -> Image:
     """Add an image file of the server; one that is already in the project is returned as it is."""
-    return counted_image(space, space.images.add_from_server(project, file.path))
+    return counted_image(space, space.images.add_from_server(project, file.path, user))
 
 
 @router.get("/samples")

@@ -21,7 +21,7 @@ def status(user: User, viewer: Viewer, space: Space) -> Status:
         version=__version__,
         model=Model.model_validate(info),
         models=[ModelChoice.model_validate(each) for each in info.choices],
-        image_folders=[str(each) for each in space.images.folders],
+        image_folders=[str(each) for each in space.images.folders_of(user)],
         project_id=space.home(user).id,
         user=None if user == LOCAL_USER else user,
         is_admin=viewer in (None, LOCAL_USER),
