@@ -237,10 +237,12 @@ def test_cancelled_work_makes_room(engine: Engine) -> None:
     assert last.result(10) == "ran"
 
 
-def test_clicks_that_would_wait_for_many_slow_ones_are_refused_at_once() -> None:
+@pytest.mark.parametrize("ended", [1, 8])
+def test_clicks_that_would_wait_for_many_slow_ones_are_refused_at_once(ended: int) -> None:
     engine = Engine()
     slow = threading.Event()
-    engine.submit(Priority.CLICK, lambda: slow.wait(0.5)).result(10)  # what a click takes on this machine
+    for _ in range(ended):
+        engine.submit(Priority.CLICK, lambda: slow.wait(0.3)).result(10)  # what a click takes on this machine
     gate = Gate(engine)
     taken, refused = 0, 0
     for _ in range(200):
@@ -249,8 +251,11 @@ def test_clicks_that_would_wait_for_many_slow_ones_are_refused_at_once() -> None
             taken += 1
         except Busy:
             refused += 1
-    assert 7 <= taken < 20
-    assert refused == 200 - taken
+    if ended == 1:
+        assert not refused, "the first one may have waited for the model to load"
+    else:
+        assert 7 <= taken < 20
+        assert refused == 200 - taken
     gate.open()
     engine.close()
 

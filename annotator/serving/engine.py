@@ -39,6 +39,9 @@ _LONGEST_TURN = 0.25
 _ALWAYS_TAKEN = 8
 """Waiting prompts that are never refused, however slow the model is."""
 
+_FEWEST_TIMED = 8
+"""How long the queue will take is known once so many prompts have ended: the first ones take longer than others."""
+
 _SHUTTING_DOWN = "The server is being stopped; try again in a moment."
 
 
@@ -184,7 +187,9 @@ class Engine:
         waiting = sum((self._waiting[each] for each in Priority if each <= priority), Counter[str]())
         own, seconds = waiting.pop(user, 0), self._prompt_seconds
         before = own + sum(min(each, own + 1) for each in waiting.values())
-        return before * sum(seconds) / max(len(seconds), 1) if before >= _ALWAYS_TAKEN else 0.0
+        if before < _ALWAYS_TAKEN or len(seconds) < _FEWEST_TIMED:
+            return 0.0
+        return before * sum(seconds) / len(seconds)
 
     def _forget(self, task: _Task[Any], supersedes: str | None) -> None:
         with self._wake:
