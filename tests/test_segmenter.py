@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -295,3 +296,27 @@ def test_runs_under_way_are_not_given_up_for_newer_ones(segmenter: LocalSegmente
     assert ended(segmenter, "run 0").state == "done"
     segmenter.start_automask("one more", photo, options)
     assert ended(segmenter, "one more").state == "done"
+
+
+def test_a_click_does_not_wait_for_another_image_to_be_encoded(
+    segmenter: LocalSegmenter, photo: ImageSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segmenter.prompt(photo, CLICKS[0]).result(60)
+    encode, begun, go_on = Predictor.encode, threading.Event(), threading.Event()
+
+    def held(predictor: Predictor, images: Sequence[np.ndarray]) -> list[ImageEmbedding]:
+        begun.set()
+        assert go_on.wait(60)
+        return encode(predictor, images)
+
+    monkeypatch.setattr(Predictor, "encode", held)
+    others = [replace(photo, key=f"{photo.key} {number}") for number in range(2)]
+    opened = [segmenter.encode_later(Priority.ENCODE, each) for each in others]
+    assert begun.wait(60)
+    assert segmenter.prompt(photo, CLICKS[1]).result(60).candidates
+    opened[1].cancel()
+    go_on.set()
+    opened[0].result(60)
+    assert segmenter.has_embedding(others[0].key)
+    all_done(segmenter.engine)
+    assert not segmenter.has_embedding(others[1].key), "nobody waits for it any more"

@@ -105,7 +105,8 @@ class Job(ABC):
         try:
             with closing(self._steps(predictor_of(), embed, memory, pause)) as chunks:
                 for waits_for in chunks:
-                    if self._stop.is_set():
+                    # What waits for an embedding gets it: the pixels may have been sent once, for this run.
+                    if self._stop.is_set() and waits_for is None:
                         break
                     yield waits_for
             self._proposals = self._found()

@@ -41,7 +41,7 @@ from annotator.serving.segmenter import (
 )
 from annotator.serving.together import Together
 from annotator.settings import Settings
-from annotator.types import RLE, BoolArray, Candidate, FloatArray, Prompt
+from annotator.types import RLE, BoolArray, Candidate, FloatArray, Prompt, UInt8Array
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +50,11 @@ class LocalSegmenter:
     """Implements `Segmenter`. Constructing it returns at once; the model loads in the background and work waits."""
 
     def __init__(self, settings: Settings) -> None:
+        self._threads = torch.get_num_threads()
         self.models = ModelHost(settings)
         self.engine = Engine(settings.max_queue)
+        # On a CPU an encode takes as long as several clicks, and runs beside them. A GPU belongs to one thread.
+        self._encoder = Engine(settings.max_queue) if self.models.device.type == "cpu" else self.engine
         self._reader = PixelReader(settings.max_queue)
         memory = [MemoryTier(settings.embedding_host_bytes, torch.device("cpu"))]
         if self.models.device.type != "cpu":
@@ -73,6 +76,7 @@ class LocalSegmenter:
         """Cancel what waits and release the device."""
         self.models.close()
         self.engine.close()
+        self._encoder.close()
         self._reader.close()
         self.cache.close()
 
@@ -118,7 +122,7 @@ class LocalSegmenter:
     ) -> Chunks[tuple[ImageEmbedding, float | None]]:
         """The embedding and the milliseconds it took to read and encode the image, None from the cache.
 
-        Runs in the engine's thread, which does other work while the pixels are read.
+        Runs in the engine's thread, which does other work while the pixels are read and, on a CPU, encoded.
         """
         key = embedding_key(image.key, predictor.key, predictor.dtype)
         cached = self.cache.get(key)
@@ -127,15 +131,27 @@ class LocalSegmenter:
         started = time.perf_counter()
         with self._reader.read(image, priority) as pixels:
             yield pixels
-            cached = self.cache.get(key)
-            if cached is not None:  # for somebody else meanwhile
-                return cached, None
-            image_pixels = pixels.result()
-            with IMAGE_SECONDS.labels("encode").time():
-                (embedding,) = self._memory.fit(lambda: predictor.encode([image_pixels]))
-        self.cache.put(key, embedding)
+            encoding = self._encoder.submit(
+                priority, lambda: self._encode(predictor, key, pixels.result()), part_of=caller.get()
+            )
+            try:
+                yield encoding
+            finally:
+                encoding.cancel()  # if nobody waits for it any more
         self._encoding_errors.forget(image.key)
-        return embedding, (time.perf_counter() - started) * 1e3
+        return encoding.result(), (time.perf_counter() - started) * 1e3
+
+    def _encode(self, predictor: Predictor, key: str, pixels: UInt8Array) -> ImageEmbedding:
+        """The embedding of an image, into the cache. It may be there for somebody else meanwhile."""
+        cached = self.cache.get(key)
+        if cached is not None:
+            return cached
+        if predictor.device.type == "cpu":
+            torch.set_num_threads(self._threads)  # a thread begins with the number that any other one has set last
+        with IMAGE_SECONDS.labels("encode").time():
+            (embedding,) = self._memory.fit(lambda: predictor.encode([pixels]))
+        self.cache.put(key, embedding)
+        return embedding
 
     # --- prompts ---
 
