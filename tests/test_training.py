@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from sam2.build_sam import _load_checkpoint
 
 from annotator.settings import ASSETS_DIR
 from training import model as net
@@ -17,6 +18,7 @@ from training.config import STAGES, Config, Phase
 from training.data import Scenes, near_border
 from training.hierarchy import Hierarchy, hierarchy
 from training.losses import edge_loss
+from training.mean import mean
 from training.pack import shrink
 from training.photos import PhotoFile, crop, read_held_out, read_pack, read_train, write_pack
 from training.scores import Answers, ask, figures, fit
@@ -103,6 +105,20 @@ def test_scores_are_fitted_without_a_change_to_the_masks(network, tmp_path: Path
     after = figures(fit(head, answers, answers), answers)
     assert after["loss"] < before["loss"]
     assert after["best"] == before["best"] >= after["picked"] >= before["picked"]
+
+
+def test_the_mean_of_checkpoints_is_loaded_like_one_of_them(tmp_path: Path) -> None:
+    models = [torch.nn.Linear(2, 2) for _ in range(2)]
+    paths = [tmp_path / f"{number}.pt" for number in range(2)]
+    for model, path in zip(models, paths, strict=True):
+        torch.save({"model": model.state_dict()}, path)
+    mean(paths, tmp_path / "mean.pt")
+    _load_checkpoint(models[0], tmp_path / "mean.pt")
+    weights = [torch.load(path, weights_only=True)["model"]["weight"] for path in paths]
+    assert torch.allclose(models[0].weight, sum(weights) / 2, atol=1e-3)
+    torch.save({"model": torch.nn.Linear(3, 2).state_dict()}, paths[1])
+    with pytest.raises(ValueError, match="different networks"):
+        mean(paths, tmp_path / "mean.pt")
 
 
 def test_the_edge_loss_sees_a_border_that_the_small_logits_put_between_two_cells() -> None:

@@ -108,6 +108,7 @@ FURTHER = Config(
     cooldown=0.65,
     silent=(0.45, 0.3, 0.13, 0.07, 0.05),
     shown=0.3,
+    sources={**SOURCES, "coco": 5.0, "coco_more": 6.0, "voc_sample": 6.0, "davis": 2.5},
 )
 """From weights that can already do it: at full size at once, then ever more like the photos and clicks of real work."""
 

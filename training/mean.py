@@ -1,0 +1,35 @@
+"""The mean of the weights of several checkpoints of one network (Wortsman et al. 2022, "Model soups", arXiv:2203.05482).
+
+python -m training.mean assets/nano.pt training/runs/further/nano.pt --out training/runs/mean.pt
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+
+def mean(paths: Sequence[Path], out: Path) -> None:
+    """Write the mean as float16. Raises ValueError if the checkpoints are not of one network."""
+    models = [torch.load(path, map_location="cpu", weights_only=True)["model"] for path in paths]
+    shapes = [{name: values.shape for name, values in model.items()} for model in models]
+    if any(each != shapes[0] for each in shapes):
+        raise ValueError("These are checkpoints of different networks.")
+    averaged = {name: torch.stack([model[name].float() for model in models]).mean(dim=0).half() for name in models[0]}
+    torch.save({"model": averaged}, out)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoints", type=Path, nargs="+")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    mean(args.checkpoints, args.out)
+
+
+if __name__ == "__main__":
+    main()
