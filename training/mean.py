@@ -1,4 +1,6 @@
-"""The mean of the weights of several checkpoints of one network (Wortsman et al. 2022, "Model soups", arXiv:2203.05482).
+"""The mean of the weights of several checkpoints of one network.
+
+It is often better than each of them (Wortsman et al. 2022, "Model soups", arXiv:2203.05482).
 
 python -m training.mean assets/nano.pt training/runs/further/nano.pt --out training/runs/mean.pt
 """
