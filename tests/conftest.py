@@ -78,6 +78,12 @@ def cat() -> np.ndarray:
     return np.asarray(Image.open(SAMPLES / "skimage_chelsea.jpg").convert("RGB"))
 
 
+@pytest.fixture(scope="session")
+def coffee() -> np.ndarray:
+    """The sample photo of a cup, a saucer and a spoon on a table, uint8 [400, 600, 3]."""
+    return np.asarray(Image.open(SAMPLES / "skimage_coffee.jpg").convert("RGB"))
+
+
 def all_done(engine: Engine) -> None:
     """Returns when nothing waits for the engine and nothing steps aside from it."""
 

@@ -51,8 +51,8 @@ def iou(a: tuple[int, ...], b: tuple[int, ...]) -> float:
     return w * h / (area - w * h) if area - w * h else 0.0
 
 
-def test_the_same_masks_as_the_official_order_of_operations(predictor: Predictor, cat: np.ndarray) -> None:
-    (embedding,) = predictor.encode([cat])
+def test_the_same_masks_as_the_official_order_of_operations(predictor: Predictor, coffee: np.ndarray) -> None:
+    (embedding,) = predictor.encode([coffee])
     ours = automask(predictor, embedding, LENIENT)
     theirs = official(predictor, embedding, LENIENT)
     assert len(theirs) >= 3, "the comparison would be empty"

@@ -81,10 +81,10 @@ def test_clicks_give_the_same_masks(served: Predictor, predictor: Predictor, cat
     assert np.mean(ious) >= LEAST_IOU[served.dtype]
 
 
-def test_automatic_masks_are_the_same(served: Predictor, predictor: Predictor, cat: np.ndarray) -> None:
+def test_automatic_masks_are_the_same(served: Predictor, predictor: Predictor, coffee: np.ndarray) -> None:
     settings = AutomaskSettings(points_per_side=8, iou_threshold=0.3, stability_threshold=0.5)
-    expected = automask(predictor, predictor.encode([cat])[0], settings)
-    found = automask(served, served.encode([cat])[0], settings)
+    expected = automask(predictor, predictor.encode([coffee])[0], settings)
+    found = automask(served, served.encode([coffee])[0], settings)
     assert len(expected) > 4
     assert abs(len(found) - len(expected)) <= 1
     matched = [max(rles.iou(each.mask, other.mask) for other in found) for each in expected]

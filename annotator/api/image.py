@@ -91,7 +91,8 @@ class Image:
 
         >>> import annotator
         >>> image = annotator.load("nano").encode("assets/samples/skimage_chelsea.jpg")
-        >>> cat, eye = image.segment_many([{"box": (110, 20, 440, 290)}, {"points": [(172, 103)]}])
+        >>> eye = {"points": [(172, 103)], "box": (140, 75, 205, 130)}
+        >>> cat, eye = image.segment_many([{"box": (110, 20, 440, 290)}, eye])
         >>> cat.area > eye.area > 0
         True
         """

@@ -38,10 +38,10 @@ def violations(page: Annotator) -> list[str]:
     if not page.page.evaluate("() => 'axe' in window"):
         page.page.evaluate(AXE.read_text())  # a script in the page would be against its policy
     found = page.page.evaluate(RUN_AXE, {})
-    page.page.emulate_media(color_scheme="dark", reduced_motion="reduce")  # colours change at once
+    page.page.emulate_media(color_scheme="dark")
     page.page.evaluate(TWO_FRAMES)
     found += page.page.evaluate(RUN_AXE, {"runOnly": ["color-contrast"]})
-    page.page.emulate_media(color_scheme="null", reduced_motion="null")
+    page.page.emulate_media(color_scheme="null")
     page.page.evaluate(TWO_FRAMES)
     return [f"{each['id']}: {node['html']}: {node['failureSummary']}" for each in found for node in each["nodes"]]
 
@@ -50,6 +50,7 @@ def violations(page: Annotator) -> list[str]:
 def mode(request: pytest.FixtureRequest, server_url: str) -> Iterator[Annotator]:
     """An empty project on a desk and on a phone."""
     with browser_page(server_url, **MODES[request.param]) as page:
+        page.page.emulate_media(reduced_motion="reduce")  # colours change at once
         new_project(page)
         page.until("image === null")
         yield page
@@ -64,6 +65,7 @@ def test_axe_finds_nothing_whatever_is_open(mode: Annotator) -> None:
         found[state] = violations(mode)
 
     check("start page")
+    project = mode.state("projectId")
     click("#annotator .button.project")
     click('#annotator .project-row.chosen [aria-label^="Remove"]')
     mode.toast("was removed.")
@@ -72,6 +74,7 @@ def test_axe_finds_nothing_whatever_is_open(mode: Annotator) -> None:
     click('#annotator .project-row [aria-label^="Rename"]')
     check("projects")
     click("#annotator .removed .button >> nth=-1")  # the toast with Undo may be gone
+    mode.until(f"projectId === {project}")
     mode.until("booted")
     mode.until("image === null")
     with_photo(mode, COFFEE)
