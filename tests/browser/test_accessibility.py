@@ -37,6 +37,8 @@ def violations(page: Annotator) -> list[str]:
     """
     if not page.page.evaluate("() => 'axe' in window"):
         page.page.evaluate(AXE.read_text())  # a script in the page would be against its policy
+    page.page.emulate_media(reduced_motion="reduce")  # colours change at once
+    page.page.evaluate(TWO_FRAMES)
     found = page.page.evaluate(RUN_AXE, {})
     page.page.emulate_media(color_scheme="dark")
     page.page.evaluate(TWO_FRAMES)
@@ -50,7 +52,6 @@ def violations(page: Annotator) -> list[str]:
 def mode(request: pytest.FixtureRequest, server_url: str) -> Iterator[Annotator]:
     """An empty project on a desk and on a phone."""
     with browser_page(server_url, **MODES[request.param]) as page:
-        page.page.emulate_media(reduced_motion="reduce")  # colours change at once
         new_project(page)
         page.until("image === null")
         yield page
