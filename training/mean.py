@@ -13,15 +13,16 @@ from pathlib import Path
 
 import torch
 
+from training.export import write
+
 
 def mean(paths: Sequence[Path], out: Path) -> None:
-    """Write the mean as float16. Raises ValueError if the checkpoints are not of one network."""
+    """Write the mean, as `export.write` does. Raises ValueError if the checkpoints are not of one network."""
     models = [torch.load(path, map_location="cpu", weights_only=True)["model"] for path in paths]
     shapes = [{name: values.shape for name, values in model.items()} for model in models]
     if any(each != shapes[0] for each in shapes):
         raise ValueError("These are checkpoints of different networks.")
-    averaged = {name: torch.stack([model[name].float() for model in models]).mean(dim=0).half() for name in models[0]}
-    torch.save({"model": averaged}, out)
+    write({name: torch.stack([model[name].float() for model in models]).mean(dim=0) for name in models[0]}, out)
 
 
 def main() -> None:
