@@ -57,6 +57,7 @@ export function createQueue({ store, api }) {
   /** @param {{next: string | null}} of @param {number} wanted  images, at least */
   async function fetchAgain(of, wanted) {
     const { projectId } = store.get();
+    const before = new Set(store.get().images.map((image) => image.id));
     /** @type {Image[]} */
     const images = [];
     let total = 0;
@@ -69,8 +70,10 @@ export function createQueue({ store, api }) {
       of.next = reply.next;
     } while (of.next !== null && images.length < wanted);
     const ids = new Set(images.map((image) => image.id));
-    const added = of.next === null ? [] : store.get().images.filter((image) => !ids.has(image.id)); // beyond these pages
-    store.set({ images: inOrder([...images, ...added]), total });
+    // What the pages lack is gone, unless it lies beyond them or came while they were fetched.
+    const kept = store.get().images.filter(({ id }) => !ids.has(id) && (of.next !== null || !before.has(id)));
+    const late = kept.filter(({ id }) => !before.has(id)).length;
+    store.set({ images: inOrder([...images, ...kept]), total: total + late });
   }
 
   /** @param {Image[]} some @returns {Image[]} those that are not in the queue yet */

@@ -38,3 +38,16 @@ test("pages that are fetched later come before what was added meanwhile", async 
   queue.adopt([C]);
   assert.equal(ids(), "abcd");
 });
+
+test("an image that is told while all is fetched again stays, and one that is gone goes", async () => {
+  const { store, queue, ids } = await queued({
+    [FIRST]: () => ({ images: [A, B], total: 2, next: null, version: 1 }),
+    "GET /projects/1/images?limit=1000": () => {
+      queue.adopt([D]);
+      return { images: [B, C], total: 2, next: null, version: 2 };
+    },
+  });
+  await queue.reload();
+  assert.equal(ids(), "bcd");
+  assert.equal(store.get().total, 3);
+});
