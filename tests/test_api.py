@@ -334,7 +334,7 @@ def test_images_of_an_allowed_folder_are_added_once(client: TestClient, project:
 
 @pytest.fixture
 def easygoing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thresholds that let plenty of automatic masks pass, however timid the bundled model is."""
+    """Thresholds that let plenty of automatic masks pass, however strict those of the bundled model are."""
     spec = replace(zoo.MODELS["nano"], automask_iou=0.1, automask_stability=0.2)
     monkeypatch.setitem(zoo.MODELS, "nano", spec)
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from annotator.errors import ModelUnavailable
+from annotator.masks import rle as rles
 from annotator.sam.predictor import Predictor
 from annotator.serving.local import LocalSegmenter
 from annotator.serving.memory import OUT_OF_MEMORY
@@ -79,7 +80,8 @@ def test_many_objects_are_decoded_one_by_one(
 ) -> None:
     expected = segmenter.prompt_many(photo, CLICKS).result(60)
     short("decode", 2)
-    assert segmenter.prompt_many(photo, CLICKS).result(60) == expected
+    found = segmenter.prompt_many(photo, CLICKS).result(60)
+    assert all(rles.iou(a.mask, b.mask) > 0.999 for a, b in zip(found, expected, strict=True))
 
 
 def test_clicks_decoded_together_are_decoded_alone_and_after_that_fail_alone(

@@ -14,13 +14,13 @@ from sam2.build_sam import _load_checkpoint
 
 from annotator.settings import ASSETS_DIR
 from training import model as net
-from training.config import STAGES, Config, Phase
+from training.config import PRESETS, Config, Phase
 from training.data import Scenes, near_border
-from training.hierarchy import Hierarchy, hierarchy
 from training.losses import edge_loss
 from training.mean import mean
 from training.pack import shrink
-from training.photos import PhotoFile, crop, read_held_out, read_pack, read_train, write_pack
+from training.photos import PhotoFile, read_held_out, read_pack, read_train, write_pack
+from training.pretrained import principal
 from training.scores import Answers, ask, figures, fit
 from training.train import train_step
 
@@ -30,18 +30,16 @@ CONFIG = replace(Config(), min_area=0.01)
 
 
 def discs(name: str, source: str) -> PhotoFile:
-    """Three coloured discs on grey, two of them labelled and one only found by its edges."""
+    """Three coloured discs on grey, two of them labelled."""
     y, x = np.mgrid[:120, :160]
     image = np.full((120, 160, 3), 128, np.uint8)
     ids = np.zeros((120, 160), np.uint8)
-    pieces = np.zeros((120, 160), np.uint16)
     for k, (cx, cy, colour) in enumerate(((40, 40, 255), (110, 40, 0), (80, 90, 200)), 1):
         disc = (x - cx) ** 2 + (y - cy) ** 2 < 25**2
         image[disc] = colour
-        pieces[disc] = k
         ids[disc] = k if k < 3 else 0
     content = [cv2.imencode(kind, each)[1].tobytes() for kind, each in ((".jpg", image), (".png", ids))]
-    return PhotoFile(name, source, *content, Hierarchy(pieces, np.array([[3, 4]], np.uint16)).to_bytes())
+    return PhotoFile(name, source, *content)
 
 
 PHOTOS = [discs("a", "coco"), discs("b", "nuclei")]
@@ -59,7 +57,7 @@ def network() -> torch.nn.Module:
     torch.manual_seed(0)
     model = net.build(ASSETS_DIR / "nano.yaml", SIZE)
     model.load_state_dict(torch.load(ASSETS_DIR / "nano.pt", weights_only=True)["model"])
-    net.freeze_object_score(model)
+    net.freeze_fine_stages(model)
     return model.train()
 
 
@@ -75,9 +73,9 @@ def cuda_autocast() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("cuda_autocast")
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_step_of_every_stage_runs_under_the_autocast_of_a_gpu(stage, network, batch) -> None:  # type: ignore[no-untyped-def]
-    config = STAGES[stage]
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_step_of_every_preset_runs_under_the_autocast_of_a_gpu(preset, network, batch) -> None:  # type: ignore[no-untyped-def]
+    config = PRESETS[preset]
     figures = train_step(network, config, batch, PHASE, np.random.default_rng(0), clicks=1)
     assert all(torch.isfinite(each) for each in figures.values())
     trained = {name for name, each in network.named_parameters() if each.grad is not None and each.grad.any()}
@@ -105,6 +103,16 @@ def test_scores_are_fitted_without_a_change_to_the_masks(network, tmp_path: Path
     after = figures(fit(head, answers, answers), answers)
     assert after["loss"] < before["loss"]
     assert after["best"] == before["best"] >= after["picked"] >= before["picked"]
+
+
+def test_principal_components_are_of_equal_size_and_independent() -> None:
+    torch.manual_seed(0)
+    hidden = torch.randn(5000, 2) * torch.tensor([3.0, 1.0])
+    cells = hidden @ torch.randn(2, 8) + 7 + 0.01 * torch.randn(5000, 8)
+    weight, bias = principal(cells, 2)
+    found = cells @ weight.T + bias
+    assert torch.allclose(found.mean(0), torch.zeros(2), atol=1e-2)
+    assert torch.allclose(found.T @ found / 5000, torch.eye(2), atol=1e-2)
 
 
 def test_the_mean_of_checkpoints_is_loaded_like_one_of_them(tmp_path: Path) -> None:
@@ -135,38 +143,12 @@ def test_the_edge_loss_sees_a_border_that_the_small_logits_put_between_two_cells
     assert losses[0] < losses[1]
 
 
-def test_scenes_ask_for_labelled_and_for_unlabelled_regions() -> None:
-    view = crop(np.random.default_rng(1), PHOTOS[0].decode(), 96, 0.01, pseudo=60)
-    assert len(view.masks) and len(view.pseudo) == 1
-    assert not (view.pseudo[0].astype(bool) & view.masks.any(0)).any(), "the third disc, beside the labelled ones"
-    bright = view.image[view.pseudo[0] > 0].astype(int)
-    assert np.median(np.abs(bright - 200)) < 12, "cut out where the disc is"
-
-
-def test_a_hierarchy_holds_the_things_between_strong_edges_and_what_they_make_up() -> None:
-    """Two pairs of fields: a weak edge within each pair, a strong one between the pairs."""
-    pieces = np.repeat(np.arange(4), 25)[None].repeat(60, 0).astype(np.int32)
-    edge = np.zeros((60, 100), np.float32)
-    for column, height in ((25, 0.3), (50, 0.9), (75, 0.3)):
-        edge[:, column] = edge[:, column - 1] = height
-    found = hierarchy(edge, pieces)
-    areas = sorted(int(found.mask(k).sum()) for k in range(len(found.ranges)))
-    assert areas == [25 * 60] * 4 + [50 * 60] * 2
-    best = found.mask(0)
-    assert best.sum() == 50 * 60 and best[:, :50].all() != best[:, 50:].all()
-    again = Hierarchy.from_bytes(found.to_bytes())
-    assert all(np.array_equal(found.mask(k), again.mask(k)) for k in range(6))
-    fewer = found.compact(2)
-    assert fewer.leaves.max() < 4 and all(np.array_equal(found.mask(k), fewer.mask(k)) for k in range(2))
-
-
 def test_a_pack_gives_back_smaller_photos_with_the_same_regions(tmp_path: Path) -> None:
     write_pack(tmp_path / "pack.zip", [shrink(each, 80) for each in PHOTOS])
     photos = read_train(tmp_path / "pack.zip")
     assert [(each.name, each.source) for each in photos] == [("a", "coco"), ("b", "nuclei")]
     before, after = PHOTOS[0].decode(), photos[0].decode()
     assert after.labels.shape == (60, 80) and set(np.unique(after.labels)) == {0, 1, 2}
-    assert after.pseudo is not None and np.array_equal(after.pseudo.mask(0), before.pseudo.mask(0))  # type: ignore[union-attr]
     assert np.abs(after.image.astype(int) - cv2.resize(before.image, (80, 60), interpolation=cv2.INTER_AREA)).mean() < 4
     assert read_pack(tmp_path / "pack.zip") == photos
 
@@ -179,8 +161,9 @@ def test_every_twentieth_photo_of_each_set_is_held_out(tmp_path: Path) -> None:
             file = discs(f"x_{k:02}", "")
             (tmp_path / folder / "images" / f"{file.name}.jpg").write_bytes(file.image)
             (tmp_path / folder / "masks" / f"{file.name}.png").write_bytes(file.mask)
-    held_out, train = read_held_out(tmp_path), read_train(tmp_path, tmp_path / "pseudo")
+    held_out, train = read_held_out(tmp_path), read_train(tmp_path)
     assert [(each.source, each.name) for each in held_out] == [
         (s, f"x_{k:02}") for s, k in (("one", 0), ("one", 20), ("one", 40), ("two", 0))
     ]
-    assert len(train) == 2 + 38 + 2 and not {each.key for each in held_out} & {each.key for each in train}
+    assert len(train) == 2 + 38 + 2
+    assert not {(each.source, each.name) for each in held_out} & {(each.source, each.name) for each in train}

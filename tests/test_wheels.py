@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PRESENT = [
     *("torch", "torchvision", "numpy", "scipy", "opencv-python-headless", "pillow", "psutil", "safetensors", "tqdm"),
-    *("pytest", "huggingface-hub", "h5py"),
+    *("pytest", "huggingface-hub"),
     # what torch and pytest are made of
     *("filelock", "fsspec", "jinja2", "markupsafe", "mpmath", "networkx", "setuptools", "sympy", "typing-extensions"),
     *("iniconfig", "packaging", "pluggy", "pygments"),

@@ -70,9 +70,8 @@ class Scenes(IterableDataset[Sample]):
     def collage(self, rng: Rng) -> Scene:
         """A photo with its regions, often with regions of other photos and drawn things on top."""
         size = self.phase.size
-        wanted = self.phase.prompts if self.config.pseudo else 0
-        view = crop(rng, self.pick(rng), size, self.config.min_area, wanted)
-        scene = Scene(view.image, list(view.masks), view.ignore, view.pseudo)
+        view = crop(rng, self.pick(rng), size, self.config.min_area)
+        scene = Scene(view.image, list(view.masks), view.ignore)
         few = len(scene.masks) < 4
         if rng.random() >= self.phase.paste * (1.0 if few else 0.5):
             return scene
@@ -99,17 +98,11 @@ def pack(rng: Rng, scene: Scene, prompts: int, config: Config) -> Sample | None:
     """A sample of `prompts` random regions of a scene; None when it holds no region worth asking for."""
     valid = ~scene.ignore
     least = max(config.min_area * valid.size, 12)
-
-    def large(masks: list[Mask]) -> list[Mask]:
-        fit = [m for m in masks if int((m.astype(bool) & valid).sum()) >= least]
-        return [fit[k] for k in rng.permutation(len(fit))]
-
-    masks, pseudo = large(scene.masks), large(scene.pseudo)
-    if not masks and not pseudo:
+    large = [m for m in scene.masks if int((m.astype(bool) & valid).sum()) >= least]
+    if not large:
         return None
-    unlabelled = int(rng.binomial(prompts, config.pseudo if masks else 1.0)) if pseudo else 0
-    chosen = [pseudo[k % len(pseudo)] for k in range(unlabelled)]
-    chosen += [masks[k % len(masks)] for k in range(prompts - unlabelled)]
+    order = rng.permutation(len(large))
+    chosen = [large[order[k % len(large)]] for k in range(prompts)]
     boxes = [cv2.boundingRect(m) for m in chosen]
     return {
         "image": torch.from_numpy(jitter(rng, scene.image)),

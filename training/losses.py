@@ -45,27 +45,6 @@ def edge_loss(logits: Tensor, near: Tensor, truth: Tensor, size: int) -> Tensor:
     return (F.softplus(found) - found * wanted).mean(2) + dice
 
 
-def affinity_loss(maps: tuple[Tensor, ...], target: Tensor, weight: Tensor) -> Tensor:
-    """How badly features of the encoder tell regions apart: teaches it directly, without the way through the decoder.
-
-    maps: B x C x h x w each, at any resolution; target B x P x H x W soft masks; weight B x H x W. Within an image, the
-    features of a region shall be like their mean, and all others unlike it.
-    """
-    total = target.new_zeros(())
-    for features in maps:
-        size = (features.shape[2], features.shape[3])
-        truth = F.adaptive_avg_pool2d(target, size)
-        inside = truth * F.adaptive_avg_pool2d(weight[:, None], size)
-        outside = (1 - truth) * F.adaptive_avg_pool2d(weight[:, None], size)
-        unit = F.normalize(features.float() - features.float().mean((2, 3), keepdim=True), dim=1)
-        mean = F.normalize(torch.einsum("bchw,bphw->bpc", unit, inside), dim=2)
-        logits = 6 * torch.einsum("bchw,bpc->bphw", unit, mean) - 1.5
-        missed = (F.softplus(-logits) * inside).sum((2, 3)) / inside.sum((2, 3)).clamp(min=1)
-        taken = (F.softplus(logits) * outside).sum((2, 3)) / outside.sum((2, 3)).clamp(min=1)
-        total = total + (missed + taken).mean() / len(maps)
-    return total
-
-
 @torch.no_grad()
 def true_iou(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """IoU of the thresholded masks N x M x h x w with targets N x h x w: N x M, 0..1."""

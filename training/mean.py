@@ -2,7 +2,7 @@
 
 It is often better than each of them (Wortsman et al. 2022, "Model soups", arXiv:2203.05482).
 
-python -m training.mean assets/nano.pt training/runs/further/nano.pt --out training/runs/mean.pt
+python -m training.mean training/runs/one/nano.pt training/runs/two/nano.pt --out training/runs/mean.pt
 """
 
 from __future__ import annotations

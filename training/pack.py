@@ -11,11 +11,9 @@ from pathlib import Path
 
 import cv2
 
-from training.hierarchy import Hierarchy
-from training.photos import PSEUDO, PhotoFile, Pixels, decode, read_train, turns, write_pack
+from training.photos import PhotoFile, Pixels, decode, read_train, turns, write_pack
 
 QUALITY = 75  # of WebP: two thirds of the bytes of a JPEG that looks the same
-REGIONS = 24  # pseudo-regions of a photo
 
 
 def shrink(file: PhotoFile, side: int) -> PhotoFile:
@@ -28,7 +26,6 @@ def shrink(file: PhotoFile, side: int) -> PhotoFile:
         file,
         image=encode(".webp", cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.IMWRITE_WEBP_QUALITY, QUALITY),
         mask=encode(".png", cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), cv2.IMWRITE_PNG_COMPRESSION, 9),
-        pseudo=Hierarchy.from_bytes(file.pseudo).compact(REGIONS).to_bytes() if file.pseudo else b"",
     )
 
 
@@ -43,16 +40,15 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--pseudo", type=Path, default=PSEUDO)
     parser.add_argument("--out", type=Path, default=Path("training/runs/pack.zip"))
     parser.add_argument("--side", type=int, default=320, help="longer side of a photo, in pixels")
     parser.add_argument("--megabytes", type=float, default=33)
     args = parser.parse_args()
     files: list[PhotoFile] = []
     left = args.megabytes * 1e6
-    for file in turns(read_train(args.data, args.pseudo)):
+    for file in turns(read_train(args.data)):
         small = shrink(file, args.side)
-        left -= len(small.image) + len(small.mask) + len(small.pseudo) + 600  # and its entries in the file
+        left -= len(small.image) + len(small.mask) + 600  # and its entries in the file
         if left < 0:
             break
         files.append(small)

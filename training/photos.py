@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zipfile
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.hierarchy import Hierarchy
-
 cv2.setNumThreads(0)  # forked loader workers would wait for threads that do not exist there
 IGNORE = 255
-PARTS = ("image", "mask", "pseudo")  # what a `PhotoFile` consists of, in its order
-PSEUDO = Path("training/runs/pseudo")  # where `training/pseudo.py` puts what it finds
-PSEUDO_RANK = 14.0  # mean rank of the pseudo-regions that are used; they come best first
+PARTS = ("image", "mask")  # what a `PhotoFile` consists of, in its order
 HELD_OUT = 20  # of each set of `more`, every so many photos by sorted name are never trained on
 Image = NDArray[np.uint8]
 Pixels = NDArray[np.integer[Any] | np.floating[Any]]
@@ -37,7 +33,6 @@ class Photo:
     image: Image
     labels: NDArray[np.uint16]
     ignore: NDArray[np.bool_]
-    pseudo: Hierarchy | None = None  # regions found without labels, at a size of their own
 
     def decode(self) -> Photo:
         """Itself: a photo that is decoded stands wherever a `PhotoFile` does."""
@@ -51,21 +46,12 @@ class Photo:
 
 @dataclass(frozen=True)
 class PhotoFile:
-    """A photo and its mask as stored: the bytes of a JPEG and of a PNG. Thousands of them fit in memory.
-
-    `pseudo` is its `Hierarchy` as stored, empty if there is none.
-    """
+    """A photo and its mask as stored: the bytes of a JPEG and of a PNG. Thousands of them fit in memory."""
 
     name: str
     source: str
     image: bytes
     mask: bytes
-    pseudo: bytes = b""
-
-    @property
-    def key(self) -> str:
-        """A name that no photo of another source has."""
-        return f"{self.source}-{self.name}"
 
     def decode(self) -> Photo:
         """The pixels. Raises ValueError for damaged files and for a mask that is not of the photo's size."""
@@ -74,9 +60,8 @@ class PhotoFile:
             raise ValueError(f"{self.name}: photo or mask is unreadable, or they differ in size")
         ignore = (mask == IGNORE) if mask.dtype == np.uint8 else np.zeros(mask.shape, bool)
         labels = np.where(ignore, 0, mask).astype(np.uint16)
-        pseudo = Hierarchy.from_bytes(self.pseudo) if self.pseudo else None
         pixels = cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8)
-        return Photo(self.name, self.source, pixels, labels, ignore, pseudo)
+        return Photo(self.name, self.source, pixels, labels, ignore)
 
 
 def decode(content: bytes, flags: int) -> Pixels | None:
@@ -111,17 +96,12 @@ def read_held_out(data: Path) -> list[PhotoFile]:
     return [file for files in read_more(data) for file in files[::HELD_OUT]]
 
 
-def read_train(data: Path, pseudo: Path = PSEUDO) -> list[PhotoFile]:
-    """The photos to train on, with their pseudo-regions as far as there are any in the folder `pseudo`.
-
-    `data` may also be a file that `training/pack.py` has written.
-    """
+def read_train(data: Path) -> list[PhotoFile]:
+    """The photos to train on. `data` may also be a file that `training/pack.py` has written."""
     if data.is_file():
         return read_pack(data)
     files = read_folder(data / "segments" / "train")
-    files += [file for each in read_more(data) for k, file in enumerate(each) if k % HELD_OUT]
-    found = {path.name: path for path in pseudo.glob("*") if path.suffix != ".part"}
-    return [replace(file, pseudo=found[file.key].read_bytes()) if file.key in found else file for file in files]
+    return files + [file for each in read_more(data) for k, file in enumerate(each) if k % HELD_OUT]
 
 
 def turns(files: list[PhotoFile]) -> list[PhotoFile]:
@@ -135,7 +115,7 @@ def turns(files: list[PhotoFile]) -> list[PhotoFile]:
 
 
 def write_pack(path: Path, files: list[PhotoFile]) -> None:
-    """Photos with masks and pseudo-regions in one file, a zip without further compression."""
+    """Photos with masks in one file, a zip without further compression."""
     with zipfile.ZipFile(path, "w") as pack:
         for file in files:
             for part in PARTS:
@@ -177,16 +157,15 @@ def resize_nearest(mask: NDArray[np.uint8], width: int, height: int) -> NDArray[
 
 @dataclass(frozen=True)
 class View:
-    """A square view of a photo: image S x S x 3, region masks N x S x S and pseudo-regions (0/1), pixels to ignore."""
+    """A square view of a photo: image S x S x 3, region masks N x S x S (0/1), pixels to ignore."""
 
     image: Image
     masks: NDArray[np.uint8]
-    pseudo: list[NDArray[np.uint8]]
     ignore: NDArray[np.bool_]
 
 
-def crop(rng: Rng, photo: Photo, size: int, min_area: float, pseudo: int) -> View:
-    """A random square view with its regions, and up to `pseudo` of its pseudo-regions."""
+def crop(rng: Rng, photo: Photo, size: int, min_area: float) -> View:
+    """A random square view with its regions."""
     height, width = photo.labels.shape
     for least in (0.25, 0.5, 0.9):  # ask for more of the photo when a crop holds no region
         rows, columns = window(rng, height, width, least, 1.5)
@@ -198,32 +177,13 @@ def crop(rng: Rng, photo: Photo, size: int, min_area: float, pseudo: int) -> Vie
         if keep:
             break
     masks = np.stack([labels == i for i in keep]) if keep else np.zeros((0, size, size), bool)
-    found = []
-    if photo.pseudo is not None and pseudo:
-        for index in {int(rng.exponential(PSEUDO_RANK)) for _ in range(pseudo)}:
-            if index < len(photo.pseudo.ranges):
-                found.append(cut_out(photo.pseudo.mask(index), rows, columns, height, width, size))
     if rng.random() < 0.5:
         image, masks, ignore = image[:, ::-1], masks[:, :, ::-1], ignore[:, ::-1]
-        found = [np.ascontiguousarray(each[:, ::-1]) for each in found]
     return View(
         np.ascontiguousarray(image),
         np.ascontiguousarray(masks).astype(np.uint8),
-        found,
         np.ascontiguousarray(ignore).astype(bool),
     )
-
-
-def cut_out(
-    mask: NDArray[np.uint8], rows: slice, columns: slice, height: int, width: int, size: int
-) -> NDArray[np.uint8]:
-    """The window of a mask 0/1 that shows a photo of height x width at a size of its own, size x size, smooth."""
-    y, x = mask.shape[0] / height, mask.shape[1] / width
-    placed = np.array([[size / (columns.stop - columns.start) / x, 0, 0], [0, size / (rows.stop - rows.start) / y, 0]])
-    placed[:, 2] = -columns.start * x * placed[0, 0], -rows.start * y * placed[1, 1]
-    placed[:, 2] += (placed[0, 0] - 1) / 2, (placed[1, 1] - 1) / 2  # pixels have their middles at halves
-    soft = cv2.warpAffine(mask * np.uint8(255), placed, (size, size), flags=cv2.INTER_LINEAR)
-    return (soft > 127).astype(np.uint8)
 
 
 def cutout(rng: Rng, photo: Photo, side: int) -> tuple[Image, NDArray[np.uint8]] | None:

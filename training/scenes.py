@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -18,21 +18,17 @@ Texture = Callable[[Rng, int, int], Image]  # (rng, width, height) -> image
 
 @dataclass
 class Scene:
-    """An image S x S x 3 and the visible part of each region, N masks S x S (0/1). Regions may contain each other.
-
-    `pseudo` are regions found without labels.
-    """
+    """An image S x S x 3 and the visible part of each region, N masks S x S (0/1). Regions may contain each other."""
 
     image: Image
     masks: list[Mask]
     ignore: NDArray[np.bool_]
-    pseudo: list[Mask] = field(default_factory=list)
 
     def cover(self, top: int, left: int, mask: Mask) -> None:
         """Take the pixels of `mask`, placed at (top, left), away from every region so far."""
         rows, columns = slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1])
         free = 1 - mask
-        for other in (*self.masks, *self.pseudo):
+        for other in self.masks:
             other[rows, columns] &= free
         self.ignore[rows, columns] &= free.astype(bool)
 

@@ -1,8 +1,7 @@
 """Train the bundled model. All settings are in `training/config.py`; this is the loop.
 
-python -m training.train --minutes 100                      a new run (CPU, or one GPU when there is one)
+python -m training.train --init WEIGHTS.pt --minutes 100    a new run (CPU, or one GPU when there is one)
 python -m training.train --resume --minutes 100             go on where it stopped (also after a crash)
-python -m training.train --stage further --init assets/nano.pt --minutes 100    a new run from published weights
 """
 
 from __future__ import annotations
@@ -29,11 +28,10 @@ from torch.multiprocessing.spawn import spawn
 from torch.optim import AdamW
 
 from training import model as net
-from training import pretrained
-from training.config import STAGES, Config, Phase
+from training.config import PRESETS, Config, Phase
 from training.data import Sample, loader
 from training.export import export
-from training.losses import affinity_loss, answer_loss, edge_loss, shrink, true_iou
+from training.losses import answer_loss, edge_loss, shrink, true_iou
 from training.photos import Photo, PhotoFile, read_train
 from training.prompts import first_prompts, next_clicks
 
@@ -126,8 +124,8 @@ def train_step(
     points, labels = first_prompts(rng, config, masks, batch["centre"].flatten(0, 1), batch["box"].flatten(0, 1))
     box = points.shape[1] == 2
     gpu = device.type == "cuda"
-    # On a CPU bfloat16 pays for the decoder; in the backward pass of the trunk's convolutions it costs. A CPU without
-    # AVX-512 has no such arithmetic: there it makes a step five times as slow.
+    # On a CPU bfloat16 pays for the decoder; in the backward pass of convolutions it costs. A CPU without AVX-512 has
+    # no such arithmetic: there it makes a step five times as slow.
     in_bfloat16 = gpu or torch.backends.cpu.get_cpu_capability().startswith("AVX512")
     with torch.autocast(device.type, torch.bfloat16, enabled=gpu):
         shared = net.encode(model, net.normalise(batch["image"].to(device, non_blocking=True)))
@@ -145,10 +143,7 @@ def train_step(
 
     logits, scores = answer(None)
     loss, iou = judge(logits, scores, 1.0 if box else config.single_first, 1.0)
-    regions = target.view(images, prompts, *target.shape[1:])
-    affinity = affinity_loss((shared.embedding, *shared.high_res), regions, weight[::prompts])
-    loss = loss + config.affinity * affinity
-    log = {"affinity": affinity.detach(), "loss_1": loss.detach(), "best_1": iou[:, 1:].max(1).values.mean()}
+    log = {"loss_1": loss.detach(), "best_1": iou[:, 1:].max(1).values.mean()}
     log |= {"picked_1": iou[:, 1:].gather(1, scores[:, 1:].argmax(1, keepdim=True)).mean()}
     log |= {"score_error": (scores.detach() - iou).abs().mean()}
     if not clicks:
@@ -179,14 +174,11 @@ class Run:
         self.folder: Path = args.run
         self.out: Path = args.out or args.run / "nano.pt"
         self.model = net.build(args.config)
-        if args.init:
+        if not args.resume:
             _load_checkpoint(self.model, args.init)
-        else:
-            pretrained.load(self.model.image_encoder.trunk)
-            net.initialise(self.model, config.qk_gain)
-        net.freeze_object_score(self.model)
+        net.freeze_fine_stages(self.model)
         self.model.to(device).train()
-        self.model.image_encoder.trunk.to(memory_format=torch.channels_last)  # a third faster on a CPU
+        self.model.image_encoder.trunk.to(memory_format=torch.channels_last)
         self.ema = copy.deepcopy(self.model).eval().requires_grad_(False)
         groups = parameter_groups(self.model, config)
         self.optimizer = AdamW(groups, lr=config.lr, betas=config.betas)
@@ -293,11 +285,11 @@ def main() -> None:
         "--data", type=Path, default=Path("../shared/data"), help="folder with segments/ and more/, or a pack"
     )
     parser.add_argument("--config", type=Path, default=Path("assets/nano.yaml"), help="architecture")
-    parser.add_argument("--run", type=Path, help="folder for checkpoints and the log (default: training/runs/STAGE)")
+    parser.add_argument("--run", type=Path, help="folder for checkpoints and the log (default: training/runs/PRESET)")
     parser.add_argument("--out", type=Path, help="where the averaged weights go (default: nano.pt in the run folder)")
-    parser.add_argument("--init", type=Path, help="start from the weights of this checkpoint")
+    parser.add_argument("--init", type=Path, default=Path("assets/nano.pt"), help="the weights to start from")
     parser.add_argument("--resume", action="store_true", help="go on from the run folder's last checkpoint")
-    parser.add_argument("--stage", choices=STAGES, default="first", help="which part of the recipe (config.py)")
+    parser.add_argument("--preset", choices=PRESETS, default="cpu", help="which settings (config.py)")
     parser.add_argument(
         "--set",
         type=lambda text: text.split("="),
@@ -312,9 +304,9 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1, help="processes that share each step (two on a busy CPU)")
     parser.add_argument("--port", type=int, default=29511, help="where several processes meet")
     args = parser.parse_args()
-    args.run = args.run or Path("training/runs") / args.stage
+    args.run = args.run or Path("training/runs") / args.preset
     changed: dict[str, Any] = {name: float(value) for name, value in args.set}
-    config = replace(STAGES[args.stage], **changed)
+    config = replace(PRESETS[args.preset], **changed)
     if args.processes > 1:
         spawn(train, (args, config), args.processes)  # type: ignore[no-untyped-call]
     else:

@@ -14,18 +14,19 @@ from torch import Tensor
 
 from annotator.masks import rle as rles
 from annotator.masks.geometry import coverage
+from annotator.sam.layers import shuffle_twice
 from annotator.sam.predictor import ImageEmbedding
 from annotator.types import RLE, FloatArray
 
-_SHRINKAGE = 0.1
+_SHRINKAGE = 0.3
 """Share of each channel's own variance that is added to it, so that few cells are enough to learn from."""
 
 _TINY = 1e-6
 
 
 def feature_map(embedding: ImageEmbedding) -> Tensor:
-    """float32 [64, 2s, 2s]: of the embedding's three maps the one that tells alike from unlike best."""
-    return F.pixel_shuffle(embedding.feat_s1[None], 2)[0].float()
+    """float32 [32, 2s, 2s]: of the embedding's three maps the one that tells alike from unlike best, the finest."""
+    return F.avg_pool2d(shuffle_twice(embedding.feat_s0[None].float()), 2)[0]
 
 
 def pool(features: Tensor, mask: RLE) -> Tensor:
@@ -99,8 +100,6 @@ def learn(examples: Sequence[tuple[ImageEmbedding, RLE]]) -> Appearance:
 
 @torch.inference_mode()
 def describe(embedding: ImageEmbedding, mask: RLE) -> FloatArray:
-    """What a mask of the embedding's image shows, float32 [C] of length 1: colours and textures, and what it is."""
-    maps = (feature_map(embedding), embedding.image_embed.float())
-    parts = [F.normalize(pool(each, mask), dim=0) for each in maps]
-    vector: FloatArray = F.normalize(torch.cat(parts), dim=0).numpy(force=True)
+    """What a mask of the embedding's image shows, float32 [C] of length 1: its colours and textures."""
+    vector: FloatArray = F.normalize(pool(feature_map(embedding), mask), dim=0).numpy(force=True)
     return vector

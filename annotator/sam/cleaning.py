@@ -1,8 +1,8 @@
 """Holes and specks of a mask, removed where it is coarse: in the decoder's logits.
 
 A bilinear sample is an average of four neighbours, so upsampling makes no new pieces, unless a neck thinner than a
-pixel falls between two of them. On 128 x 128 cells this takes a tenth of a millisecond a mask; on the pixels of a photo
-it would take longer than the answer. The host does it for every device, so the result is the same everywhere.
+pixel falls between two of them. On 160 x 160 cells this takes a fraction of a millisecond a mask; on the pixels of a
+photo it would take longer than the answer. The host does it for every device, so the result is the same everywhere.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ Capture = Callable[[Callable[[], Tensors]], tuple[Tensors, Callable[[], None]]]
 """Takes a run of kernels; gives its results, and what runs them again into the same memory."""
 
 _MAX_POINTS = 16
-"""More are rare, and each graph keeps its own results: 1 MiB."""
+"""More are rare, and each graph keeps its own results: 1 to 4 MiB."""
 
 
 class _Captured(NamedTuple):

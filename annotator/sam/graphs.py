@@ -21,7 +21,7 @@ from annotator.sam.layers import (
     shuffle_twice,
     unshuffle_twice,
 )
-from annotator.sam.trunk import EfficientNetLite
+from annotator.sam.tiny_vit import TinyViT
 
 if TYPE_CHECKING:
     from sam2.modeling.sam2_base import SAM2Base
@@ -42,11 +42,11 @@ class ImageEncoder(nn.Module):
     def __init__(self, model: SAM2Base) -> None:
         super().__init__()
         trunk, neck, decoder = model.image_encoder.trunk, model.image_encoder.neck, model.sam_mask_decoder
-        self.trunk = trunk if isinstance(trunk, EfficientNetLite) else HieraTrunk(trunk, model.image_size)
-        # The neck lists its laterals from the coarsest level (stride 32) to the finest (stride 4).
-        coarse, middle, fine1, fine0 = (each.conv for each in neck.convs)
-        self.lateral3, self.lateral2 = coarse, middle
-        self.upsampling = neck.fpn_interp_model
+        self.trunk = trunk if isinstance(trunk, TinyViT) else HieraTrunk(trunk, model.image_size)
+        # The neck lists its laterals from the coarsest level (stride 32, which TinyViT lacks) to the finest (stride 4).
+        *coarse, middle, fine1, fine0 = (each.conv for each in neck.convs)
+        self.lateral3 = coarse[0] if coarse else None
+        self.lateral2 = middle
         self.lateral1 = _fold_1x1(fine1, decoder.conv_s1)
         self.lateral0 = _fold_1x1(fine0, decoder.conv_s0)
         no_memory = model.no_mem_embed if model.directly_add_no_mem_embed else torch.zeros(1, 1, neck.d_model)
@@ -58,8 +58,9 @@ class ImageEncoder(nn.Module):
         The official maps [B, 32, 4s, 4s] and [B, 64, 2s, 2s] are pixel-unshuffled to the embedding's cells.
         """
         stages = self.trunk(x)
-        top = F.interpolate(self.lateral3(stages[3]), scale_factor=2.0, mode=self.upsampling)
-        image_embed = self.lateral2(stages[2]) + top + self.no_memory
+        image_embed = self.lateral2(stages[2]) + self.no_memory
+        if self.lateral3 is not None:
+            image_embed = image_embed + F.interpolate(self.lateral3(stages[3]), scale_factor=2.0, mode="nearest")
         feat_s0, feat_s1 = unshuffle_twice(self.lateral0(stages[0])), F.pixel_unshuffle(self.lateral1(stages[1]), 2)
         return image_embed, feat_s0, feat_s1
 
