@@ -136,7 +136,7 @@ def test_several_threads_share_a_package(packaged: Predictor, cat: np.ndarray) -
         alone = [packaged.decode([embedding], each).logits for each in clicks]
         with ThreadPoolExecutor(4) as pool:
             together = list(pool.map(lambda each: packaged.decode([embedding], each).logits, clicks))
-    assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
+    assert all(same(a, b) for a, b in zip(alone, together, strict=True))
 
 
 @pytest.mark.parametrize("field", ["torch", "device", "checkpoint", "dtype", "format", "options"])
