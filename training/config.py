@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 SOURCES = {
     "coco": 5.0,
@@ -94,17 +94,15 @@ class Config:
     log_steps: int = 25
 
 
-TRIAL = replace(
-    Config(),
+TRIAL = Config(
     phases=(Phase(until=1.0, size=384, images=2, prompts=6, drawn=0.1, paste=0.4, corrected=0.75, balance=0.1),),
     warmup_steps=20,
     cooldown=0.5,
     ema=0.98,
 )
-"""A few minutes to compare networks and losses by."""
+"""A few minutes to compare settings by."""
 
-GPU = replace(
-    Config(),
+GPU = Config(
     phases=(
         Phase(until=0.60, size=512, images=48, prompts=6, drawn=0.08, paste=0.40, corrected=0.75, balance=0.1),
         Phase(until=1.00, size=640, images=32, prompts=6, drawn=0.05, paste=0.30, corrected=0.8, balance=0.05),

@@ -60,12 +60,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
-    parser.add_argument("--old-config", type=Path, default=ASSETS_DIR / "nano.yaml")
     parser.add_argument("--config", type=Path, default=ASSETS_DIR / "nano.yaml")
     parser.add_argument("--out", type=Path, default=Path("training/figures/photos.jpg"))
     args = parser.parse_args()
     torch.set_num_threads(1)
-    old, new = load(args.old_config, args.old), load(args.config, args.new)
+    old, new = load(args.config, args.old), load(args.config, args.new)
     rows = []
     for name, clicks in CLICKS.items():
         content = decode((ASSETS_DIR / "samples" / f"{name}.jpg").read_bytes(), cv2.IMREAD_COLOR)

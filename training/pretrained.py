@@ -144,8 +144,8 @@ def principal(cells: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def load(model: SAM2Base, folder: Path, photos: list[PhotoFile]) -> None:
-    """Fill the network from `encoder.onnx` and `sam.onnx` in a folder, and the finer maps from photos."""
+def load(model: SAM2Base, folder: Path) -> None:
+    """Fill the network from `encoder.onnx` and `sam.onnx` in a folder; the finer maps are left as they are."""
     trunk, decoder = model.image_encoder.trunk, model.sam_mask_decoder
     trunk.load_state_dict(dict(trunk_weights(Graph(folder / "encoder.onnx"), trunk)))
     names = model.load_state_dict(dict(decoder_weights(Graph(folder / "sam.onnx"))), strict=False)
@@ -157,12 +157,19 @@ def load(model: SAM2Base, folder: Path, photos: list[PhotoFile]) -> None:
     scores.weight.mul_(SLOPE)
     scores.bias.mul_(SLOPE).sub_(SLOPE / 2)
     model.no_mem_embed.zero_()
-    coarse, *fine = (each.conv for each in model.image_encoder.neck.convs)
-    nn.init.dirac_(coarse.weight)  # sam2's own neck passes the embedding through
-    nn.init.zeros_(coarse.bias)
+    embedding = model.image_encoder.neck.convs[0].conv
+    nn.init.dirac_(embedding.weight)  # sam2's own neck passes the embedding through
+    nn.init.zeros_(embedding.bias)
+
+
+@torch.no_grad()
+def start_finer_maps(model: SAM2Base, photos: list[PhotoFile]) -> None:
+    """Let the finer maps be what the trunk's maps show on photos, so faint that the decoder hardly sees it."""
+    trunk, decoder = model.image_encoder.trunk, model.sam_mask_decoder
+    laterals = [each.conv for each in model.image_encoder.neck.convs[1:]]
     pixels = [preprocess([each.decode().image], model.image_size, model.device, torch.float32) for each in photos]
     maps = [trunk(each)[:2] for each in pixels]
-    for lateral, after, level in zip(fine, (decoder.conv_s1, decoder.conv_s0), (1, 0), strict=True):
+    for lateral, after, level in zip(laterals, (decoder.conv_s1, decoder.conv_s0), (1, 0), strict=True):
         cells = torch.cat([each[level].permute(0, 2, 3, 1).flatten(0, 2) for each in maps])
         weight, bias = principal(cells, after.out_channels)
         lateral.weight[: len(weight)] = weight[..., None, None]
@@ -181,7 +188,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(0)  # what the file lacks: sam2's neck at the two finer strides
     model = net.build(args.config)
-    load(model.eval(), args.folder, read_train(args.data)[::EVERY])
+    load(model.eval(), args.folder)
+    start_finer_maps(model, read_train(args.data)[::EVERY])
     export(model, args.out)
 
 

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from annotator.masks import rle as rles
 from annotator.masks.geometry import coverage
-from annotator.sam.layers import shuffle_twice
 from annotator.sam.predictor import ImageEmbedding
 from annotator.types import RLE, FloatArray
 
@@ -26,7 +25,8 @@ _TINY = 1e-6
 
 def feature_map(embedding: ImageEmbedding) -> Tensor:
     """float32 [32, 2s, 2s]: of the embedding's three maps the one that tells alike from unlike best, the finest."""
-    return F.avg_pool2d(shuffle_twice(embedding.feat_s0[None].float()), 2)[0]
+    quarters = F.pixel_shuffle(embedding.feat_s0[None].float(), 2)[0]  # of cells, with 2 x 2 pixels a channel each
+    return torch.unflatten(quarters, 0, (-1, 4)).mean(dim=1)
 
 
 def pool(features: Tensor, mask: RLE) -> Tensor:

@@ -55,18 +55,15 @@ class WindowAttention(nn.Module):
         """[B, H, W, channels] -> the same. Windows that reach beyond the image are filled up with zeros."""
         batch, height, width, channels = x.shape
         window = self.window
-        below, right = -height % window, -width % window
-        if below or right:
-            x = F.pad(x, (0, 0, 0, right, 0, below))
-        rows, columns = (height + below) // window, (width + right) // window
+        x = F.pad(x, (0, 0, 0, -width % window, 0, -height % window))
+        rows, columns = x.shape[1] // window, x.shape[2] // window
         x = x.reshape(batch, rows, window, columns, window, channels).transpose(2, 3)
         x = self.norm(x.reshape(-1, window * window, channels))
         q, k, v = self.qkv(x).unflatten(-1, (self.heads, 3 * _HEAD)).transpose(1, 2).chunk(3, -1)
         x = F.scaled_dot_product_attention(q, k, v, self.bias[None, :, self.distance].to(q.dtype))
         x = self.proj(x.transpose(1, 2).flatten(2))
         x = x.reshape(batch, rows, columns, window, window, channels).transpose(2, 3)
-        x = x.reshape(batch, rows * window, columns * window, channels)
-        return x[:, :height, :width] if below or right else x
+        return x.reshape(batch, rows * window, columns * window, channels)[:, :height, :width]
 
 
 class WindowBlock(nn.Module):
