@@ -81,8 +81,14 @@ def test_a_full_queue_keeps_no_click_waiting_that_was_taken(monkeypatch: pytest.
     most = together._MOST + 8
     engine = Engine(max_queue=most)
     asking = together.Together(engine, DeviceMemory(lambda: None))
-    gate = threading.Event()
-    engine.submit(Priority.BACKGROUND, lambda: gate.wait(60))
+    busy, gate = threading.Event(), threading.Event()
+
+    def occupy() -> None:
+        busy.set()
+        gate.wait(60)
+
+    engine.submit(Priority.BACKGROUND, occupy)
+    assert busy.wait(20)  # clicks that come before it has begun would be taken first
 
     def click() -> Chunks[Any]:
         question: Any = None

@@ -144,7 +144,7 @@ def test_the_owner_shares_the_project_on_its_page(site: Site) -> None:
         page.page.wait_for_selector('[aria-label="Role of eve"]', state="detached")
         page.page.keyboard.press("Escape")
         page.page.wait_for_selector("#annotator .overview", state="hidden")
-        page.page.wait_for_function("document.activeElement.matches('.button.project')")
+        page.page.wait_for_function("() => document.activeElement.matches('.button.project')")
 
 
 def test_what_a_member_may_not_do_is_not_offered(site: Site) -> None:

@@ -413,6 +413,7 @@ def test_removed_images_leave_no_tile_behind(page: Annotator) -> None:
         devtools.send("HeapProfiler.collectGarbage")
         return int(devtools.send("Memory.getDOMCounters")["nodes"])
 
-    elements()
+    elements()  # what is made once is made now
     before = elements()
-    assert elements() <= before + 10  # a tile has 9 nodes
+    # A message that is just leaving is alive in one round or another; what leaks is there in every one.
+    assert any(elements() <= before + 10 for _ in range(6))  # a tile has 9 nodes
