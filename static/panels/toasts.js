@@ -21,7 +21,9 @@ export function createToasts(place, focusCanvas) {
     const words = el("span", { class: "toast-words" }, text);
     const bar = kind === "progress" ? el("progress", { max: "1", value: "0" }) : null;
     const node = el("div", { class: `toast ${kind ?? ""}`, role: kind === "error" ? "alert" : "status" }, words, bar);
+    let timer = 0;
     const close = () => {
+      clearTimeout(timer); // it would keep the message alive
       const focused = node.contains(document.activeElement);
       node.remove();
       if (focused) focusCanvas();
@@ -39,7 +41,7 @@ export function createToasts(place, focusCanvas) {
     place.append(node);
     const old = toasts().filter((shown) => !shown.classList.contains("progress"));
     for (const extra of old.slice(0, -MAX_SHOWN)) extra.remove();
-    if (kind !== "progress" && !stays) setTimeout(close, kind === "error" ? ERROR_MS : quiet ? QUIET_MS : SHOWN_MS);
+    if (kind !== "progress" && !stays) timer = setTimeout(close, kind === "error" ? ERROR_MS : quiet ? QUIET_MS : SHOWN_MS);
     return {
       update(next, fraction) {
         words.textContent = next;
