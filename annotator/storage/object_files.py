@@ -97,7 +97,7 @@ class ObjectFiles:
         with _explained():
             try:
                 for name in names:
-                    deletions.append(self._start(partial(self._delete, self._path(name)), _ANSWER_SECONDS))
+                    deletions.append(self._start(partial(self._delete, self._path(name)), patient=True))
             finally:
                 wait(deletions)
             for each in deletions:
@@ -118,9 +118,9 @@ class ObjectFiles:
         with suppress(FileNotFoundError):
             self._system.rm_file(path)
 
-    def _start(self, request: Callable[[], _Result], patience: float = _TURN_SECONDS) -> Future[_Result]:
+    def _start(self, request: Callable[[], _Result], patient: bool = False) -> Future[_Result]:
         """Make the request in a thread of its own, which does not keep the process from ending."""
-        if not self._turns.acquire(timeout=patience):
+        if not self._turns.acquire(timeout=_ANSWER_SECONDS if patient else _TURN_SECONDS):
             raise TimeoutError("Too many requests to the image store are not answered.")
         answer: Future[_Result] = Future()
 
