@@ -13,7 +13,10 @@ import argparse
 import copy
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache, partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +34,7 @@ from training import model as net
 from training.config import SOURCES, Config
 from training.export import export
 from training.losses import shrink, true_iou
-from training.photos import Photo, Rng, read_train, resize_nearest
+from training.photos import Photo, PhotoFile, Rng, read_train, resize_nearest
 from training.prompts import anywhere_in, centre_of, next_clicks
 from training.train import STRIDE
 
@@ -55,6 +58,21 @@ class Answers:
         """All of them."""
         columns = zip(*((each.tokens, each.ious, each.ambiguous) for each in parts), strict=True)
         return Answers(*(torch.cat(column) for column in columns))
+
+
+@cache
+def loaded(config: Path, weights: Path) -> SAM2Base:
+    """The network to ask; each process loads its own."""
+    torch.set_num_threads(1)
+    model = net.build(config).eval()
+    _load_checkpoint(model, weights)
+    return model
+
+
+def ask_file(config: Path, weights: Path, file: PhotoFile, seed: int) -> list[np.ndarray]:
+    """The answers about a photo as arrays, which other processes can take; none if it has no region to ask for."""
+    found = ask(loaded(config, weights), file.decode(), np.random.default_rng(seed), MODELS["nano"].speck_share)
+    return [] if found is None else [each.numpy() for each in (found.tokens, found.ious, found.ambiguous)]
 
 
 @torch.inference_mode()
@@ -154,21 +172,23 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--config", type=Path, default=Path("assets/nano.yaml"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--photos", type=int, default=400)
+    parser.add_argument("--photos", type=int, default=1500)
+    parser.add_argument("--processes", type=int, default=1, help="that ask the network; each takes one thread")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    model = net.build(args.config).eval()
-    _load_checkpoint(model, args.model)
     rng = np.random.default_rng(0)
-    groups: tuple[list[Answers], list[Answers]] = ([], [])
     files = read_train(args.data)
     count = Counter(file.source for file in files)
     chance = np.array([SOURCES[file.source] / count[file.source] for file in files])
     order = rng.choice(len(files), min(args.photos, len(files)), replace=False, p=chance / chance.sum())
-    for index, file in enumerate(files[k] for k in order):
-        answers = ask(model, file.decode(), rng, MODELS["nano"].speck_share)
-        if answers is not None:
-            groups[index % KEPT_APART == 0].append(answers)
+    groups: tuple[list[Answers], list[Answers]] = ([], [])
+    with ProcessPoolExecutor(args.processes, get_context("spawn")) as pool:
+        asking = partial(ask_file, args.config, args.model)
+        for index, answers in enumerate(pool.map(asking, [files[k] for k in order], range(len(order)))):
+            if answers:
+                groups[index % KEPT_APART == 0].append(Answers(*map(torch.from_numpy, answers)))
+    model = net.build(args.config).eval()
+    _load_checkpoint(model, args.model)
     decoder = model.sam_mask_decoder
     decoder.iou_prediction_head = fit(decoder.iou_prediction_head, *map(Answers.join, groups))
     export(model, args.out)
