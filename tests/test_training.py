@@ -55,7 +55,7 @@ def batch() -> dict[str, torch.Tensor]:
 @pytest.fixture
 def network() -> torch.nn.Module:
     torch.manual_seed(0)
-    model = net.build(ASSETS_DIR / "nano.yaml", SIZE)
+    model = net.build(SIZE)
     model.load_state_dict(torch.load(ASSETS_DIR / "nano.pt", weights_only=True)["model"])
     net.freeze_fine_stages(model)
     return model.train()

@@ -1,7 +1,7 @@
 """Click quality of a checkpoint on the photos that are never trained on, by the protocol of `annotator eval`.
 
-python -m training.evaluate assets/nano.pt                       all of `val`, and four regions a photo of `more-val`
-python -m training.evaluate NEW.pt --config NEW.yaml --raw       another network, without cleaning
+python -m training.evaluate assets/nano.pt      all of `val`, and four regions a photo of `more-val`
+python -m training.evaluate NEW.pt --raw        without cleaning
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from sam2.build_sam import _load_checkpoint
 from sam2.modeling.sam2_base import SAM2Base
 
 from annotator.cli.evaluate import LabelledPhoto, RegionResult, by_source, evaluate, summary
@@ -44,7 +43,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--config", type=Path, default=Path("assets/nano.yaml"))
     parser.add_argument("--clicks", type=int, default=3)
     parser.add_argument("--limit", type=int, default=4, help="regions a photo of `more-val`, the same each time")
     parser.add_argument("--every", type=int, default=1, help="only every so many photos, for a quick look")
@@ -52,8 +50,7 @@ def main() -> None:
     parser.add_argument("--raw", action="store_true", help="keep holes and specks")
     args = parser.parse_args()
     torch.set_num_threads(1)  # of several evaluations, or beside a training, none waits for the other
-    model = net.build(args.config, args.size)
-    _load_checkpoint(model, args.model)
+    model = net.load(args.model, args.size)
     share = 0.0 if args.raw else MODELS["nano"].speck_share
     val, more = read_folder(args.data / "segments" / "val"), read_held_out(args.data)
     for name, photos, limit in (("val", val, None), ("more-val", more, args.limit)):

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sam2.build_sam import _load_checkpoint
 
 from annotator.masks import rle as rles
 from annotator.sam.candidates import find_candidates
@@ -32,11 +31,9 @@ CLICKS = {
 }
 
 
-def load(config: Path, path: Path) -> Predictor:
+def load(path: Path) -> Predictor:
     """A checkpoint, ready to answer."""
-    model = net.build(config).eval()
-    _load_checkpoint(model, path)
-    return Predictor.of(model, "nano", path.name)
+    return Predictor.of(net.load(path), "nano", path.name)
 
 
 def tile(image: Image, answer: Candidate | None, click: tuple[float, float], text: str) -> Image:
@@ -60,11 +57,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
-    parser.add_argument("--config", type=Path, default=ASSETS_DIR / "nano.yaml")
     parser.add_argument("--out", type=Path, default=Path("training/figures/photos.jpg"))
     args = parser.parse_args()
     torch.set_num_threads(1)
-    old, new = load(args.config, args.old), load(args.config, args.new)
+    old, new = load(args.old), load(args.new)
     rows = []
     for name, clicks in CLICKS.items():
         content = decode((ASSETS_DIR / "samples" / f"{name}.jpg").read_bytes(), cv2.IMREAD_COLOR)

@@ -10,8 +10,11 @@ import torch
 import torch.nn.functional as F
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from sam2.build_sam import _load_checkpoint
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor, nn
+
+from annotator.settings import ASSETS_DIR
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -31,11 +34,18 @@ class Features:
         return Features(self.embedding[index], (first[index], second[index]))
 
 
-def build(config: Path, size: int | None = None) -> SAM2Base:
-    """The network of a YAML file with random weights, for square inputs of `size` pixels (default: the file's)."""
-    model = cast(SAM2Base, instantiate(OmegaConf.load(config).model))
+def build(size: int | None = None) -> SAM2Base:
+    """The network with random weights, for square inputs of `size` pixels (default: as published)."""
+    model = cast(SAM2Base, instantiate(OmegaConf.load(ASSETS_DIR / "nano.yaml").model))
     set_size(model, size or model.image_size)
     return model
+
+
+def load(weights: Path, size: int | None = None) -> SAM2Base:
+    """The network with the weights of a checkpoint, ready to answer."""
+    model = build(size)
+    _load_checkpoint(model, weights)
+    return model.eval()
 
 
 def set_size(model: SAM2Base, size: int) -> None:

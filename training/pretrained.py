@@ -182,12 +182,11 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--config", type=Path, default=Path("assets/nano.yaml"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     torch.manual_seed(0)  # what the file lacks: sam2's neck at the two finer strides
-    model = net.build(args.config)
+    model = net.build()
     load(model.eval(), args.folder)
     start_finer_maps(model, read_train(args.data)[::EVERY])
     export(model, args.out)

@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sam2.build_sam import _load_checkpoint
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor, nn
 
@@ -61,17 +60,15 @@ class Answers:
 
 
 @cache
-def loaded(config: Path, weights: Path) -> SAM2Base:
+def loaded(weights: Path) -> SAM2Base:
     """The network to ask; each process loads its own."""
     torch.set_num_threads(1)
-    model = net.build(config).eval()
-    _load_checkpoint(model, weights)
-    return model
+    return net.load(weights)
 
 
-def ask_file(config: Path, weights: Path, file: PhotoFile, seed: int) -> list[np.ndarray]:
+def ask_file(weights: Path, file: PhotoFile, seed: int) -> list[np.ndarray]:
     """The answers about a photo as arrays, which other processes can take; none if it has no region to ask for."""
-    found = ask(loaded(config, weights), file.decode(), np.random.default_rng(seed), MODELS["nano"].speck_share)
+    found = ask(loaded(weights), file.decode(), np.random.default_rng(seed), MODELS["nano"].speck_share)
     return [] if found is None else [each.numpy() for each in (found.tokens, found.ious, found.ambiguous)]
 
 
@@ -170,7 +167,6 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
-    parser.add_argument("--config", type=Path, default=Path("assets/nano.yaml"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--photos", type=int, default=1500)
     parser.add_argument("--processes", type=int, default=1, help="that ask the network; each takes one thread")
@@ -183,12 +179,11 @@ def main() -> None:
     order = rng.choice(len(files), min(args.photos, len(files)), replace=False, p=chance / chance.sum())
     groups: tuple[list[Answers], list[Answers]] = ([], [])
     with ProcessPoolExecutor(args.processes, get_context("spawn")) as pool:
-        asking = partial(ask_file, args.config, args.model)
-        for index, answers in enumerate(pool.map(asking, [files[k] for k in order], range(len(order)))):
+        asked = pool.map(partial(ask_file, args.model), [files[k] for k in order], range(len(order)))
+        for index, answers in enumerate(asked):
             if answers:
                 groups[index % KEPT_APART == 0].append(Answers(*map(torch.from_numpy, answers)))
-    model = net.build(args.config).eval()
-    _load_checkpoint(model, args.model)
+    model = net.load(args.model)
     decoder = model.sam_mask_decoder
     decoder.iou_prediction_head = fit(decoder.iou_prediction_head, *map(Answers.join, groups))
     export(model, args.out)

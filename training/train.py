@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sam2.build_sam import _load_checkpoint
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor, nn
 from torch import distributed as dist
@@ -173,9 +172,7 @@ class Run:
         torch.manual_seed(config.seed)
         self.folder: Path = args.run
         self.out: Path = args.out or args.run / "nano.pt"
-        self.model = net.build(args.config)
-        if not args.resume:
-            _load_checkpoint(self.model, args.init)
+        self.model = net.build() if args.resume else net.load(args.init)
         net.freeze_fine_stages(self.model)
         self.model.to(device).train()
         self.model.image_encoder.trunk.to(memory_format=torch.channels_last)
@@ -284,7 +281,6 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=Path("../shared/data"), help="folder with segments/ and more/, or a pack"
     )
-    parser.add_argument("--config", type=Path, default=Path("assets/nano.yaml"), help="architecture")
     parser.add_argument("--run", type=Path, help="folder for checkpoints and the log (default: training/runs/PRESET)")
     parser.add_argument("--out", type=Path, help="where the averaged weights go (default: nano.pt in the run folder)")
     parser.add_argument("--init", type=Path, default=Path("assets/nano.pt"), help="the weights to start from")
