@@ -88,7 +88,7 @@ class WindowBlock(nn.Module):
 
 
 class ChannelNorm(nn.LayerNorm):
-    """Layer normalisation of [B, C, H, W] over C."""
+    """Layer normalisation of [B, C, H, W] over C. sam2's `LayerNorm2d` squares in float16, which overflows at 256."""
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> the same."""
