@@ -10,6 +10,7 @@ import argparse
 import copy
 import json
 import math
+import signal
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -304,7 +305,14 @@ def main() -> None:
     changed: dict[str, Any] = {name: float(value) for name, value in args.set}
     config = replace(PRESETS[args.preset], **changed)
     if args.processes > 1:
-        spawn(train, (args, config), args.processes)  # type: ignore[no-untyped-call]
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # the end of this process is the end of all
+        run = spawn(train, (args, config), args.processes, join=False)  # type: ignore[no-untyped-call]
+        try:
+            while not run.join():
+                pass
+        finally:
+            for each in run.processes:
+                each.kill()
     else:
         train(0, args, config)
 
