@@ -65,8 +65,8 @@ MODELS: dict[str, ModelSpec] = {
             "nano.yaml",
             "nano.pt",
             automask_points=16,
-            automask_iou=0.6,
-            automask_stability=0.6,
+            automask_iou=0.65,
+            automask_stability=0.5,
             speck_share=0.005,
         ),
         _sam21(
