@@ -15,7 +15,7 @@ import { createRuns } from "./runs.js";
 /** @typedef {ReturnType<typeof createReview>} Reviewing */
 
 /** Similarity of proposals that are shown at first: most of these are right. */
-const ALIKE = 0.55;
+const ALIKE = 0.6;
 
 /** @param {Proposal} proposal @param {number} label */
 function newObject({ mask, score, point, box }, label) {

@@ -118,7 +118,7 @@ def test_all_that_is_like_a_kept_object_is_found_here_and_in_the_next_image(phot
     kept_coins(photo, 1)
     photo.press(".", "k")
     photo.until("review?.state === 'done'")
-    assert photo.page.get_by_label("Similar ≥").input_value() == "0.55"
+    assert photo.page.get_by_label("Similar ≥").input_value() == "0.6"
     photo.press("c")
     photo.toast("Finish the review first")
     assert not photo.state("many")
