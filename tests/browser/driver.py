@@ -240,13 +240,13 @@ def held(page: Annotator, path: str) -> Iterator[list[Route]]:
         release(waiting, len(waiting))
 
 
-def arrived(page: Annotator, waiting: list[Route]) -> None:
-    """Waits until a request is held."""
+def arrived(page: Annotator, waiting: list[Route], count: int = 1) -> None:
+    """Waits until so many requests are held."""
     for _ in range(PATIENCE_MS // 20):
-        if waiting:
+        if len(waiting) >= count:
             return
         page.page.wait_for_timeout(20)
-    raise AssertionError("no request came")
+    raise AssertionError(f"{len(waiting)} of {count} requests came")
 
 
 def release(waiting: list[Route], count: int) -> None:

@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from driver import CAT, EXECUTABLE, Annotator, held, next_name, photo, release, tints
+from driver import CAT, EXECUTABLE, Annotator, arrived, held, next_name, photo, release, tints
 from PIL import Image
 
 from benchmarks.fine_detail import iou
@@ -67,7 +67,8 @@ def test_enter_before_the_mask_has_come_keeps_it_when_it_comes(cat: Annotator) -
         for x, y in ((200, 150), (60, 40)):
             cat.page.mouse.click(*cat.at(x, y))
             cat.page.keyboard.press("Enter")
-        assert cat.state("annotations.length") == 0 and len(waiting) >= 2
+        arrived(cat, waiting, 2)
+        assert cat.state("annotations.length") == 0
     cat.until("annotations.filter((item) => !item.pending).length === 2")
     assert cat.state("draft.now") is None
     points = cat.state("annotations.map((item) => item.prompts.points[0].slice(0, 2).map(Math.round))")
@@ -81,7 +82,7 @@ def test_a_label_is_there_for_the_enter_that_follows_at_once(cat: Annotator) -> 
         cat.page.keyboard.type("whiskers")
         cat.page.keyboard.press("Enter")
         cat.page.keyboard.press("Enter")
-        assert len(waiting) == 1
+        arrived(cat, waiting)
     cat.until("annotations.filter((item) => !item.pending).length === 1")
     assert cat.state("labels.at(-1).name") == "whiskers"
     assert cat.state("annotations[0].label_id") == cat.state("labels.at(-1).id")
@@ -93,6 +94,7 @@ def test_strokes_faster_than_the_server_all_stay(cat: Annotator) -> None:
     with held(cat, "annotations/*") as waiting:
         for y in (100, 150):
             stroke(cat, (50, y), (90, y))
+        arrived(cat, waiting)
         release(waiting, 1)
         cat.until("history.undo === 'correct object'")
         stroke(cat, (50, 200), (90, 200))
