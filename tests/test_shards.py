@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from annotator.cli import automask
@@ -19,7 +22,16 @@ CAT = SAMPLES / "skimage_chelsea.jpg"
 
 @pytest.fixture(autouse=True)
 def loaded(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bundled model is loaded already."""
+    """The bundled model is loaded already, and encodes each photo once in all runs of a test."""
+    encode, encoded = predictor.encode, dict[bytes, ImageEmbedding]()
+
+    def encode_once(images: Sequence[NDArray[np.uint8]]) -> list[ImageEmbedding]:
+        for image in images:
+            if image.tobytes() not in encoded:
+                (encoded[image.tobytes()],) = encode([image])
+        return [encoded[image.tobytes()] for image in images]
+
+    monkeypatch.setattr(predictor, "encode", encode_once)
     monkeypatch.setattr(automask, "load_predictor", lambda settings: predictor)
 
 
