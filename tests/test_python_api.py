@@ -135,6 +135,8 @@ def test_a_mask_can_be_corrected(image: annotator.Image) -> None:
     assert again.runs == same.runs
     (eye,) = image.segment(points=[(300, 150)], candidates=1)
     assert rle.iou(again.runs, whole.runs) > 0.5 > rle.iou(eye.runs, whole.runs), "the start says what is meant"
+    (confirmed,) = image.segment(points=[(200, 150)], start=whole, candidates=1)
+    assert rle.iou(confirmed.runs, whole.runs) > 0.8
 
 
 def test_automatic_masks_stay_near_their_region(image: annotator.Image) -> None:

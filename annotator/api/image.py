@@ -132,7 +132,7 @@ class Image:
     def similar(self, *examples: Mask | BoolArray) -> list[Mask]:
         """Everything in the image that looks like the examples, most similar first; they themselves are left out.
 
-        From a `similarity` of 0.55 on most are of the same kind; answers go down to 0.4. Small objects are sought in
+        From a `similarity` of 0.6 on most are of the same kind; answers go down to 0.4. Small objects are sought in
         parts of the image, which are encoded first. Raises InvalidPrompt without an example, InvalidMask for one of
         another size or without a pixel.
 

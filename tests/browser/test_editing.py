@@ -83,6 +83,7 @@ def test_a_label_is_there_for_the_enter_that_follows_at_once(cat: Annotator) -> 
         cat.page.keyboard.press("Enter")
         cat.page.keyboard.press("Enter")
         arrived(cat, waiting)
+        assert len(waiting) == 1
     cat.until("annotations.filter((item) => !item.pending).length === 1")
     assert cat.state("labels.at(-1).name") == "whiskers"
     assert cat.state("annotations[0].label_id") == cat.state("labels.at(-1).id")

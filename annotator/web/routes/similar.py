@@ -18,7 +18,7 @@ router = APIRouter(tags=["similar objects"])
 def start_similar(body: SimilarRequest, record: SharedImage, viewer: Viewer, space: Space) -> JobStarted:
     """Start looking for objects like the examples; /jobs has how far it is, and proposals with their `similarity`.
 
-    Proposals have a similarity of at least 0.4. From 0.55 on, most are right.
+    Proposals have a similarity of at least 0.4. From 0.6 on, most are right.
     """
     examples_in = image_of(body.examples_in, viewer, space) if body.examples_in else record
     return JobStarted(job_id=space.similar.start(record, examples_in, body.annotation_ids))
