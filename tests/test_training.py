@@ -22,7 +22,7 @@ from training.pack import shrink
 from training.photos import PhotoFile, read_held_out, read_pack, read_train, write_pack
 from training.pretrained import principal
 from training.scores import Answers, ask, figures, fit
-from training.train import train_step
+from training.step import train_step
 
 SIZE = 64
 PHASE = Phase(until=1.0, size=SIZE, images=2, prompts=3, drawn=0.0, paste=0.5, corrected=1.0, balance=0.1)

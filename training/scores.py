@@ -35,7 +35,7 @@ from training.export import export
 from training.losses import shrink, true_iou
 from training.photos import Photo, PhotoFile, Rng, read_train, resize_nearest
 from training.prompts import anywhere_in, centre_of, next_clicks
-from training.train import STRIDE
+from training.step import STRIDE
 
 REGIONS = 8  # of a photo
 CENTRE = 0.85  # share of clicks at the point farthest from the border; the others fall anywhere in the region
