@@ -116,7 +116,8 @@ class Candidate:
 class Proposal:
     """One mask that is proposed: `bbox` is x, y, w, h in pixels (tight), `point` the click that found it.
 
-    `similarity` in 0..1 says how much it is like the examples, where there are some.
+    `score` in 0..1 is the predicted IoU, of automatic masks of some models times the agreement of clicks. `similarity`
+    in 0..1 says how much it is like the examples, where there are some.
     """
 
     mask: RLE
@@ -252,7 +253,7 @@ class ChangedImage:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One kept object. `bbox` is the tight x, y, w, h of the mask; `score` the model's predicted IoU if it made it.
+    """One kept object. `bbox` is the tight x, y, w, h of the mask; `score` the model's, if it made it.
 
     `prompts` keeps what produced the mask, to pick it up again: {"points": [[x, y, label]], "box": [...]}.
     `crowd` is COCO's `iscrowd`: the mask covers a group of objects that are not told apart.

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 
 from annotator.masks import edit
 from annotator.masks import rle as rles
-from annotator.sam.automask import AutomaskRun, AutomaskSettings, automask, point_grid
+from annotator.sam.automask import AutomaskRun, AutomaskSettings, agreement, automask, point_grid
 from annotator.sam.predictor import ImageEmbedding, MaskLogits, Predictor, PromptBatch
+from annotator.types import Proposal
 
 LENIENT = AutomaskSettings(points_per_side=8, iou_threshold=0.2, stability_threshold=0.6, points_per_chunk=16)
 
@@ -51,6 +52,11 @@ def iou(a: tuple[int, ...], b: tuple[int, ...]) -> float:
     return w * h / (area - w * h) if area - w * h else 0.0
 
 
+def official_iou(a: Proposal, b: Proposal) -> float:
+    (ax, ay, aw, ah), (bx, by, bw, bh) = a.bbox, b.bbox
+    return iou((ax, ay, ax + aw - 1, ay + ah - 1), (bx, by, bx + bw - 1, by + bh - 1))
+
+
 def test_the_same_masks_as_the_official_order_of_operations(predictor: Predictor, coffee: np.ndarray) -> None:
     (embedding,) = predictor.encode([coffee])
     ours = automask(predictor, embedding, LENIENT)
@@ -61,6 +67,27 @@ def test_the_same_masks_as_the_official_order_of_operations(predictor: Predictor
         # Upsampling sums the same products in another order: a logit within rounding of 0 may fall on either side.
         assert (rles.decode(mine.mask) != reference["mask"]).sum() <= 2
         assert mine.score == pytest.approx(reference["score"], abs=1e-5)
+
+
+def test_masks_that_several_clicks_agree_on_come_first(predictor: Predictor, coffee: np.ndarray) -> None:
+    (embedding,) = predictor.encode([coffee])
+    every = automask(predictor, embedding, replace(LENIENT, nms_threshold=1.0))
+    (best, *others) = automask(predictor, embedding, replace(LENIENT, agreement=True))
+    (alone,) = (each for each in every if (each.point, each.area) == (best.point, best.area))
+    found = len({each.point for each in every if official_iou(each, best) > 0.9})
+    assert found > 2, "it is a thing that several clicks find"
+    assert best.score == pytest.approx(alone.score * found / (found + 1))
+    assert all(LENIENT.iou_threshold < each.score <= best.score for each in others)
+
+
+def test_clicks_agree_where_one_of_their_masks_is_nearly_the_same() -> None:
+    big, close, apart = (0, 0, 100, 100), (0, 0, 100, 98), (50, 50, 60, 60)
+    boxes = np.array([big, close, big, apart], np.float32)
+    # The first click found the big thing twice, which counts once; the last one's mask nobody else found.
+    assert agreement(boxes, np.array([0, 0, 1, 2])).tolist() == pytest.approx([2 / 3, 2 / 3, 2 / 3, 1 / 2])
+    many = np.tile(boxes[:1], (600, 1))
+    assert agreement(many, np.arange(600)).tolist() == pytest.approx([600 / 601] * 600)
+    assert agreement(boxes[:0], np.arange(0)).tolist() == []
 
 
 def test_progress_reaches_the_total_in_chunks(predictor: Predictor, cat: np.ndarray) -> None:
