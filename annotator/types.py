@@ -116,8 +116,8 @@ class Candidate:
 class Proposal:
     """One mask that is proposed: `bbox` is x, y, w, h in pixels (tight), `point` the click that found it.
 
-    `score` in 0..1 is the predicted IoU, of automatic masks of some models times the agreement of clicks. `similarity`
-    in 0..1 says how much it is like the examples, where there are some.
+    `score` in 0..1 is the predicted IoU, of automatic masks of some models times their saliency. `similarity` in 0..1
+    says how much it is like the examples, where there are some.
     """
 
     mask: RLE

@@ -3,7 +3,7 @@
     python -m benchmarks.automask_quality DIR --prefix coco_ --model nano
 
 DIR holds images/ and masks/ as for `annotator eval`. Each image is segmented once with low thresholds; higher ones are
-applied to the same proposals, with and without the agreement of clicks. A proposal is right if it overlaps a region of
+applied to the same proposals, with and without saliency. A proposal is right if it overlaps a region of
 at least 0.5 % of the image, not yet taken by a better-scored proposal, at the given IoU. Unlabelled ground counts
 against precision.
 """
@@ -24,7 +24,7 @@ from annotator.cli.evaluate import IGNORE, MIN_REGION
 from annotator.masks import rle as rles
 from annotator.masks.geometry import nms
 from annotator.sam import zoo
-from annotator.sam.automask import AutomaskSettings, agreement, automask
+from annotator.sam.automask import AutomaskSettings, automask, saliency
 from annotator.sam.predictor import Predictor
 from annotator.settings import Settings
 from annotator.types import RLE, Proposal
@@ -45,19 +45,21 @@ def regions(path: Path) -> list[RLE]:
 def propose(predictor: Predictor, image: Path, settings: AutomaskSettings) -> list[Proposal]:
     """Everything above the settings' thresholds, before overlaps are removed; scores are predicted IoU."""
     (embedding,) = predictor.encode([np.array(Image.open(image).convert("RGB"))])
-    return automask(predictor, embedding, replace(settings, nms_threshold=1.0, agreement=False))
+    return automask(predictor, embedding, replace(settings, nms_threshold=1.0, by_saliency=False))
 
 
-def filtered(proposals: list[Proposal], score: float, stability: float, agreed: bool, overlap: float) -> list[Proposal]:
+def filtered(
+    proposals: list[Proposal], score: float, stability: float, salient: bool, overlap: float
+) -> list[Proposal]:
     """What higher thresholds would have left."""
     left = [each for each in proposals if each.score > score and each.stability >= stability]
     if not left:
         return []
     boxes = np.array([(x, y, x + w - 1, y + h - 1) for x, y, w, h in (each.bbox for each in left)], np.float32)
     scores = np.array([each.score for each in left], np.float32)
-    if agreed:
+    if salient:
         _, clicks = np.unique([each.point for each in left], axis=0, return_inverse=True)
-        scores *= agreement(boxes, clicks.ravel())
+        scores *= saliency(boxes, clicks.ravel(), left[0].mask.height, left[0].mask.width)
     return [left[i] for i in nms(boxes, scores, overlap) if scores[i] > score]
 
 
@@ -95,9 +97,9 @@ def main() -> None:
         started = time.perf_counter()
         found = [propose(predictor, path, loose) for path in images]
         seconds = (time.perf_counter() - started) / len(images)
-        for score, stability, agreed in itertools.product(SCORES, STABILITIES, (False, True)):
-            kept = [filtered(each, score, stability, agreed, loose.nms_threshold) for each in found]
-            row = {"grid": grid, "score": score, "stability": stability, "agreement": agreed}
+        for score, stability, salient in itertools.product(SCORES, STABILITIES, (False, True)):
+            kept = [filtered(each, score, stability, salient, loose.nms_threshold) for each in found]
+            row = {"grid": grid, "score": score, "stability": stability, "saliency": salient}
             row["seconds"] = round(seconds, 2)
             proposed, wanted = sum(map(len, kept)), sum(map(len, truth))
             for threshold in (0.5, 0.75):
@@ -108,7 +110,7 @@ def main() -> None:
             rows.append(row)
     print(json.dumps({"images": len(images), "regions": sum(map(len, truth)), "rows": rows}, indent=None))
     chosen = sorted(rows, key=lambda row: -_f1(row))[:6]
-    chosen += [row for row in rows if (row["score"], row["stability"], row["agreement"]) == OFFICIAL]
+    chosen += [row for row in rows if (row["score"], row["stability"], row["saliency"]) == OFFICIAL]
     for row in chosen:
         print({**row, "f1_0.5": round(_f1(row), 3)})
 

@@ -158,8 +158,8 @@ def _tasks(images: list[bytes], amg: list[AutomaskSettings], plan: Plan) -> dict
 def _automask_settings(target: Target, runners: list[Runner], data: bytes, plan: Plan) -> AutomaskSettings:
     eager = next((each for each in runners if isinstance(each, Ours)), None)
     if not target.untrained or eager is None:
-        # Official sam2 does not know agreement.
-        return replace(AutomaskSettings.of(zoo.spec_of(target.model), plan.points_per_side), agreement=False)
+        # Official sam2 does not know saliency.
+        return replace(AutomaskSettings.of(zoo.spec_of(target.model), plan.points_per_side), by_saliency=False)
     # Random scores are close together: the threshold is the middle of their widest gap near the wanted rank, so that
     # rounding seldom decides, and there is no other filter.
     image = decode_image(data)

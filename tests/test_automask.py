@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from annotator.masks import edit
 from annotator.masks import rle as rles
-from annotator.sam.automask import AutomaskRun, AutomaskSettings, agreement, automask, point_grid
+from annotator.sam.automask import AutomaskRun, AutomaskSettings, automask, point_grid, saliency
 from annotator.sam.predictor import ImageEmbedding, MaskLogits, Predictor, PromptBatch
 from annotator.types import Proposal
 
@@ -72,7 +72,7 @@ def test_the_same_masks_as_the_official_order_of_operations(predictor: Predictor
 def test_masks_that_several_clicks_agree_on_come_first(predictor: Predictor, coffee: np.ndarray) -> None:
     (embedding,) = predictor.encode([coffee])
     every = automask(predictor, embedding, replace(LENIENT, nms_threshold=1.0))
-    (best, *others) = automask(predictor, embedding, replace(LENIENT, agreement=True))
+    (best, *others) = automask(predictor, embedding, replace(LENIENT, by_saliency=True))
     (alone,) = (each for each in every if (each.point, each.area) == (best.point, best.area))
     found = len({each.point for each in every if official_iou(each, best) > 0.9})
     assert found > 2, "it is a thing that several clicks find"
@@ -80,14 +80,20 @@ def test_masks_that_several_clicks_agree_on_come_first(predictor: Predictor, cof
     assert all(LENIENT.iou_threshold < each.score <= best.score for each in others)
 
 
-def test_clicks_agree_where_one_of_their_masks_is_nearly_the_same() -> None:
-    big, close, apart = (0, 0, 100, 100), (0, 0, 100, 98), (50, 50, 60, 60)
+def test_clicks_found_the_same_mask_where_one_of_theirs_has_nearly_its_box() -> None:
+    big, close, apart = (10, 10, 110, 110), (10, 10, 110, 108), (50, 50, 60, 60)
     boxes = np.array([big, close, big, apart], np.float32)
     # The first click found the big thing twice, which counts once; the last one's mask nobody else found.
-    assert agreement(boxes, np.array([0, 0, 1, 2])).tolist() == pytest.approx([2 / 3, 2 / 3, 2 / 3, 1 / 2])
+    assert saliency(boxes, np.array([0, 0, 1, 2]), 200, 200).tolist() == pytest.approx([2 / 3, 2 / 3, 2 / 3, 1 / 2])
     many = np.tile(boxes[:1], (600, 1))
-    assert agreement(many, np.arange(600)).tolist() == pytest.approx([600 / 601] * 600)
-    assert agreement(boxes[:0], np.arange(0)).tolist() == []
+    assert saliency(many, np.arange(600), 200, 200).tolist() == pytest.approx([600 / 601] * 600)
+    assert saliency(boxes[:0], np.arange(0), 200, 200).tolist() == []
+
+
+def test_what_runs_out_of_the_image_on_two_sides_stands_out_less() -> None:
+    inside, lower_edge, sky = (10, 10, 50, 50), (10, 60, 50, 99), (0, 0, 199, 30)
+    within, below, above = saliency(np.array([inside, lower_edge, sky], np.float32), np.arange(3), 100, 200)
+    assert within == below > above > 0
 
 
 def test_progress_reaches_the_total_in_chunks(predictor: Predictor, cat: np.ndarray) -> None:
@@ -168,6 +174,15 @@ def test_proposals_describe_their_masks(predictor: Predictor, cat: np.ndarray) -
 def test_the_grid_covers_the_image_or_the_region_evenly() -> None:
     assert point_grid(2, 100, 200).tolist() == [[50, 25], [150, 25], [50, 75], [150, 75]]
     assert point_grid(1, 100, 200, (10, 20, 30, 60)).tolist() == [[20, 40]]
+
+
+def test_of_a_region_come_masks_that_lie_mostly_there(predictor: Predictor, coffee: np.ndarray) -> None:
+    (embedding,) = predictor.encode([coffee])
+    loose = replace(LENIENT, iou_threshold=-1.0, stability_threshold=0.0, nms_threshold=1.0)
+    found = automask(predictor, embedding, loose, (150, 40, 330, 220))
+    shares = [rles.decode(each.mask)[40:220, 150:330].sum() / each.area for each in found]
+    assert 3 <= len(shares) < 3 * LENIENT.points_per_side**2, "the saucer and the table are left out"
+    assert min(shares) >= 0.5
 
 
 def test_specks_and_holes_are_removed_from_what_is_left(predictor: Predictor, cat: np.ndarray) -> None:

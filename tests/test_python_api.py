@@ -139,9 +139,10 @@ def test_a_mask_can_be_corrected(image: annotator.Image) -> None:
     assert rle.iou(confirmed.runs, whole.runs) > 0.8
 
 
-def test_automatic_masks_stay_near_their_region(image: annotator.Image) -> None:
-    masks = image.automask(points_per_side=2, region=(100, 50, 300, 250))
-    assert all(mask.area for mask in masks)
+def test_automatic_masks_lie_mostly_in_their_region(image: annotator.Image) -> None:
+    masks = image.automask(points_per_side=8, region=(100, 50, 300, 250))
+    assert masks
+    assert all(2 * mask.array[50:250, 100:300].sum() >= mask.area for mask in masks)
 
 
 @pytest.mark.parametrize(

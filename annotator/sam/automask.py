@@ -1,7 +1,7 @@
 """Automatic masks: a grid of single clicks, filtered by predicted IoU, stability and overlap.
 
 The official algorithm and defaults (`sam2.automatic_mask_generator`, no crop layers), in chunks of prompts; where a
-model needs it, masks that several clicks agree on come first. Scores are filtered on the decoder's low-resolution
+model needs it, masks that stand out as things come first. Scores are filtered on the decoder's low-resolution
 answer, hopelessly unstable masks too; only what survives is upsampled and measured, and only what NMS leaves becomes
 run lengths. A GPU is waited for once a chunk and twice at the end.
 """
@@ -27,14 +27,17 @@ from annotator.sam.postprocess import STABILITY_OFFSET, masks_to_rle, measure, s
 from annotator.sam.predictor import ImageEmbedding, Predictor, PromptBatch
 from annotator.sam.threads import in_parallel, never
 from annotator.sam.zoo import ModelSpec
-from annotator.types import Box, FloatArray, Point, Prompt, Proposal
+from annotator.types import RLE, Box, FloatArray, Point, Prompt, Proposal
 
 _STABILITY_MARGIN = 0.15
 """Stability is decided at full resolution. At low resolution it comes out lower by 0.06 at most (1,134 masks of nano on
 22 photos, half of them within 0.003), so what is below the threshold by more than this need not be upsampled."""
 
 _SAME, _ROWS = 0.9, 256
-"""Clicks agree on a mask if its boxes overlap more than this; boxes are compared with all others so many at a time."""
+"""Clicks found the same mask if its boxes overlap more than this; boxes are compared with all, so many at a time."""
+
+_GROUND = 0.85
+"""Weight of what runs out of the image on two sides or more: most of it is sky, wall or floor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,8 @@ class AutomaskSettings:
     stability_threshold: float = 0.95
     stability_offset: float = STABILITY_OFFSET
     nms_threshold: float = 0.7
-    agreement: bool = False
-    """Scores are multiplied by `agreement`, and `iou_threshold` applies to the product."""
+    by_saliency: bool = False
+    """Scores are multiplied by `saliency`, and `iou_threshold` applies to the product."""
     speck_share: float = 0.0
     """Holes and specks of at most this share of the image are removed from every mask before it is measured."""
     min_region_area: int = 0
@@ -61,7 +64,7 @@ class AutomaskSettings:
             points_per_side=spec.automask_points if points_per_side is None else points_per_side,
             iou_threshold=spec.automask_iou,
             stability_threshold=spec.automask_stability,
-            agreement=spec.automask_agreement,
+            by_saliency=spec.automask_by_saliency,
             speck_share=spec.speck_share,
             min_region_area=min_region_area,
         )
@@ -83,12 +86,13 @@ def point_grid(per_side: int, height: int, width: int, region: Box | None = None
     return np.stack((x.ravel(), y.ravel()), axis=1).astype(np.float32)
 
 
-def agreement(boxes: FloatArray, clicks: npt.NDArray[Any]) -> FloatArray:
-    """How far clicks agree on each of N masks: n / (n + 1), float32 [N], if n clicks found it.
+def saliency(boxes: FloatArray, clicks: npt.NDArray[Any], height: int, width: int) -> FloatArray:
+    """How much each of N masks stands out as a thing, float32 [N], 0 to 1: n / (n + 1) if n clicks found it, less for
+    what runs out of the image on two sides or more.
 
-    boxes float32 [N, 4] are x0, y0, x1, y1 of the masks, clicks [N] which click gave each. Two clicks found the same
-    mask if their boxes have an IoU above 0.9. Things are found from all over, accidents from one place: on everyday
-    photos this ranks nano's masks better than its predicted IoU alone (training/README.md).
+    boxes float32 [N, 4] are x0, y0, x1, y1 of the masks in pixels, inclusive; clicks [N] say which click gave each. Two
+    clicks found the same mask if their boxes have an IoU above 0.9. Things are found from all over, accidents from one
+    place: on photos this ranks nano's masks better than its predicted IoU alone (training/README.md).
     """
     counts = [
         len(np.unique(clicks[same]))
@@ -96,7 +100,9 @@ def agreement(boxes: FloatArray, clicks: npt.NDArray[Any]) -> FloatArray:
         for same in box_iou(part, boxes) > _SAME
     ]
     found = np.array(counts, np.float32)
-    return found / (found + 1)
+    x0, y0, x1, y1 = boxes.T
+    sides = sum(side.astype(int) for side in (x0 < 1, y0 < 1, x1 >= width - 1, y1 >= height - 1))
+    return found / (found + 1) * np.where(sides >= 2, np.float32(_GROUND), np.float32(1))
 
 
 class _Found(NamedTuple):
@@ -107,10 +113,11 @@ class _Found(NamedTuple):
 
 
 class AutomaskRun:
-    """One run over one image (or a `region` of it) in chunks; a run that was left can be taken up again.
+    """One run over one image in chunks; a run that was left can be taken up again.
 
-    The model and the embedding are given to each stretch of it. It holds the low-resolution logits of all that passed
-    the filters, on the model's device, until `forget`: run lengths are made only of what is left after NMS.
+    A `region` gets a grid of as many clicks, and a mask of which less than a half lies there is left out. The model and
+    the embedding are given to each stretch of it. It holds the low-resolution logits of all that passed the filters, on
+    the model's device, until `forget`: run lengths are made only of what is left after NMS.
     """
 
     def __init__(self, settings: AutomaskSettings, height: int, width: int, region: Box | None = None) -> None:
@@ -187,14 +194,16 @@ class AutomaskRun:
         passed = np.flatnonzero((steady >= self._settings.stability_threshold) & (x1 > x0))
         # Official boxes are inclusive pixel extents, so they are one pixel smaller than ours.
         corners = np.stack((x0, y0, x1 - 1, y1 - 1), axis=1).astype(np.float32)
-        if self._settings.agreement:
-            scores[passed] *= agreement(corners[passed], clicks[passed])
+        if self._settings.by_saliency:
+            scores[passed] *= saliency(corners[passed], clicks[passed], self._height, self._width)
             passed = passed[scores[passed] > self._settings.iou_threshold]
         kept = passed[nms(corners[passed], scores[passed].astype(np.float32), self._settings.nms_threshold)]
         logits = [each.logits[i] for each in parts for i in range(len(each.logits))]
         masks = masks_to_rle(torch.stack([logits[i] for i in kept]), self._height, self._width) if len(kept) else []
         found = []
         for i, mask in zip(kept, masks, strict=True):
+            if self.region and not _mostly_inside(mask, self.region):
+                continue
             x, y = self._grid[int(clicks[i])].tolist()
             found.append(Proposal(mask, float(scores[i]), float(steady[i]), rles.area(mask), rles.bbox(mask), (x, y)))
         area = self._settings.min_region_area
@@ -209,6 +218,13 @@ def automask(
     for _ in run.chunks(predictor, embedding):
         pass
     return run.proposals()
+
+
+def _mostly_inside(mask: RLE, region: Box) -> bool:
+    """Whether at least half of a mask lies in a region."""
+    pixels, x, y = rles.decode_crop(mask)
+    x0, y0, x1, y1 = (max(0, round(edge)) for edge in (region[0] - x, region[1] - y, region[2] - x, region[3] - y))
+    return bool(2 * np.count_nonzero(pixels[y0:y1, x0:x1]) >= rles.area(mask))
 
 
 def _cleaned(proposal: Proposal, area: int) -> Proposal:

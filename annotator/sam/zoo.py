@@ -26,9 +26,9 @@ class ModelSpec:
     """One checkpoint. `config` is sam2's own YAML name, or a file of ours under `assets/`; `sha256` is of the file.
 
     `automask_points` is the side of the grid of clicks for automatic masks, `automask_iou` and `automask_stability` the
-    thresholds they pass: official ones, unless a model needs others; `automask_agreement` says if their scores also
-    depend on how many clicks found them. Holes and specks of at most `speck_share` of the image (0..1) are removed from
-    its masks.
+    thresholds they pass: official ones, unless a model needs others; `automask_by_saliency` says if what stands
+    out as a thing comes first. Holes and specks of at most `speck_share` of the image (0..1) are removed from its
+    masks.
     """
 
     name: str
@@ -41,7 +41,7 @@ class ModelSpec:
     automask_points: int = 32
     automask_iou: float = 0.8
     automask_stability: float = 0.95
-    automask_agreement: bool = False
+    automask_by_saliency: bool = False
     speck_share: float = 0.0
 
     @property
@@ -69,7 +69,7 @@ MODELS: dict[str, ModelSpec] = {
             automask_points=16,
             automask_iou=0.37,
             automask_stability=0.5,
-            automask_agreement=True,
+            automask_by_saliency=True,
             speck_share=0.005,
         ),
         _sam21(
