@@ -49,17 +49,18 @@ def propose(predictor: Predictor, image: Path, settings: AutomaskSettings) -> li
 
 
 def filtered(
-    proposals: list[Proposal], score: float, stability: float, salient: bool, overlap: float
+    proposals: list[Proposal], score: float, stability: float, salient: bool, grid: int, overlap: float
 ) -> list[Proposal]:
     """What higher thresholds would have left."""
     left = [each for each in proposals if each.score > score and each.stability >= stability]
     if not left:
         return []
-    boxes = np.array([(x, y, x + w - 1, y + h - 1) for x, y, w, h in (each.bbox for each in left)], np.float32)
+    boxes = np.array([(x, y, x + w, y + h) for x, y, w, h in (each.bbox for each in left)], np.float32)
     scores = np.array([each.score for each in left], np.float32)
     if salient:
         _, clicks = np.unique([each.point for each in left], axis=0, return_inverse=True)
-        scores *= saliency(boxes, clicks.ravel(), left[0].mask.height, left[0].mask.width)
+        scores *= saliency(boxes, clicks.ravel(), grid, left[0].mask.height, left[0].mask.width)
+    boxes[:, 2:] -= 1  # as the official algorithm compares them
     return [left[i] for i in nms(boxes, scores, overlap) if scores[i] > score]
 
 
@@ -98,7 +99,7 @@ def main() -> None:
         found = [propose(predictor, path, loose) for path in images]
         seconds = (time.perf_counter() - started) / len(images)
         for score, stability, salient in itertools.product(SCORES, STABILITIES, (False, True)):
-            kept = [filtered(each, score, stability, salient, loose.nms_threshold) for each in found]
+            kept = [filtered(each, score, stability, salient, grid, loose.nms_threshold) for each in found]
             row = {"grid": grid, "score": score, "stability": stability, "saliency": salient}
             row["seconds"] = round(seconds, 2)
             proposed, wanted = sum(map(len, kept)), sum(map(len, truth))

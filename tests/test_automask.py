@@ -12,6 +12,8 @@ import torch.nn.functional as F
 
 from annotator.masks import edit
 from annotator.masks import rle as rles
+from annotator.masks.geometry import box_iou
+from annotator.sam import zoo
 from annotator.sam.automask import AutomaskRun, AutomaskSettings, automask, point_grid, saliency
 from annotator.sam.predictor import ImageEmbedding, MaskLogits, Predictor, PromptBatch
 from annotator.types import Proposal
@@ -52,9 +54,9 @@ def iou(a: tuple[int, ...], b: tuple[int, ...]) -> float:
     return w * h / (area - w * h) if area - w * h else 0.0
 
 
-def official_iou(a: Proposal, b: Proposal) -> float:
-    (ax, ay, aw, ah), (bx, by, bw, bh) = a.bbox, b.bbox
-    return iou((ax, ay, ax + aw - 1, ay + ah - 1), (bx, by, bx + bw - 1, by + bh - 1))
+def overlap(a: Proposal, b: Proposal) -> float:
+    boxes = [np.array([(x, y, x + w, y + h)], np.float32) for x, y, w, h in (a.bbox, b.bbox)]
+    return float(box_iou(*boxes)[0, 0])
 
 
 def test_the_same_masks_as_the_official_order_of_operations(predictor: Predictor, coffee: np.ndarray) -> None:
@@ -74,9 +76,9 @@ def test_masks_that_several_clicks_agree_on_come_first(predictor: Predictor, cof
     every = automask(predictor, embedding, replace(LENIENT, nms_threshold=1.0))
     (best, *others) = automask(predictor, embedding, replace(LENIENT, by_saliency=True))
     (alone,) = (each for each in every if (each.point, each.area) == (best.point, best.area))
-    found = len({each.point for each in every if official_iou(each, best) > 0.9})
+    found = len({each.point for each in every if overlap(each, best) > 0.9})
     assert found > 2, "it is a thing that several clicks find"
-    assert best.score == pytest.approx(alone.score * found / (found + 1))
+    assert best.score == pytest.approx(alone.score * found / (found + (8 / 16) ** 2))
     assert all(LENIENT.iou_threshold < each.score <= best.score for each in others)
 
 
@@ -84,16 +86,33 @@ def test_clicks_found_the_same_mask_where_one_of_theirs_has_nearly_its_box() -> 
     big, close, apart = (10, 10, 110, 110), (10, 10, 110, 108), (50, 50, 60, 60)
     boxes = np.array([big, close, big, apart], np.float32)
     # The first click found the big thing twice, which counts once; the last one's mask nobody else found.
-    assert saliency(boxes, np.array([0, 0, 1, 2]), 200, 200).tolist() == pytest.approx([2 / 3, 2 / 3, 2 / 3, 1 / 2])
+    found = saliency(boxes, np.array([0, 0, 1, 2]), 16, 200, 200)
+    assert found.tolist() == pytest.approx([2 / 3, 2 / 3, 2 / 3, 1 / 2])
     many = np.tile(boxes[:1], (600, 1))
-    assert saliency(many, np.arange(600), 200, 200).tolist() == pytest.approx([600 / 601] * 600)
-    assert saliency(boxes[:0], np.arange(0), 200, 200).tolist() == []
+    assert saliency(many, np.arange(600), 32, 200, 200).tolist() == pytest.approx([600 / 601] * 600)
+    assert saliency(boxes[:0], np.arange(0), 16, 200, 200).tolist() == []
+
+
+def test_of_a_coarse_grid_fewer_clicks_are_enough() -> None:
+    box = np.array([(10, 10, 110, 110)], np.float32)
+    assert saliency(box, np.zeros(1), 8, 200, 200).tolist() == pytest.approx([1 / 1.25])
 
 
 def test_what_runs_out_of_the_image_on_two_sides_stands_out_less() -> None:
-    inside, lower_edge, sky = (10, 10, 50, 50), (10, 60, 50, 99), (0, 0, 199, 30)
-    within, below, above = saliency(np.array([inside, lower_edge, sky], np.float32), np.arange(3), 100, 200)
+    inside, lower_edge, sky = (10, 10, 50, 50), (10, 60, 50, 100), (0, 0, 200, 30)
+    within, below, above = saliency(np.array([inside, lower_edge, sky], np.float32), np.arange(3), 16, 100, 200)
     assert within == below > above > 0
+
+
+def test_thin_masks_are_found_too(predictor: Predictor) -> None:
+    (embedding,) = predictor.encode([np.full((1, 300, 3), 120, np.uint8)])
+    assert automask(predictor, embedding, replace(LENIENT, by_saliency=True))
+
+
+def test_only_the_bundled_model_departs_from_the_official_settings() -> None:
+    for name, spec in zoo.MODELS.items():
+        assert AutomaskSettings.of(spec).by_saliency == (name == "nano")
+        assert (AutomaskSettings.of(spec) == AutomaskSettings()) == (name != "nano")
 
 
 def test_progress_reaches_the_total_in_chunks(predictor: Predictor, cat: np.ndarray) -> None:

@@ -36,6 +36,9 @@ _STABILITY_MARGIN = 0.15
 _SAME, _ROWS = 0.9, 256
 """Clicks found the same mask if its boxes overlap more than this; boxes are compared with all, so many at a time."""
 
+_USUAL_GRID = 16
+"""Clicks along a side of the grid that the weight of agreeing clicks was chosen for."""
+
 _GROUND = 0.85
 """Weight of what runs out of the image on two sides or more: most of it is sky, wall or floor."""
 
@@ -86,23 +89,24 @@ def point_grid(per_side: int, height: int, width: int, region: Box | None = None
     return np.stack((x.ravel(), y.ravel()), axis=1).astype(np.float32)
 
 
-def saliency(boxes: FloatArray, clicks: npt.NDArray[Any], height: int, width: int) -> FloatArray:
+def saliency(boxes: FloatArray, clicks: npt.NDArray[Any], per_side: int, height: int, width: int) -> FloatArray:
     """How much each of N masks stands out as a thing, float32 [N], 0 to 1: n / (n + 1) if n clicks found it, less for
     what runs out of the image on two sides or more.
 
-    boxes float32 [N, 4] are x0, y0, x1, y1 of the masks in pixels, inclusive; clicks [N] say which click gave each. Two
-    clicks found the same mask if their boxes have an IoU above 0.9. Things are found from all over, accidents from one
-    place: on photos this ranks nano's masks better than its predicted IoU alone (training/README.md).
+    boxes float32 [N, 4] are x0, y0, x1, y1 of the masks in pixels, past their ends; clicks [N] say which click of a
+    grid of `per_side` x `per_side` gave each. Two clicks found the same mask if their boxes have an IoU above 0.9.
+    Things are found from all over, accidents from one place: on photos this ranks nano's masks better than its
+    predicted IoU alone (training/README.md). Where the grid is coarse, fewer clicks are enough.
     """
-    counts = [
-        len(np.unique(clicks[same]))
-        for part in np.array_split(boxes, math.ceil(len(boxes) / _ROWS) or 1)
-        for same in box_iou(part, boxes) > _SAME
-    ]
-    found = np.array(counts, np.float32)
+    counts = np.zeros(len(boxes), np.float32)
+    for part in np.array_split(np.arange(len(boxes)), math.ceil(len(boxes) / _ROWS) or 1):
+        mask, same = np.nonzero(box_iou(boxes[part], boxes) > _SAME)
+        mask, _ = np.unique(np.stack((mask, clicks[same].astype(np.int64))), axis=1)
+        counts[part] = np.bincount(mask, minlength=len(part))
     x0, y0, x1, y1 = boxes.T
-    sides = sum(side.astype(int) for side in (x0 < 1, y0 < 1, x1 >= width - 1, y1 >= height - 1))
-    return found / (found + 1) * np.where(sides >= 2, np.float32(_GROUND), np.float32(1))
+    sides = sum(side.astype(int) for side in (x0 < 1, y0 < 1, x1 > width - 1, y1 > height - 1))
+    agreed = counts / (counts + min(1, (per_side / _USUAL_GRID) ** 2))
+    return agreed * np.where(sides >= 2, np.float32(_GROUND), np.float32(1))
 
 
 class _Found(NamedTuple):
@@ -195,7 +199,8 @@ class AutomaskRun:
         # Official boxes are inclusive pixel extents, so they are one pixel smaller than ours.
         corners = np.stack((x0, y0, x1 - 1, y1 - 1), axis=1).astype(np.float32)
         if self._settings.by_saliency:
-            scores[passed] *= saliency(corners[passed], clicks[passed], self._height, self._width)
+            boxes = table[passed, 2:6].astype(np.float32)
+            scores[passed] *= saliency(boxes, clicks[passed], self.points_per_side, self._height, self._width)
             passed = passed[scores[passed] > self._settings.iou_threshold]
         kept = passed[nms(corners[passed], scores[passed].astype(np.float32), self._settings.nms_threshold)]
         logits = [each.logits[i] for each in parts for i in range(len(each.logits))]
