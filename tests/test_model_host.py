@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,3 +54,29 @@ def test_packages_that_do_not_fit_leave_the_eager_model_serving(tmp_path: Path, 
     host = serve_nano(tmp_path)
     assert host.info().backend == "eager"
     assert "There are no packages for nano" in str(host.info().error)
+
+
+def test_what_becomes_of_a_compilation_is_known_though_the_model_was_chosen_again_meanwhile(
+    tmp_path: Path, compiler: Compiler
+) -> None:
+    compiler(f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done; exit 2")
+    host = ModelHost(Settings(models_dir=tmp_path, model="nano", device="cpu"))
+    before = host.predictor
+    while not host.info().compiling:
+        time.sleep(0.01)
+    host.switch("nano")
+    while host.predictor is before:
+        time.sleep(0.01)
+    (tmp_path / "go").touch()
+    for thread in [each for each in threading.enumerate() if each.name == "compile"]:
+        thread.join(60)
+    assert "nano runs without compilation" in str(host.info().error)
+
+
+def test_a_model_on_its_way_is_not_loaded_twice(tmp_path: Path, compiler: Compiler) -> None:
+    compiler("exit 2")
+    host = serve_nano(tmp_path)
+    with host._switching:  # the first press waits
+        for _ in range(3):
+            host.switch("nano")
+        assert sum(each.name == "load-nano" for each in threading.enumerate()) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,7 +33,14 @@ def test_a_download_reports_progress_and_ends_as_the_checked_file(
     assert path.read_bytes() == CONTENT
     assert seen[-1] == (len(CONTENT), len(CONTENT))
     assert len(seen) > 2
-    assert [each.name for each in tmp_path.iterdir()] == ["test.pt"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["test.lock", "test.pt"]
+
+
+def test_of_several_that_want_a_model_at_once_one_downloads_it(hub: type[Hub], spec: ModelSpec, tmp_path: Path) -> None:
+    with ThreadPoolExecutor() as pool:
+        paths = list(pool.map(lambda _: zoo.fetch(spec, tmp_path), range(3)))
+    assert {path.read_bytes() for path in paths} == {CONTENT}
+    assert hub.ranges == [None]
 
 
 def test_a_mirror_is_asked_for_the_file_and_nothing_else(hub: type[Hub], spec: ModelSpec, tmp_path: Path) -> None:
@@ -71,7 +79,7 @@ def test_a_download_with_a_wrong_checksum_is_refused_and_forgotten(
 ) -> None:
     with pytest.raises(ModelUnavailable, match="checksum"):
         zoo.fetch(replace(spec, sha256="0" * 64), tmp_path)
-    assert not list(tmp_path.iterdir())
+    assert [each.name for each in tmp_path.iterdir()] == ["test.lock"]
 
 
 def test_whether_a_model_can_be_fetched_is_asked_without_fetching_it(

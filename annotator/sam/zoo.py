@@ -155,21 +155,27 @@ def can_be_fetched(spec: ModelSpec) -> bool:
 def fetch(spec: ModelSpec, models_dir: Path, progress: Progress | None = None) -> Path:
     """The checkpoint's path, after a download if it is not here. A download resumes where the last one broke.
 
-    The file appears under its final name only when complete and its sha256 is right. Raises ModelUnavailable.
+    The file appears under its final name only when complete and its sha256 is right. Of several processes one
+    downloads, and the others wait for it. Raises ModelUnavailable.
     """
     path = checkpoint_path(spec, models_dir)
     if path.is_file():
         return path
     if spec.bundled:
         raise ModelUnavailable(f"The bundled checkpoint {path.name} is missing from this installation.")
+    from filelock import FileLock  # huggingface_hub brings it
+
     partial = path.with_suffix(".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _download(spec, partial, progress)
-        if _sha256(partial) != spec.sha256:
-            partial.unlink()
-            raise ModelUnavailable(f"{spec.filename} arrived damaged (its checksum is wrong); try again.")
-        partial.replace(path)
+        with FileLock(path.with_suffix(".lock")):
+            if path.is_file():
+                return path
+            _download(spec, partial, progress)
+            if _sha256(partial) != spec.sha256:
+                partial.unlink()
+                raise ModelUnavailable(f"{spec.filename} arrived damaged (its checksum is wrong); try again.")
+            partial.replace(path)
     except ModelUnavailable:
         raise
     except Exception as error:  # the system's, huggingface_hub's and those of its HTTP client

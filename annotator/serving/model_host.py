@@ -80,9 +80,12 @@ class ModelHost:
     def switch(self, name: str, reason: str = "chosen in the page") -> None:
         """Fetch if needed, build, then serve `name`; until then, and if it fails, the current model goes on serving.
 
-        Returns at once. Raises NotFound for a name that no model has.
+        Returns at once, and does nothing more where this model is on its way. Raises NotFound for a name that no model
+        has.
         """
         spec = zoo.spec_of(name)
+        if self._loading is not None and self._loading.name == name:
+            return
         self._loading = Loading(name, 0.0)
         threading.Thread(target=self._switch, args=(spec, reason), name=f"load-{name}", daemon=True).start()
 
@@ -128,8 +131,9 @@ class ModelHost:
             tried.add(eager.key)
             failure = self._run_compiler(eager)
             with self._switching:
-                if self.current is eager and not self._closed:
-                    self._serve_packages(eager, failure)
+                now = self.current  # the same model may have been loaded once more
+                if now is not None and (now.key, now.backend) == (eager.key, "eager") and not self._closed:
+                    self._serve_packages(now, failure)
 
     def _run_compiler(self, eager: Predictor) -> str | None:
         """Compile in a process of its own, at low priority. Returns what it said if it failed."""
