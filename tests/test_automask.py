@@ -14,7 +14,7 @@ from annotator.masks import edit
 from annotator.masks import rle as rles
 from annotator.masks.geometry import box_iou
 from annotator.sam import zoo
-from annotator.sam.automask import AutomaskRun, AutomaskSettings, automask, point_grid, saliency
+from annotator.sam.automask import AutomaskRun, AutomaskSettings, automask, point_grid, saliency, without_known
 from annotator.sam.predictor import ImageEmbedding, MaskLogits, Predictor, PromptBatch
 from annotator.types import Proposal
 
@@ -188,6 +188,16 @@ def test_proposals_describe_their_masks(predictor: Predictor, cat: np.ndarray) -
         assert each.area == mask.sum()
         assert each.bbox == (xs.min(), ys.min(), xs.max() - xs.min() + 1, ys.max() - ys.min() + 1)
         assert each.stability >= LENIENT.stability_threshold
+
+
+def test_what_is_known_is_not_found_again(predictor: Predictor, coffee: np.ndarray) -> None:
+    (embedding,) = predictor.encode([coffee])
+    first, second, *others = automask(predictor, embedding, LENIENT)
+    nearly = np.roll(rles.decode(first.mask), 1, axis=0)
+    assert without_known([first, second, *others], [rles.encode(nearly)]) == [second, *others]
+    assert without_known([first, second], []) == [first, second]
+    assert without_known([first], [rles.empty(*coffee.shape[:2])]) == [first]
+    assert without_known([], [first.mask]) == []
 
 
 def test_the_grid_covers_the_image_or_the_region_evenly() -> None:

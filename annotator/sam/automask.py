@@ -9,7 +9,7 @@ run lengths. A GPU is waited for once a chunk and twice at the end.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -41,6 +41,9 @@ _USUAL_GRID = 16
 
 _GROUND = 0.85
 """Weight of what runs out of the image on two sides or more: most of it is sky, wall or floor."""
+
+_KNOWN = 0.8
+"""A proposal is known if its IoU with a kept mask is higher."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +226,25 @@ def automask(
     for _ in run.chunks(predictor, embedding):
         pass
     return run.proposals()
+
+
+def without_known(proposals: Sequence[Proposal], known: Sequence[RLE]) -> list[Proposal]:
+    """The proposals that are not nearly one of the masks `known` of the same image, with an IoU above 0.8."""
+    boxes = [_corners(rles.bbox(mask)) for mask in known]
+    if not boxes or not proposals:
+        return list(proposals)
+    # Masks that are nearly the same have boxes that overlap.
+    near = box_iou(np.stack([_corners(each.bbox) for each in proposals]), np.stack(boxes)) > _KNOWN / 2
+    return [
+        each
+        for each, close in zip(proposals, near, strict=True)
+        if all(rles.iou(each.mask, known[i]) <= _KNOWN for i in np.flatnonzero(close).tolist())
+    ]
+
+
+def _corners(bbox: tuple[int, int, int, int]) -> FloatArray:
+    x, y, w, h = bbox
+    return np.array((x, y, x + w, y + h), np.float32)
 
 
 def _mostly_inside(mask: RLE, region: Box) -> bool:

@@ -14,7 +14,7 @@ import torch
 from annotator.errors import AnnotatorError, Busy, Conflict, NotFound
 from annotator.sam import zoo
 from annotator.sam.appearance import learn
-from annotator.sam.automask import AutomaskRun, AutomaskSettings, Progress
+from annotator.sam.automask import AutomaskRun, AutomaskSettings, Progress, without_known
 from annotator.sam.predictor import ImageEmbedding, Predictor
 from annotator.sam.similar import SimilarRun
 from annotator.serving.engine import Chunks
@@ -169,7 +169,7 @@ class AutomaskJob(Job):
             yield None
 
     def _found(self) -> list[Proposal]:
-        return self._run.proposals() if self._run else []
+        return without_known(self._run.proposals(), self._options.kept) if self._run else []
 
 
 class SimilarJob(Job):

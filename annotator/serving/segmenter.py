@@ -70,12 +70,14 @@ class Answer:
 class AutomaskOptions:
     """What to look for: `points_per_side` of the grid (None: the model's own), inside `region` or everywhere.
 
-    Holes and specks of at most `min_region_area` pixels are removed from the masks.
+    Holes and specks of at most `min_region_area` pixels are removed from the masks. What is nearly one of the masks
+    `kept` is left out.
     """
 
     points_per_side: int | None = None
     region: Box | None = None
     min_region_area: int = 0
+    kept: Sequence[RLE] = ()
 
 
 @dataclass(frozen=True, slots=True)

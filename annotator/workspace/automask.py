@@ -6,6 +6,7 @@ import uuid
 
 from annotator.errors import InvalidPrompt
 from annotator.serving.segmenter import AutomaskOptions, ImageSource, JobStatus, Segmenter
+from annotator.storage.store import Store
 from annotator.types import Box, Prompt
 from annotator.workspace.prompt_checks import check_prompt
 
@@ -18,21 +19,24 @@ _SPECK = 1e-4  # of the image: holes and specks up to this size are removed
 class Automask:
     """Runs are named by ids that begin with their image's."""
 
-    def __init__(self, segmenter: Segmenter) -> None:
-        self._segmenter = segmenter
+    def __init__(self, segmenter: Segmenter, store: Store) -> None:
+        self._segmenter, self._store = segmenter, store
 
     def start(
         self, image: ImageSource, image_id: str = "", points_per_side: int | None = None, region: Box | None = None
     ) -> str:
         """Propose masks over the image or a box of it, with the model's own grid unless one is given.
 
-        `image_id` is "" for an image that is not stored. Returns the run's id. Raises InvalidPrompt, Busy.
+        What is kept in the image already is left out. `image_id` is "" for an image that is not stored. Returns the
+        run's id. Raises InvalidPrompt, Busy.
         """
         if points_per_side is not None and not 1 <= points_per_side <= MAX_POINTS_PER_SIDE:
             raise InvalidPrompt(f"The grid can have 1 to {MAX_POINTS_PER_SIDE} points a side.", "points_per_side")
         if region is not None:
             check_prompt(Prompt(box=region), image.height, image.width)
-        options = AutomaskOptions(points_per_side, region, int(image.width * image.height * _SPECK))
+        speck = int(image.width * image.height * _SPECK)
+        kept = [each.mask for each in self._store.annotations(image_id)] if image_id else []
+        options = AutomaskOptions(points_per_side, region, speck, kept)
         job_id = f"{image_id}-{uuid.uuid4().hex}"
         self._segmenter.start_automask(job_id, image, options)
         return job_id

@@ -36,7 +36,7 @@ class Workspace:
         self.images = Images(settings, store)
         self.annotations = Annotations(store)
         self.prompting = Prompting(segmenter, self.images)
-        self.automask = Automask(segmenter)
+        self.automask = Automask(segmenter, store)
         self.similar = Similar(segmenter, store, self.images)
         self.suggestions = Suggestions(segmenter, store, self.images)
         self.exchange = Exchange(store, self.images.files)

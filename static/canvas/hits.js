@@ -2,7 +2,7 @@
 
 import { shownMask } from "../data/draft.js";
 import { visibleProposals } from "../data/proposals.js";
-import { area, contains } from "./rle.js";
+import { area, contains, spans } from "../data/rle.js";
 
 /** @import { Annotation, Box, Draft, Mask, Position, Progress, Proposal, Review, State, Step } from "../data/types.d.ts" */
 
@@ -51,25 +51,46 @@ const smallest = (items) =>
 /**
  * @param {Review | null} review
  * @param {Position[]} line  a closed line
- * @returns {number[]} indices of the proposals whose middle lies inside
+ * @returns {number[]} indices of the proposals of which at least half lies inside
  */
-export const indicesInside = (review, line) =>
-  visibleProposals(review)
-    .filter((item) => inPolygon(line, middle(item.mask)))
+export function indicesInside(review, line) {
+  /** @type {Map<number, number[]>} */
+  const rows = new Map();
+  const crossed = (/** @type {number} */ y) => {
+    const found = rows.get(y) ?? crossings(line, y + 0.5);
+    rows.set(y, found);
+    return found;
+  };
+  return visibleProposals(review)
+    .filter(({ mask }) => 2 * pixelsInside(mask, crossed) >= area(mask))
     .map((item) => item.index);
+}
 
-/** @param {Mask} mask @returns {Position} the middle of its box */
-const middle = ({ x, y, w, h }) => [x + w / 2, y + h / 2];
+/** @param {Mask} mask @param {(y: number) => number[]} crossed @returns {number} how many of its pixels' centres lie in the line */
+function pixelsInside(mask, crossed) {
+  let count = 0;
+  const rows = spans(mask);
+  for (let k = 0; k < rows.length; k += 3) {
+    const edges = crossed(rows[k]);
+    for (let i = 0; i + 1 < edges.length; i += 2) {
+      const first = Math.max(rows[k + 1], Math.ceil(edges[i] - 0.5));
+      const end = Math.min(rows[k + 2], Math.ceil(edges[i + 1] - 0.5));
+      count += Math.max(0, end - first);
+    }
+  }
+  return count;
+}
 
-/** @param {Position[]} polygon @param {Position} point */
-function inPolygon(polygon, [x, y]) {
-  let inside = false;
+/** @param {Position[]} polygon @param {number} y @returns {number[]} where its edges cross a row, ascending: every second one leaves it */
+function crossings(polygon, y) {
+  /** @type {number[]} */
+  const found = [];
   for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i++) {
     const [xi, yi] = polygon[i];
     const [xj, yj] = polygon[j];
-    if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) inside = !inside;
+    if (yi > y !== yj > y) found.push(((xj - xi) * (y - yi)) / (yj - yi) + xi);
   }
-  return inside;
+  return found.sort((a, b) => a - b);
 }
 
 /**

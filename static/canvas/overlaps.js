@@ -2,7 +2,7 @@
 
 import { shownMask } from "../data/draft.js";
 import { draftsOf } from "../data/progress.js";
-import { area, subtract } from "./rle.js";
+import { area, subtract } from "../data/rle.js";
 
 /** @import { Mask, Progress, Step } from "../data/types.d.ts" */
 

@@ -1,7 +1,7 @@
 /** Drawing on the overlay: masks, prompts, boxes, brush. Colours and sizes live here. */
 
 import { trace } from "./contour.js";
-import { decode } from "./rle.js";
+import { decode } from "../data/rle.js";
 
 /** @import { Box, Mask, Position, Step } from "../data/types.d.ts" */
 /** @import { Transform } from "./viewport.js" */

@@ -5,7 +5,7 @@ import { draftsOf } from "../data/progress.js";
 import { visibleProposals } from "../data/proposals.js";
 import { distinct, objectColor } from "./colors.js";
 import { createMaskLayer } from "./layer.js";
-import { area } from "./rle.js";
+import { area } from "../data/rle.js";
 import { overlapsOf } from "./overlaps.js";
 import { drawBox, drawBrush, drawCross, drawHatch, drawLasso, drawMask, drawPrompts, drawTag, useImageSpace } from "./paint.js";
 

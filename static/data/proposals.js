@@ -1,6 +1,8 @@
 /** Proposals under review: which of them are shown. */
 
-/** @import { BoundingBox, Filter, Judged, Proposal, Review } from "./types.d.ts" */
+import { area, commonPixels } from "./rle.js";
+
+/** @import { BoundingBox, Filter, Judged, Mask, Proposal, Review } from "./types.d.ts" */
 
 /** Boxes that overlap more show the same thing. It is the server's own limit (NMS) for automatic masks. */
 const SAME_THING = 0.7;
@@ -53,9 +55,21 @@ function filtered({ proposals, gone, filter }) {
   /** @type {Proposal[]} */
   const apart = [];
   for (const item of passing) {
-    if (filter.overlap >= 1 || apart.every((other) => boxIou(item.bbox, other.bbox) <= filter.overlap)) apart.push(item);
+    if (filter.overlap >= 1 || apart.every((other) => shared(item.mask, other.mask) <= filter.overlap)) apart.push(item);
   }
   return apart.filter((item) => !gone.has(item.index));
+}
+
+/** Masks never change, so each pair is compared once. @type {WeakMap<Mask, WeakMap<Mask, number>>} */
+const compared = new WeakMap();
+
+/** @param {Mask} a @param {Mask} b @returns {number} the part (0..1) of the smaller one that lies in the other */
+function shared(a, b) {
+  const ofA = compared.get(a) ?? new WeakMap();
+  compared.set(a, ofA);
+  const part = ofA.get(b) ?? commonPixels(a, b) / Math.max(1, Math.min(area(a), area(b)));
+  ofA.set(b, part);
+  return part;
 }
 
 /**

@@ -234,7 +234,7 @@ export type Proposal = {
 } & Partial<CategoryBox>;
 /** What is remembered of a proposal that was kept or dropped. */
 export type Judged = Pick<Proposal, "index" | "bbox">;
-/** Least score, stability, area and similarity. `overlap` is the most IoU with the box of a better-scored proposal that is shown. */
+/** Least score, stability, area and similarity. `overlap` is the most that it may share with a better-scored proposal shown, in parts of the smaller one. */
 export type Filter = { score: number; stability: number; area: number; overlap: number; similarity: number };
 /** Where proposals come from: masks of everything, a search for what is like some objects, or boxes of a file. */
 export type ReviewKind = "auto" | "similar" | "boxes";

@@ -111,7 +111,10 @@ export function createCommands({
       if (inProgress()) prompting.dropInHand();
       else if (state().selection.length) void objects.remove(state().selection);
     },
-    undo: () => (inProgress() ? prompting.undo() : prompting.undoDrop() || review.undoDrop() || review.runUndoRedo(objects.undo)),
+    undo() {
+      if (inProgress()) return prompting.undo();
+      return prompting.undoDrop() || review.undoDrop() || review.undoClose() || review.runUndoRedo(objects.undo);
+    },
     redo: () => (canRedo(state()) ? prompting.redo() : review.runUndoRedo(objects.redo)),
     nextImage: () => session.step(1),
     previousImage: () => session.step(-1),

@@ -3,7 +3,7 @@
  * objects goes through `commit`.
  */
 
-import { equal } from "../canvas/rle.js";
+import { equal } from "../data/rle.js";
 import { requestId } from "../data/api.js";
 import { createImageNotices } from "./notices.js";
 

@@ -1,6 +1,6 @@
 /** Keeps what is in progress: new objects in one step of the history, and corrections of kept ones. */
 
-import { area, equal } from "../canvas/rle.js";
+import { area, equal } from "../data/rle.js";
 import { requestId } from "../data/api.js";
 import { draftOf, shownMask, undoStep } from "../data/draft.js";
 import { NO_PROGRESS, draftsOf, progressOf } from "../data/progress.js";

@@ -1,6 +1,6 @@
 /** What others do to the project: the page shows it without a reload, and tells what concerns the open image. */
 
-import { equal } from "../canvas/rle.js";
+import { equal } from "../data/rle.js";
 import { draftsOf, progressOf } from "../data/progress.js";
 import { otherThan } from "./team.js";
 import { createImageNotices } from "./notices.js";

@@ -2,7 +2,7 @@
 
 import { draftAt } from "../canvas/hits.js";
 import { masksByScore, overlappingPixels } from "../canvas/overlaps.js";
-import { equal } from "../canvas/rle.js";
+import { equal } from "../data/rle.js";
 import { advance, distinctCandidates, draftOf, newStep, shownMask, withCandidate, withPrompts } from "../data/draft.js";
 import {
   NO_PROGRESS,

@@ -32,6 +32,8 @@ export function createReview({ store, api, outbox, parking, objects, toast, labe
   const { find, patch, discard } = runs;
   /** The last review that was closed, which undo brings back. @type {Review | null} */
   let closed = null;
+  /** The last review that was closed with proposals left, and the state of the image then. @type {{review: Review, revision: number} | null} */
+  let dropped = null;
   const objectIds = () => store.get().annotations.map((item) => item.id);
   const shown = () => store.get().review;
 
@@ -150,6 +152,14 @@ export function createReview({ store, api, outbox, parking, objects, toast, labe
       patch(now, { dropped: now.dropped.slice(0, -1) });
       return true;
     },
+    /** @returns {boolean} whether the review that was closed last is back; not after other changes of the image */
+    undoClose() {
+      const { image, history } = store.get();
+      const back = dropped?.review.imageId === image?.id && dropped?.revision === history.revision && !shown() ? dropped : null;
+      dropped = null;
+      if (back) store.set({ review: back.review });
+      return back !== null;
+    },
     /** Runs an undo or redo. Proposals whose objects it takes away can be kept again. @param {() => Promise<void>} undoRedo */
     async runUndoRedo(undoRedo) {
       const { image } = store.get();
@@ -172,7 +182,7 @@ export function createReview({ store, api, outbox, parking, objects, toast, labe
       }
     },
     /**
-     * Keeps every proposal whose middle lies inside a drawn line.
+     * Keeps every proposal of which at least half lies inside a drawn line.
      * @param {Position[]} line
      * @param {boolean} merge  into one object
      */
@@ -190,11 +200,14 @@ export function createReview({ store, api, outbox, parking, objects, toast, labe
     },
     /** Drops the proposals that are not judged yet. */
     close() {
-      const { image } = store.get();
+      const { image, history } = store.get();
       const left = shown();
       store.set({ review: null });
+      dropped = null;
       if (!left || !image || !visibleProposals(left).length) return;
+      dropped = { review: left, revision: history.revision };
       const undo = () => {
+        dropped = null;
         if (store.get().image?.id === image.id && !shown()) store.set({ review: left });
       };
       toast("The proposals were dropped.", { action: ["Undo", undo] });

@@ -2,7 +2,7 @@
 
 import { listenToGestures } from "../canvas/gestures.js";
 import { nearestPoint, objectAt, onEdge } from "../canvas/hits.js";
-import { EMPTY, equal, stroke, subtract } from "../canvas/rle.js";
+import { EMPTY, equal, stroke, subtract } from "../data/rle.js";
 import { draftOf, newStep, shownMask } from "../data/draft.js";
 
 /** @import { Box, Image, Mask, Position, Scratch, Store, Toast } from "../data/types.d.ts" */

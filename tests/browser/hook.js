@@ -8,7 +8,7 @@ new MutationObserver(async (_, observer) => {
   if (!root?.querySelector(".canvas-box")) return;
   observer.disconnect();
   const [{ mount }, { shownMask }, { drawMask }, { encode }] = await Promise.all(
-    ["main.js", "data/draft.js", "canvas/paint.js", "canvas/rle.js"].map((path) => import(new URL(`page/${path}`, document.baseURI).href)),
+    ["main.js", "data/draft.js", "canvas/paint.js", "data/rle.js"].map((path) => import(new URL(`page/${path}`, document.baseURI).href)),
   );
   const { store, viewport, box } = mount(root);
 

@@ -177,3 +177,23 @@ def test_a_review_outlives_a_reload(page: Annotator) -> None:
     coffee.reload()
     coffee.toast("The review of automatic masks is lost: It is no longer known.")
     coffee.until("review === null")
+
+
+def test_undo_after_esc_brings_the_review_back_and_what_is_kept_is_not_proposed_again(page: Annotator) -> None:
+    coffee = with_photo(page, COFFEE)
+    coffee.auto_mask()
+    masks = proposals(coffee)
+    first, *_ = masks
+    coffee.click(*spot(masks[first], []))
+    coffee.until("annotations.filter((a) => !a.pending).length === 1")
+    coffee.press("Escape")
+    assert coffee.state("review") is None
+    coffee.press("Control+z")
+    assert coffee.state("review.gone.size") == 1
+    assert coffee.state("annotations.length") == 1, "what was kept stays"
+    coffee.press("Escape")
+    coffee.auto_mask()
+    again = [
+        mask for mask in proposals(coffee).values() if (mask & masks[first]).sum() > 0.9 * (mask | masks[first]).sum()
+    ]
+    assert not again

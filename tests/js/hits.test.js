@@ -32,7 +32,7 @@ test("the smallest object is meant, but none that is hidden or not saved yet", (
   assert.equal(objectAt({ annotations, hidden: new Set() }, 50, 1), null);
 });
 
-test("a line takes the proposals whose middle it goes around", () => {
+test("a line takes the proposals of which half lies inside", () => {
   const two = review({ proposals: [proposal(0, 0, 4), proposal(1, 20, 4)] });
   const line = [
     [-1, -1],
@@ -41,6 +41,11 @@ test("a line takes the proposals whose middle it goes around", () => {
     [-1, 10],
   ];
   assert.deepEqual(indicesInside(two, line), [0]);
+  const wide = (/** @type {number} */ x) => review({ proposals: [{ ...proposal(0, 0, 4), mask: { x, y: 0, w: 20, h: 1, runs: [0, 20] } }] });
+  assert.deepEqual(indicesInside(wide(-10), line), [0], "half of it");
+  assert.deepEqual(indicesInside(wide(1), line), [], "its middle is outside");
+  const ring = [[0, 0], [8, 0], [8, 8], [0, 8], [0, 0], [2, 2], [2, 6], [6, 6], [6, 2], [2, 2]];
+  assert.deepEqual(indicesInside(review({ proposals: [{ ...proposal(0, 3, 2), mask: { x: 3, y: 3, w: 2, h: 2, runs: [0, 4] } }, proposal(1, 0, 2)] }), ring), [1], "not in the hole");
 });
 
 test("a box is met at its edge, not in its middle", () => {

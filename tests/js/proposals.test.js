@@ -33,6 +33,17 @@ test("the worse of two that overlap too much is hidden, also when the better one
   assert.deepEqual(indices(review({ filter, gone: new Set([0]) })), [2]);
 });
 
+test("overlap is of masks, not of boxes, and counts in parts of the smaller one", () => {
+  const corner = { ...square(0, 0, 10), mask: { x: 0, y: 0, w: 10, h: 10, runs: [0, 10, 90] }, area: 10 };
+  const below = { ...square(1, 0, 10), mask: { x: 0, y: 0, w: 10, h: 10, runs: [10, 90] }, area: 90 };
+  const part = square(2, 4, 1, { mask: { x: 4, y: 4, w: 1, h: 1, runs: [0, 1] } });
+  const proposals = [corner, below, part];
+  const shownAt = (/** @type {number} */ overlap) => indices(review({ proposals, filter: { ...OPEN_FILTER, overlap } }));
+  assert.deepEqual(shownAt(0), [0, 1], "boxes meet, masks do not");
+  assert.deepEqual(shownAt(0.99), [0, 1], "all of the part lies in another");
+  assert.deepEqual(shownAt(1), [0, 1, 2]);
+});
+
 test("only what is shown is kept together", () => {
   const together = new Set([0, 2]);
   assert.deepEqual(gathered(review({ together })), [0, 2]);

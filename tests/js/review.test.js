@@ -116,6 +116,19 @@ test("an undo brings back the proposal whose object it takes away, and no other"
   assert.deepEqual([...store.get().review.gone], [0]);
 });
 
+test("what was dropped when a review was closed is back after an undo, and nothing else is undone", async () => {
+  const { store, review } = reviewing(done);
+  await review.start();
+  review.close();
+  assert.equal(store.get().review, null);
+  assert.ok(review.undoClose());
+  assert.equal(store.get().review.proposals.length, 1);
+  assert.ok(!review.undoClose());
+  review.close();
+  store.set({ history: { ...store.get().history, revision: store.get().history.revision + 1 } });
+  assert.ok(!review.undoClose(), "something else was done since");
+});
+
 /** Waits until the review shown is not looked for any more. */
 async function ended(store) {
   while (store.get().review?.state === "running") await settle();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { trace } from "../../static/canvas/contour.js";
-import { EMPTY, area, contains, decode, encode, equal, stroke, subtract } from "../../static/canvas/rle.js";
+import { EMPTY, area, commonPixels, contains, decode, encode, equal, stroke, subtract } from "../../static/data/rle.js";
 
 /** A bitmap from rows of "#" and ".". */
 function bitmap(rows, x = 0, y = 0) {
@@ -82,6 +82,19 @@ test("decode undoes encode on noise, stripes, full and single pixels", () => {
       mask.runs.reduce((sum, run) => sum + run, 0),
       mask.w * mask.h,
     );
+  }
+});
+
+test("the pixels of two masks are counted wherever their boxes lie", () => {
+  const shifted = (source, x, y) => encode({ ...source, x, y });
+  const masks = [noise(31, 17, 3), noise(20, 20, 5, 0.8), noise(9, 40, 7, 0.3)].map((each, i) => shifted(each, 7 * i, 5 * i));
+  masks.push(EMPTY, shifted(noise(5, 5, 9), 200, 0));
+  for (const a of masks) {
+    for (const b of masks) {
+      let expected = 0;
+      for (let y = 0; y < 80; y++) for (let x = 0; x < 220; x++) expected += contains(a, x, y) && contains(b, x, y);
+      assert.equal(commonPixels(a, b), expected);
+    }
   }
 });
 

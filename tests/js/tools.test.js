@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { area } from "../../static/canvas/rle.js";
+import { area } from "../../static/data/rle.js";
 import { newStep } from "../../static/data/draft.js";
 import { createTools } from "../../static/work/tools.js";
 import { annotation, page, square } from "./parts.js";

@@ -1,6 +1,6 @@
 /** Masks as cropped row-major runs, and what can be done with them pixel by pixel. */
 
-/** @import { Bitmap, Box, Mask, Position } from "../data/types.d.ts" */
+/** @import { Bitmap, Box, Mask, Position } from "./types.d.ts" */
 
 /** @type {Mask} */
 export const EMPTY = Object.freeze({ x: 0, y: 0, w: 0, h: 0, runs: [] });
@@ -72,6 +72,52 @@ export function area(mask) {
   let sum = 0;
   for (let i = 1; i < mask.runs.length; i += 2) sum += mask.runs[i];
   return sum;
+}
+
+/** Masks never change, so each is taken apart once. @type {WeakMap<Mask, Int32Array>} */
+const known = new WeakMap();
+
+/**
+ * @param {Mask} mask
+ * @returns {Int32Array} y, left, right of the pixels set, row by row of the image, right excluded
+ */
+export function spans(mask) {
+  const done = known.get(mask);
+  if (done) return done;
+  /** @type {number[]} */
+  const found = [];
+  let at = 0;
+  for (let i = 0; i < mask.runs.length; i++) {
+    const end = at + mask.runs[i];
+    for (let from = at; i & 1 && from < end; ) {
+      const row = Math.floor(from / mask.w);
+      const to = Math.min(end, (row + 1) * mask.w);
+      found.push(mask.y + row, mask.x + from - row * mask.w, mask.x + to - row * mask.w);
+      from = to;
+    }
+    at = end;
+  }
+  const all = Int32Array.from(found);
+  known.set(mask, all);
+  return all;
+}
+
+/**
+ * @param {Mask} a
+ * @param {Mask} b
+ * @returns {number} pixels set in both
+ */
+export function commonPixels(a, b) {
+  if (a.x >= b.x + b.w || b.x >= a.x + a.w || a.y >= b.y + b.h || b.y >= a.y + a.h) return 0;
+  const [one, other] = [spans(a), spans(b)];
+  let count = 0;
+  for (let i = 0, j = 0; i < one.length && j < other.length; ) {
+    const before = one[i] - other[j];
+    if (!before) count += Math.max(0, Math.min(one[i + 2], other[j + 2]) - Math.max(one[i + 1], other[j + 1]));
+    if (before < 0 || (!before && one[i + 2] < other[j + 2])) i += 3;
+    else j += 3;
+  }
+  return count;
 }
 
 /**
