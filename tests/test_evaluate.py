@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
-from annotator.cli.evaluate import BORDER, LabelledPhoto, boundary_f, evaluate
+from annotator.cli.evaluate import BORDER, LabelledPhoto, boundary_f, evaluate, read_photos
+from annotator.errors import AnnotatorError
 from annotator.sam.predictor import Predictor
 
 HEIGHT, WIDTH = 300, 400
@@ -61,3 +66,25 @@ def test_a_limit_takes_the_same_regions_each_time(predictor: Predictor, photo: L
     first, second = (next(evaluate(predictor, [photo], 0.0, limit=1, clicks=1)) for _ in range(2))
     assert len(first) == 1
     assert first == second
+
+
+@pytest.mark.parametrize(
+    ("mask", "says"),
+    [
+        (None, "one.png could not be read (it is missing)"),
+        (b"no picture", "one.png could not be read (it is damaged or no picture)"),
+        (np.zeros((20, 30, 3), np.uint8), "one number a pixel"),
+        (np.zeros((10, 30), np.uint8), "is 30 x 10 pixels, its image 30 x 20"),
+    ],
+    ids=["missing", "damaged", "in colour", "of another size"],
+)
+def test_a_mask_that_does_not_fit_is_named(tmp_path: Path, mask: bytes | np.ndarray | None, says: str) -> None:
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    Image.new("RGB", (30, 20)).save(tmp_path / "images" / "one.jpg")
+    if isinstance(mask, bytes):
+        (tmp_path / "masks" / "one.png").write_bytes(mask)
+    elif mask is not None:
+        Image.fromarray(mask).save(tmp_path / "masks" / "one.png")
+    with pytest.raises(AnnotatorError, match=re.escape(says)):
+        list(read_photos(tmp_path))

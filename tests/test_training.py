@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from sam2.build_sam import _load_checkpoint
 
 from annotator.settings import ASSETS_DIR
 from training import model as net
+from training import train
 from training.config import PRESETS, Config, Phase
 from training.data import Scenes, near_border
 from training.losses import edge_loss
@@ -167,3 +169,38 @@ def test_every_twentieth_photo_of_each_set_is_held_out(tmp_path: Path) -> None:
     ]
     assert len(train) == 2 + 38 + 2
     assert not {(each.source, each.name) for each in held_out} & {(each.source, each.name) for each in train}
+
+
+def test_numbers_of_the_config_keep_their_kind() -> None:
+    config = train.changed(CONFIG, ["lr=1e-3", "seed=7"])
+    assert (config.lr, config.seed) == (1e-3, 7)
+    for wrong in ("lr", "lr=fast", "seed=0.5", "phases=3", "nothing=1"):
+        with pytest.raises(ValueError, match=wrong.partition("=")[0]):
+            train.changed(CONFIG, [wrong])
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ((), "holds a run already"),
+        (("--run", "{0}/none", "--resume"), "holds no run to go on with"),
+        (("--run", "{0}/none", "--init", "{0}/none.pt"), "There are no weights at"),
+        (("--run", "{0}/none", "--data", "{0}"), "has no folder segments/"),
+        (("--run", "{0}/none", "--set", "lr=fast"), "lr should be a number"),
+    ],
+)
+def test_a_run_that_cannot_begin_says_why_and_leaves_nothing(
+    options: tuple[str, ...],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / train.CHECKPOINT).write_bytes(b"hours of work")
+    (tmp_path / "data" / "segments").mkdir(parents=True)
+    command = ["train", "--run", str(tmp_path), "--data", str(tmp_path / "data")]
+    monkeypatch.setattr(sys, "argv", command + [each.format(tmp_path) for each in options])
+    with pytest.raises(SystemExit):
+        train.main()
+    assert says in capsys.readouterr().err
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["data", train.CHECKPOINT]

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +30,8 @@ from training.export import export
 from training.optimizer import parameter_groups, rate, share, update_ema
 from training.photos import Photo, PhotoFile, read_train
 from training.step import corrections, train_step
+
+CHECKPOINT = "last.pt"
 
 
 def phase_at(config: Config, progress: float) -> int:
@@ -61,7 +62,7 @@ class Run:
     @property
     def checkpoint(self) -> Path:
         """The file that holds everything needed to go on."""
-        return self.folder / "last.pt"
+        return self.folder / CHECKPOINT
 
     def load(self, device: torch.device) -> None:
         """Go on from the checkpoint."""
@@ -149,6 +150,20 @@ def train(rank: int, args: argparse.Namespace, config: Config) -> None:
         run.save()
 
 
+def changed(config: Config, settings: Sequence[str]) -> Config:
+    """The config with some NAME=NUMBER in it. Raises ValueError for a name that is no number of the config."""
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        kind = type(getattr(config, name, None))
+        if kind not in (int, float):
+            raise ValueError(f"{name!r} is no number of the config (config.py).")
+        try:
+            config = replace(config, **{name: kind(text)})
+        except ValueError:
+            raise ValueError(f"{name} should be a number of the kind {kind.__name__}, not {text!r}.") from None
+    return config
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -160,13 +175,7 @@ def main() -> None:
     parser.add_argument("--init", type=Path, default=Path("assets/nano.pt"), help="the weights to start from")
     parser.add_argument("--resume", action="store_true", help="go on from the run folder's last checkpoint")
     parser.add_argument("--preset", choices=PRESETS, default="cpu", help="which settings (config.py)")
-    parser.add_argument(
-        "--set",
-        type=lambda text: text.split("="),
-        action="append",
-        default=[],
-        help="NAME=NUMBER of the config, to compare",
-    )
+    parser.add_argument("--set", action="append", default=[], help="NAME=NUMBER of the config, to compare")
     parser.add_argument("--minutes", type=float, default=100, help="budget of the whole run, earlier pieces included")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw scenes (16 beside a fast GPU)")
     parser.add_argument("--images", type=int, help="images a step (default: the config's)")
@@ -175,8 +184,19 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=29511, help="where several processes meet")
     args = parser.parse_args()
     args.run = args.run or Path("training/runs") / args.preset
-    changed: dict[str, Any] = {name: float(value) for name, value in args.set}
-    config = replace(PRESETS[args.preset], **changed)
+    try:
+        config = changed(PRESETS[args.preset], args.set)
+    except ValueError as error:
+        parser.error(str(error))
+    begun = (args.run / CHECKPOINT).is_file()
+    if args.resume and not begun:
+        parser.error(f"{args.run} holds no run to go on with.")
+    if begun and not args.resume:
+        parser.error(f"{args.run} holds a run already: --resume goes on with it, --run names another folder.")
+    if not args.resume and not args.init.is_file():
+        parser.error(f"There are no weights at {args.init}.")
+    if not (args.data.is_file() or (args.data / "segments").is_dir()):
+        parser.error(f"{args.data} is no pack, and has no folder segments/.")
     if args.processes > 1:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # the end of this process is the end of all
         run = spawn(train, (args, config), args.processes, join=False)  # type: ignore[no-untyped-call]

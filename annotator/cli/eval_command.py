@@ -22,8 +22,8 @@ COLUMNS = {
     "noc80": "NoC@80",
     "score_correlation": "corr",
     "best_of_three_gap": "gap",
-    "boundary_f": "border",
-    "connected": "whole",
+    "boundary_f": "bound F",
+    "connected": "1 piece",
     "miou_box": "box",
 }
 DIGITS = {"regions": 0, "noc80": 2, "score_correlation": 2}
@@ -32,7 +32,12 @@ DIGITS = {"regions": 0, "noc80": 2, "score_correlation": 2}
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
     parser = add_command(subparsers, "eval", run, "Measure a model on photos with masks.", MODEL)
-    parser.add_argument("folder", type=Path, metavar="DIR", help="holds images/ and masks/")
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="DIR",
+        help="holds images/NAME.jpg and masks/NAME.png (0 for nothing, 255 ignored, else a region's id)",
+    )
     parser.add_argument("--untrained", action="store_true", help="random weights: the figures without any skill")
     parser.add_argument("--raw", action="store_true", help="keep holes and specks that the model's answers lose")
     parser.add_argument("--limit", type=int, metavar="N", help="regions of an image at most, the same each time")

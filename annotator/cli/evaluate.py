@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -75,16 +76,31 @@ def read_photos(folder: Path) -> Iterator[LabelledPhoto]:
     """The photos of a folder with images/NAME.jpg and masks/NAME.png, by name.
 
     Mask values: 0 background, 255 ignored (8-bit masks only), else a region's id. The source of a photo is the part of
-    its name before the first underscore. Raises AnnotatorError without images.
+    its name before the first underscore. Raises AnnotatorError without images, and for a mask that is missing, cannot
+    be read, is not one number a pixel, or has another size than its image.
     """
     paths = sorted((folder / "images").glob("*.jpg"))
     if not paths:
         raise AnnotatorError(f"{folder} holds no images/*.jpg to evaluate on.")
     for path in paths:
-        pixels = np.asarray(Image.open(path).convert("RGB"))
-        ids = np.asarray(Image.open(folder / "masks" / f"{path.stem}.png"))
+        pixels = _read(path, "RGB")
+        ids = _read(folder / "masks" / f"{path.stem}.png")
+        if ids.ndim != 2:
+            raise AnnotatorError(f"The mask {path.stem}.png should have one number a pixel, the id of its region.")
+        if ids.shape != pixels.shape[:2]:
+            (height, width), (h, w) = pixels.shape[:2], ids.shape
+            raise AnnotatorError(f"The mask {path.stem}.png is {w} x {h} pixels, its image {width} x {height}.")
         valid = np.ones(ids.shape, np.bool_) if ids.dtype != np.uint8 else ids != IGNORE
         yield LabelledPhoto(path.stem.split("_")[0], pixels, ids.astype(np.int64), valid)
+
+
+def _read(path: Path, mode: str | None = None) -> npt.NDArray[Any]:
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert(mode) if mode else image)
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        why = "it is missing" if isinstance(error, FileNotFoundError) else "it is damaged or no picture"
+        raise AnnotatorError(f"{path} could not be read ({why}).") from None
 
 
 def evaluate(
