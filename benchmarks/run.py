@@ -158,8 +158,9 @@ def _tasks(images: list[bytes], amg: list[AutomaskSettings], plan: Plan) -> dict
 def _automask_settings(target: Target, runners: list[Runner], data: bytes, plan: Plan) -> AutomaskSettings:
     eager = next((each for each in runners if isinstance(each, Ours)), None)
     if not target.untrained or eager is None:
-        # Official sam2 does not know saliency.
-        return replace(AutomaskSettings.of(zoo.spec_of(target.model), plan.points_per_side), by_saliency=False)
+        settings = AutomaskSettings.of(zoo.spec_of(target.model), plan.points_per_side)
+        # Official sam2 knows no saliency; without it this threshold leaves about as many masks.
+        return replace(settings, by_saliency=False, iou_threshold=0.65) if settings.by_saliency else settings
     # Random scores are close together: the threshold is the middle of their widest gap near the wanted rank, so that
     # rounding seldom decides, and there is no other filter.
     image = decode_image(data)
