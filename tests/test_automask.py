@@ -93,6 +93,17 @@ def test_clicks_found_the_same_mask_where_one_of_theirs_has_nearly_its_box() -> 
     assert saliency(boxes[:0], np.arange(0), 16, 200, 200).tolist() == []
 
 
+@pytest.mark.parametrize("count", [1, 64, 65, 400])
+def test_clicks_are_counted_as_if_every_box_were_compared_with_every_other(count: int) -> None:
+    rng = np.random.default_rng(count)
+    corners = rng.integers(0, 4, (count, 2)) * 300 + rng.normal(5, 2, (count, 2)).clip(0)
+    boxes = np.hstack((corners, corners + 60 + rng.normal(0, 2, (count, 2)))).astype(np.float32)
+    clicks = rng.integers(0, count // 2 + 1, count)
+    found = np.array([len(set(clicks[row > 0.9])) for row in box_iou(boxes, boxes)])
+    expected = found / (found + 1) * np.where((boxes[:, :2] < 1).all(axis=1), 0.85, 1)
+    np.testing.assert_allclose(saliency(boxes, clicks, 16, 5000, 5000), expected, rtol=1e-6)
+
+
 def test_of_a_coarse_grid_fewer_clicks_are_enough() -> None:
     box = np.array([(10, 10, 110, 110)], np.float32)
     assert saliency(box, np.zeros(1), 8, 200, 200).tolist() == pytest.approx([1 / 1.25])
