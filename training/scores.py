@@ -175,7 +175,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     files = read_train(args.data)
     count = Counter(file.source for file in files)
-    chance = np.array([SOURCES[file.source] / count[file.source] for file in files])
+    chance = np.array([SOURCES.get(file.source, 1.0) / count[file.source] for file in files])
     order = rng.choice(len(files), min(args.photos, len(files)), replace=False, p=chance / chance.sum())
     groups: tuple[list[Answers], list[Answers]] = ([], [])
     with ProcessPoolExecutor(args.processes, get_context("spawn")) as pool:
@@ -183,6 +183,8 @@ def main() -> None:
         for index, answers in enumerate(asked):
             if answers:
                 groups[index % KEPT_APART == 0].append(Answers(*map(torch.from_numpy, answers)))
+    if not all(groups):
+        parser.error("Too few of these photos have regions: give more --photos.")
     model = net.load(args.model)
     decoder = model.sam_mask_decoder
     decoder.iou_prediction_head = fit(decoder.iou_prediction_head, *map(Answers.join, groups))

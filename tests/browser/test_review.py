@@ -33,6 +33,7 @@ def spot(wanted: NDArray[np.bool_], smaller: list[NDArray[np.bool_]]) -> tuple[f
 
 def test_proposals_are_filtered_kept_merged_and_dropped(page: Annotator) -> None:
     coffee = with_photo(page, COFFEE)
+    of_points(coffee, 8)
     count = coffee.auto_mask()
     assert count >= 5, "too little to review"
     panel = coffee.page.locator("#annotator .review")
@@ -85,6 +86,7 @@ def test_proposals_are_filtered_kept_merged_and_dropped(page: Annotator) -> None
 
 def test_undo_brings_proposals_back(page: Annotator) -> None:
     coffee = with_photo(page, COFFEE)
+    of_points(coffee, 6)
     count = coffee.auto_mask()
     masks = proposals(coffee)
     first, second, *_ = masks
@@ -147,6 +149,7 @@ def test_a_stopped_run_shows_what_it_found_and_goes_on(cat: Annotator) -> None:
 
 def test_a_box_limits_where_automatic_masks_are_looked_for(page: Annotator) -> None:
     coffee = with_photo(page, COFFEE)
+    of_points(coffee, 6)
     coffee.drag((150, 40), (330, 220))
     with coffee.page.expect_request("**/automask") as asked:
         assert coffee.auto_mask() > 0
@@ -181,6 +184,7 @@ def test_a_review_outlives_a_reload(page: Annotator) -> None:
 
 def test_undo_after_esc_brings_the_review_back_and_what_is_kept_is_not_proposed_again(page: Annotator) -> None:
     coffee = with_photo(page, COFFEE)
+    of_points(coffee, 6)
     coffee.auto_mask()
     masks = proposals(coffee)
     first, *_ = masks
