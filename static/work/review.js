@@ -32,7 +32,7 @@ export function createReview({ store, api, outbox, parking, objects, toast, labe
   const { find, patch, discard } = runs;
   /** The last review that was closed, which undo brings back. @type {Review | null} */
   let closed = null;
-  /** The last review that was closed with proposals left, and the state of the image then. @type {{review: Review, revision: number} | null} */
+  /** The last review that was closed with proposals left, and the state of the image then. @type {{review: Review, revision: number, message: ReturnType<Toast>} | null} */
   let dropped = null;
   const objectIds = () => store.get().annotations.map((item) => item.id);
   const shown = () => store.get().review;
@@ -157,6 +157,7 @@ export function createReview({ store, api, outbox, parking, objects, toast, labe
       const { image, history } = store.get();
       const back = dropped?.review.imageId === image?.id && dropped?.revision === history.revision && !shown() ? dropped : null;
       dropped = null;
+      back?.message.close();
       if (back) store.set({ review: back.review });
       return back !== null;
     },
@@ -205,12 +206,12 @@ export function createReview({ store, api, outbox, parking, objects, toast, labe
       store.set({ review: null });
       dropped = null;
       if (!left || !image || !visibleProposals(left).length) return;
-      dropped = { review: left, revision: history.revision };
       const undo = () => {
         dropped = null;
         if (store.get().image?.id === image.id && !shown()) store.set({ review: left });
       };
-      toast("The proposals were dropped.", { action: ["Undo", undo] });
+      const message = toast("The proposals were dropped.", { action: ["Undo", undo] });
+      dropped = { review: left, revision: history.revision, message };
     },
   };
 }

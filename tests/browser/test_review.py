@@ -194,6 +194,7 @@ def test_undo_after_esc_brings_the_review_back_and_what_is_kept_is_not_proposed_
     assert coffee.state("review") is None
     coffee.press("Control+z")
     assert coffee.state("review.gone.size") == 1
+    assert coffee.page.locator('#annotator .toast:has-text("were dropped")').count() == 0
     assert coffee.state("annotations.length") == 1, "what was kept stays"
     coffee.press("Escape")
     coffee.auto_mask()
