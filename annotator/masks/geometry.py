@@ -37,6 +37,16 @@ def box_iou(a: FloatArray, b: FloatArray) -> FloatArray:
     return overlap
 
 
+def touching(boxes: npt.NDArray[np.int64], bbox: tuple[int, int, int, int]) -> list[int]:
+    """The indices of those of `boxes` int64 [N, 4] that share pixels with `bbox`, all as x, y, w, h in pixels."""
+    x, y, w, h = boxes.T
+    left, top, width, height = bbox
+    across = (x < left + width) & (left < x + w)
+    down = (y < top + height) & (top < y + h)
+    indices: list[int] = np.flatnonzero(across & down).tolist()
+    return indices
+
+
 def nms(boxes: FloatArray, scores: FloatArray, threshold: float) -> npt.NDArray[np.int64]:
     """Greedy non-maximum suppression: the indices kept, int64 [K], best score first, equal scores in given order.
 

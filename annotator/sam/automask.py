@@ -19,7 +19,7 @@ from torch import Tensor
 
 from annotator.masks import edit
 from annotator.masks import rle as rles
-from annotator.masks.geometry import box_iou, nms
+from annotator.masks.geometry import box_iou, nms, touching
 from annotator.sam.candidates import OFFICIAL_CHUNK, parts_of
 from annotator.sam.cleaning import clean
 from annotator.sam.postprocess import STABILITY_OFFSET, masks_to_rle, measure, stability
@@ -203,16 +203,16 @@ class AutomaskRun:
         if not parts:
             return []
         table = torch.cat([each.table for each in parts]).cpu().numpy()
-        inner, outer, x0, y0, x1, y1, scores, clicks = table.T
+        inner, outer, x0, _, x1, _, scores, clicks = table.T
         steady = inner / np.maximum(outer, 1)
         passed = np.flatnonzero((steady >= self._settings.stability_threshold) & (x1 > x0))
-        # Official boxes are inclusive pixel extents, so they are one pixel smaller than ours.
-        corners = np.stack((x0, y0, x1 - 1, y1 - 1), axis=1).astype(np.float32)
+        boxes = table[:, 2:6].astype(np.float32)
         if self._settings.by_saliency:
-            boxes = table[passed, 2:6].astype(np.float32)
-            scores[passed] *= saliency(boxes, clicks[passed], self.points_per_side, self._height, self._width)
+            scores[passed] *= saliency(boxes[passed], clicks[passed], self.points_per_side, self._height, self._width)
             passed = passed[scores[passed] > self._settings.iou_threshold]
-        kept = passed[nms(corners[passed], scores[passed].astype(np.float32), self._settings.nms_threshold)]
+        # Official boxes are inclusive pixel extents, so they are one pixel smaller than ours.
+        boxes[:, 2:] -= 1
+        kept = passed[nms(boxes[passed], scores[passed].astype(np.float32), self._settings.nms_threshold)]
         logits = [each.logits[i] for each in parts for i in range(len(each.logits))]
         masks = masks_to_rle(torch.stack([logits[i] for i in kept]), self._height, self._width) if len(kept) else []
         found = []
@@ -237,21 +237,10 @@ def automask(
 
 def without_known(proposals: Sequence[Proposal], known: Sequence[RLE]) -> list[Proposal]:
     """The proposals that are not nearly one of the masks `known` of the same image, with an IoU above 0.8."""
-    boxes = [_corners(rles.bbox(mask)) for mask in known]
-    if not boxes or not proposals:
-        return list(proposals)
-    # Masks that are nearly the same have boxes that overlap.
-    near = box_iou(np.stack([_corners(each.bbox) for each in proposals]), np.stack(boxes)) > _KNOWN / 2
+    boxes = np.array([rles.bbox(mask) for mask in known], np.int64).reshape(-1, 4)
     return [
-        each
-        for each, close in zip(proposals, near, strict=True)
-        if all(rles.iou(each.mask, known[i]) <= _KNOWN for i in np.flatnonzero(close).tolist())
+        each for each in proposals if all(rles.iou(each.mask, known[i]) <= _KNOWN for i in touching(boxes, each.bbox))
     ]
-
-
-def _corners(bbox: tuple[int, int, int, int]) -> FloatArray:
-    x, y, w, h = bbox
-    return np.array((x, y, x + w, y + h), np.float32)
 
 
 def _mostly_inside(mask: RLE, region: Box) -> bool:

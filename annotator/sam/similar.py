@@ -14,12 +14,12 @@ from itertools import chain
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from annotator.masks import rle as rles
+from annotator.masks.geometry import touching
 from annotator.sam import zoo
 from annotator.sam.appearance import Appearance, feature_map
 from annotator.sam.candidates import in_turns
@@ -122,7 +122,7 @@ class SimilarRun:
             if similarity[index] < least or len(chosen) == most:
                 break
             each = self._answers[index]
-            if not any(_is_same(taken[i], each.mask) for i in _touching(boxes[: len(taken)], each.bbox)):
+            if not any(_is_same(taken[i], each.mask) for i in touching(boxes[: len(taken)], each.bbox)):
                 boxes[len(taken)] = each.bbox
                 taken.append(each.mask)
                 chosen.append(index)
@@ -194,16 +194,6 @@ def _similarity(appearance: Appearance, features: Tensor, areas: Tensor, scores:
     """
     agreement = torch.exp(-((areas - appearance.log_area) / sizes).square() / 2)
     return (appearance.alike(features) * agreement * scores.sqrt()) ** 0.25
-
-
-def _touching(boxes: npt.NDArray[np.int64], box: Bbox) -> list[int]:
-    """The indices of those of `boxes` [N, 4] that share pixels with `box`."""
-    x, y, w, h = boxes.T
-    left, top, width, height = box
-    across = (x < left + width) & (left < x + w)
-    down = (y < top + height) & (top < y + h)
-    indices: list[int] = np.flatnonzero(across & down).tolist()
-    return indices
 
 
 def _is_same(a: RLE, b: RLE) -> bool:

@@ -2,24 +2,12 @@
 
 import { shownMask } from "../data/draft.js";
 import { draftsOf } from "../data/progress.js";
-import { area, subtract } from "../data/rle.js";
+import { area, boxesMeet, commonPixels, oncePerPair, subtract } from "../data/rle.js";
 
 /** @import { Mask, Progress, Step } from "../data/types.d.ts" */
 
-/** Masks never change, so each pair is compared once. @type {WeakMap<Mask, WeakMap<Mask, Mask>>} */
-const known = new WeakMap();
-
-/** @param {Mask} a @param {Mask} b @returns {boolean} */
-const boxesMeet = (a, b) => a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
-
-/** @param {Mask} a @param {Mask} b @returns {Mask} the pixels of both */
-function intersection(a, b) {
-  const ofA = known.get(a) ?? new WeakMap();
-  known.set(a, ofA);
-  const found = ofA.get(b) ?? subtract(a, [subtract(a, [b])]);
-  ofA.set(b, found);
-  return found;
-}
+/** The pixels of both masks. */
+const intersection = oncePerPair((a, b) => subtract(a, [subtract(a, [b])]));
 
 /** The last answer; painting asks for the same one many times. @type {{of: Partial<Progress>, overlaps: Mask[]}} */
 let last = { of: {}, overlaps: [] };
@@ -53,7 +41,7 @@ export function masksByScore(steps) {
   ranked.sort((a, b) => score(b.step) - score(a.step));
   return new Map(
     ranked.flatMap(({ step, mask }, at) => {
-      const better = ranked.slice(0, at).filter((other) => boxesMeet(mask, other.mask) && intersection(mask, other.mask).w);
+      const better = ranked.slice(0, at).filter((other) => commonPixels(mask, other.mask) > 0);
       const left = subtract(
         mask,
         better.map((other) => other.mask),

@@ -1,8 +1,8 @@
 /** Proposals under review: which of them are shown. */
 
-import { area, commonPixels } from "./rle.js";
+import { area, commonPixels, oncePerPair } from "./rle.js";
 
-/** @import { BoundingBox, Filter, Judged, Mask, Proposal, Review } from "./types.d.ts" */
+/** @import { BoundingBox, Filter, Judged, Proposal, Review } from "./types.d.ts" */
 
 /** Boxes that overlap more show the same thing. It is the server's own limit (NMS) for automatic masks. */
 const SAME_THING = 0.7;
@@ -60,17 +60,8 @@ function filtered({ proposals, gone, filter }) {
   return apart.filter((item) => !gone.has(item.index));
 }
 
-/** Masks never change, so each pair is compared once. @type {WeakMap<Mask, WeakMap<Mask, number>>} */
-const compared = new WeakMap();
-
-/** @param {Mask} a @param {Mask} b @returns {number} the part (0..1) of the smaller one that lies in the other */
-function shared(a, b) {
-  const ofA = compared.get(a) ?? new WeakMap();
-  compared.set(a, ofA);
-  const part = ofA.get(b) ?? commonPixels(a, b) / Math.max(1, Math.min(area(a), area(b)));
-  ofA.set(b, part);
-  return part;
-}
+/** The part (0..1) of the smaller of two masks that lies in the other. */
+const shared = oncePerPair((a, b) => commonPixels(a, b) / Math.max(1, Math.min(area(a), area(b))));
 
 /**
  * A run that goes on may number its proposals anew; boxes keep their places in the file.

@@ -102,13 +102,34 @@ export function spans(mask) {
   return all;
 }
 
+/** @param {Mask} a @param {Mask} b @returns {boolean} */
+export const boxesMeet = (a, b) => a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
+
+/**
+ * Masks never change, so what is asked of a pair is computed once.
+ * @template T
+ * @param {(a: Mask, b: Mask) => T} compute
+ * @returns {(a: Mask, b: Mask) => T}
+ */
+export function oncePerPair(compute) {
+  /** @type {WeakMap<Mask, WeakMap<Mask, T>>} */
+  const pairs = new WeakMap();
+  return (a, b) => {
+    const ofA = pairs.get(a) ?? new WeakMap();
+    pairs.set(a, ofA);
+    const found = ofA.get(b) ?? compute(a, b);
+    ofA.set(b, found);
+    return found;
+  };
+}
+
 /**
  * @param {Mask} a
  * @param {Mask} b
  * @returns {number} pixels set in both
  */
 export function commonPixels(a, b) {
-  if (a.x >= b.x + b.w || b.x >= a.x + a.w || a.y >= b.y + b.h || b.y >= a.y + a.h) return 0;
+  if (!boxesMeet(a, b)) return 0;
   const [one, other] = [spans(a), spans(b)];
   let count = 0;
   for (let i = 0, j = 0; i < one.length && j < other.length; ) {
