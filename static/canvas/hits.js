@@ -20,9 +20,12 @@ export function objectAt({ annotations, hidden }, x, y) {
  * @param {Review | null} review
  * @param {number} x
  * @param {number} y
- * @returns {Proposal | null} the smallest proposal there
+ * @returns {Proposal[]} those shown there, smallest first
  */
-export const proposalAt = (review, x, y) => smallest(visibleProposals(review).filter((item) => contains(item.mask, x, y)));
+export const proposalsAt = (review, x, y) =>
+  visibleProposals(review)
+    .filter((item) => contains(item.mask, x, y))
+    .sort((one, other) => one.area - other.area);
 
 /**
  * @param {Progress} progress

@@ -36,6 +36,7 @@ export function newReview(imageId, fields = {}) {
     filter: OPEN_FILTER,
     kept: [],
     dropped: [],
+    under: [],
     hover: null,
     ...fields,
   };

@@ -261,7 +261,9 @@ export type Review = {
   kept: { ids: string[]; items: Judged[] }[];
   /** What undo brings back before it touches objects. */
   dropped: Judged[][];
-  /** The proposal under the pointer. */
+  /** Indices of the proposals under the pointer, smallest first. */
+  under: number[];
+  /** The one of them that a click means. */
   hover: number | null;
 };
 

@@ -18,6 +18,7 @@ const TITLES = { auto: "Auto-mask", similar: "All like the examples", boxes: "Ma
 export function createReviewPanel({ store, review, commands, focusCanvas }) {
   const progress = el("progress", { max: "1", value: "0", "aria-label": "Progress" });
   const words = el("p", { class: "hint", "aria-live": "polite" });
+  const here = el("p", { class: "hint two-lines" });
   const after = (/** @type {() => unknown} */ run) => () => {
     void run();
     focusCanvas();
@@ -69,6 +70,7 @@ export function createReviewPanel({ store, review, commands, focusCanvas }) {
     title,
     progress,
     words,
+    here,
     filters,
     el("div", { class: "group" }, cancel, accept, resume, discard, onward),
   );
@@ -83,6 +85,7 @@ export function createReviewPanel({ store, review, commands, focusCanvas }) {
     if (now.total) progress.value = now.done / now.total;
     else progress.removeAttribute("value");
     words.textContent = running ? "Looking …" : found(now, shown);
+    here.textContent = underPointer(now, imageArea());
     cancel.hidden = !running;
     accept.hidden = discard.hidden = running;
     accept.disabled = shown === 0;
@@ -107,6 +110,17 @@ function found(review, shown) {
   if (together) return `${together} put together: click one of them to keep them as one object.`;
   return `${stopped}${shown} of ${proposals.length - gone.size} shown. Click one to keep it, draw around several, Shift+click puts several together, right-click drops one.`;
 }
+
+/** @param {Review} review @param {number} whole  area of the image */
+function underPointer({ proposals, under, hover }, whole) {
+  const item = proposals.find(({ index }) => index === hover);
+  if (!item) return "Point at a mask to see its score.";
+  const place = under.length > 1 ? `${under.indexOf(item.index) + 1} of ${under.length} here (Tab: the next)` : "Here";
+  return `${place}: score ${item.score.toFixed(2)}, stability ${item.stability.toFixed(2)}, ${percent(item.area / whole)} of the image.`;
+}
+
+/** @param {number} share */
+const percent = (share) => `${(100 * share).toFixed(share < 0.01 ? 2 : 0)} %`;
 
 /** The slider of areas is cubic, which gives small areas room. @param {number} step @param {number} whole  area of the image */
 const fromStep = (step, whole) => Math.round((step / AREA_STEPS) ** 3 * whole);

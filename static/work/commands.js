@@ -71,6 +71,8 @@ export function createCommands({
     else if (scratch.cursor) store.set({ scratch: { ...scratch, cursor: null } });
   }
 
+  const cycle = (/** @type {number} */ by) => (inProgress() ? prompting.cycle(by) : review.stepUnder(by));
+
   function correct() {
     const { annotations, selection } = state();
     const target = annotations.find((item) => item.id === selection.at(-1) && !item.pending);
@@ -103,8 +105,8 @@ export function createCommands({
 
   /** @type {Commands} */
   const run = {
-    nextCandidate: () => prompting.cycle(1),
-    previousCandidate: () => prompting.cycle(-1),
+    nextCandidate: () => cycle(1),
+    previousCandidate: () => cycle(-1),
     keep: () => (state().review && !inProgress() ? review.acceptAll() : objects.keep()),
     drop,
     remove: () => {
@@ -159,7 +161,7 @@ export function createCommands({
     run,
     /** @param {Command} command @param {KeyboardEvent} event @returns {boolean} whether the key was used */
     key(command, event) {
-      if (command.endsWith("Candidate") && !inProgress()) return false;
+      if (command.endsWith("Candidate") && !inProgress() && !state().review?.under.length) return false; // moves the focus
       run[command](event);
       return true;
     },

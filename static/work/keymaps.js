@@ -72,7 +72,7 @@ export const SHEET = [
   [
     "Objects in progress",
     [
-      ["nextCandidate", "next candidate mask"],
+      ["nextCandidate", "next candidate mask; in a review: the next proposal under the pointer"],
       ["previousCandidate", "previous candidate"],
       ["keep", "keep them under the chosen label"],
       ["drop", "drop them"],

@@ -1,6 +1,6 @@
 /** A review of proposals with live filters: which are kept, and which are dropped. */
 
-import { indicesInside, proposalAt } from "../canvas/hits.js";
+import { indicesInside, proposalsAt } from "../canvas/hits.js";
 import { OPEN_FILTER, gathered, isSame, visibleProposals } from "../data/proposals.js";
 import { createRuns } from "./runs.js";
 
@@ -98,6 +98,19 @@ export function createReview({ store, api, outbox, parking, objects, toast, labe
     return true;
   }
 
+  /**
+   * What the pointer means there: the smallest proposal, or the one that was stepped to among the same ones.
+   * @param {number} x
+   * @param {number} y
+   * @returns {Pick<Review, "under" | "hover">}
+   */
+  function meantAt(x, y) {
+    const now = shown();
+    const under = proposalsAt(now, x, y).map((item) => item.index);
+    const stays = now !== null && now.hover !== null && String(under) === String(now.under);
+    return { under, hover: stays ? now.hover : (under[0] ?? null) };
+  }
+
   return {
     /** Looks for everything. @param {Box | null} region */
     start: (region = null) => runs.start("automask", { region }),
@@ -119,23 +132,37 @@ export function createReview({ store, api, outbox, parking, objects, toast, labe
     /** @param {number} x @param {number} y */
     hover(x, y) {
       const now = shown();
-      const hover = proposalAt(now, x, y)?.index ?? null;
-      if (now && now.hover !== hover) patch(now, { hover });
+      const meant = meantAt(x, y);
+      if (now && (now.hover !== meant.hover || String(now.under) !== String(meant.under))) patch(now, meant);
+    },
+    /** The pointer has left the image. */
+    endHover() {
+      const now = shown();
+      if (now && (now.hover !== null || now.under.length)) patch(now, { under: [], hover: null });
+    },
+    /** Goes on to a larger or smaller one of the proposals under the pointer. @param {number} by */
+    stepUnder(by) {
+      const now = shown();
+      const there = new Set(visibleProposals(now).map((item) => item.index));
+      const under = now?.under.filter((index) => there.has(index)) ?? [];
+      if (!now || !under.length) return;
+      const at = now.hover === null ? (by > 0 ? -1 : 0) : under.indexOf(now.hover);
+      patch(now, { hover: under[(at + by + under.length) % under.length] });
     },
     /** Keeps the proposal there; if it is put together with others, all of them. @param {number} x @param {number} y */
     async keepAt(x, y) {
-      const hit = proposalAt(shown(), x, y);
-      if (!hit) return;
+      const { hover } = meantAt(x, y);
+      if (hover === null) return;
       const together = gathered(shown());
-      await (together.includes(hit.index) ? accept(together, true) : accept([hit.index]));
+      await (together.includes(hover) ? accept(together, true) : accept([hover]));
     },
     /** Puts the proposal there together with others, or takes it out again. @param {number} x @param {number} y */
     gatherAt(x, y) {
       const now = shown();
-      const hit = proposalAt(now, x, y);
-      if (!now || !hit) return;
+      const { hover } = meantAt(x, y);
+      if (!now || hover === null) return;
       const together = new Set(now.together);
-      if (!together.delete(hit.index)) together.add(hit.index);
+      if (!together.delete(hover)) together.add(hover);
       patch(now, { together });
     },
     /** Drops the proposal under the pointer. */

@@ -157,6 +157,7 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
     },
     leave() {
       if (store.get().scratch.pointer) scratch({ pointer: null });
+      review.endHover();
       prompting.endHover();
     },
     pan: viewport.panBy,

@@ -42,7 +42,7 @@ def test_proposals_are_filtered_kept_merged_and_dropped(page: Annotator) -> None
         assert panel.locator('.hint:has-text("0 of")').count() == 1, words
         panel.get_by_label(words).fill(everything)
     panel.get_by_label("Overlap ≤").fill("0")
-    apart = int(panel.locator(".hint").inner_text().split(" of ")[0])
+    apart = int(panel.locator(".hint[aria-live]").inner_text().split(" of ")[0])
     assert 0 < apart <= count
     panel.get_by_label("Overlap ≤").fill("1")
 
@@ -82,6 +82,26 @@ def test_proposals_are_filtered_kept_merged_and_dropped(page: Annotator) -> None
     coffee.press("Escape", "Control+z")
     assert coffee.state("review") is None
     assert coffee.state("annotations.length") == 2, "one step of the history for all of them"
+
+
+def test_tab_steps_to_a_proposal_below_another(page: Annotator) -> None:
+    coffee = with_photo(page, COFFEE)
+    of_points(coffee, 6)
+    coffee.auto_mask()
+    masks = proposals(coffee)
+    depth = np.sum(list(masks.values()), axis=0)
+    assert depth.max() > 1, "no proposal lies on another"
+    rows, columns = (depth == depth.max()).nonzero()
+    y, x = rows[len(rows) // 2], columns[len(rows) // 2]
+    there = [index for index, mask in masks.items() if mask[y, x]]
+    coffee.page.mouse.move(*coffee.at(x + 0.5, y + 0.5))
+    coffee.until(f"review.hover === {there[0]}")
+    coffee.press("Tab")
+    assert coffee.state("review.hover") == there[1]
+    assert coffee.page.locator(f'#annotator .review:has-text("2 of {len(there)} here")').count() == 1
+    coffee.click(x + 0.5, y + 0.5)
+    coffee.until("annotations.filter((a) => !a.pending).length === 1")
+    np.testing.assert_array_equal(coffee.mask(coffee.state("annotations[0].id")), masks[there[1]])
 
 
 def test_undo_brings_proposals_back(page: Annotator) -> None:

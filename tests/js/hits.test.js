@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { indicesInside, nearestPoint, objectAt, onEdge, proposalAt } from "../../static/canvas/hits.js";
+import { indicesInside, nearestPoint, objectAt, onEdge, proposalsAt } from "../../static/canvas/hits.js";
 import { newStep } from "../../static/data/draft.js";
 import { annotation, review, square } from "./parts.js";
 
@@ -14,11 +14,10 @@ const proposal = (index, x, size) => ({
   bbox: [x, 0, size, size],
 });
 
-test("the smallest proposal is meant", () => {
+test("proposals at a point come smallest first", () => {
   const nested = review({ proposals: [proposal(0, 0, 10), proposal(1, 2, 3)] });
-  assert.equal(proposalAt(nested, 3, 1)?.index, 1);
-  assert.equal(proposalAt(nested, 9, 9)?.index, 0);
-  assert.equal(proposalAt(nested, 99, 9), null);
+  const at = (x, y) => proposalsAt(nested, x, y).map((item) => item.index);
+  assert.deepEqual([at(3, 1), at(9, 9), at(99, 9)], [[1, 0], [0], []]);
 });
 
 test("the smallest object is meant, but none that is hidden or not saved yet", () => {

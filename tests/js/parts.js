@@ -71,6 +71,7 @@ export const review = (fields = {}) => ({
   filter: OPEN_FILTER,
   kept: [],
   dropped: [],
+  under: [],
   hover: null,
   ...fields,
 });

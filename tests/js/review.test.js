@@ -129,6 +129,34 @@ test("what was dropped when a review was closed is back after an undo, and nothi
   assert.ok(!review.undoClose(), "something else was done since");
 });
 
+test("the pointer steps through what lies under it, and a click keeps what it stepped to", async () => {
+  const nested = [10, 6, 2].map((size, index) => ({ ...proposal, index, mask: square(0, size), area: size ** 2 }));
+  const { store, review, outcomes } = reviewing({ ...done, proposals: nested });
+  await review.start();
+  review.stepUnder(1);
+  assert.equal(store.get().review.hover, null, "the pointer is elsewhere");
+  const seen = () => store.get().review.hover;
+  review.hover(1, 1);
+  assert.deepEqual([store.get().review.under, seen()], [[2, 1, 0], 2]);
+  const forth = [1, 1, 1].map((by) => {
+    review.stepUnder(by);
+    return seen();
+  });
+  review.stepUnder(-1);
+  assert.deepEqual([...forth, seen()], [1, 0, 2, 0]);
+  review.hover(1.5, 1);
+  assert.equal(seen(), 0, "the same proposals are there");
+  outcomes.push({ annotations: [annotation("one")] });
+  await review.keepAt(1.5, 1);
+  assert.deepEqual([...store.get().review.gone], [0]);
+  review.hover(1, 1);
+  assert.equal(seen(), 2, "others are there now");
+  review.hover(5, 5);
+  assert.equal(seen(), 1);
+  review.endHover();
+  assert.deepEqual([store.get().review.under, seen()], [[], null]);
+});
+
 /** Waits until the review shown is not looked for any more. */
 async function ended(store) {
   while (store.get().review?.state === "running") await settle();
