@@ -7,10 +7,15 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from annotator.errors import ModelUnavailable
+from annotator.sam import zoo
+from annotator.sam.zoo import ModelSpec, Progress
 from annotator.serving.model_host import ModelHost
+from annotator.serving.segmenter import Loading
 from annotator.settings import Settings
 
 Compiler = Callable[[str], None]
@@ -80,3 +85,27 @@ def test_a_model_on_its_way_is_not_loaded_twice(tmp_path: Path, compiler: Compil
         for _ in range(3):
             host.switch("nano")
         assert sum(each.name == "load-nano" for each in threading.enumerate()) == 1
+
+
+def test_of_two_models_chosen_at_once_each_is_said_to_be_loading_until_it_is(
+    tmp_path: Path, compiler: Compiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler("exit 2")
+    host = serve_nano(tmp_path)
+    asked: list[str] = []
+
+    def fetch(spec: ModelSpec, models_dir: Path, progress: Progress) -> NoReturn:
+        progress(1, 2)
+        loading = host.info().loading
+        asked.append(f"{spec.name}: {loading.name if loading else None}")
+        raise ModelUnavailable(f"No {spec.name}.")
+
+    monkeypatch.setattr(zoo, "fetch", fetch)
+    with host._switching:
+        for name in ("tiny", "small"):
+            host.switch(name)
+        assert host.info().loading == Loading("tiny", 0.0)
+    while host.info().loading:
+        time.sleep(0.01)
+    assert asked == ["tiny: tiny", "small: small"]
+    assert (host.info().name, host.info().error) == ("nano", "No small.")

@@ -148,6 +148,13 @@ def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
         zoo.build(zoo.MODELS["nano"], path)
 
 
+def test_a_damaged_download_can_be_fetched_again(hub: type[Hub], spec: ModelSpec, tmp_path: Path) -> None:
+    spec = replace(zoo.MODELS["tiny"], sha256=spec.sha256, size_bytes=spec.size_bytes)
+    path = zoo.fetch(spec, tmp_path)
+    with pytest.raises(ModelUnavailable, match=f"Delete {path} to have it fetched again"):
+        zoo.build(spec, path)
+
+
 def test_an_unknown_model_lists_the_known_ones() -> None:
     with pytest.raises(NotFound, match="nano"):
         zoo.spec_of("huge")

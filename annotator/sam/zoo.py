@@ -277,5 +277,7 @@ def build(spec: ModelSpec, path: Path | None) -> SAM2Base:
         try:
             model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["model"])
         except Exception as error:  # torch raises many kinds for a damaged file
-            raise ModelUnavailable(f"{path.name} is not a checkpoint of {spec.title} ({str(error)[:120]}).") from None
+            words = f"{path.name} is not a checkpoint of {spec.title}, or is damaged ({str(error)[:120]})."
+            remedy = "" if spec.bundled else f" Delete {path} to have it fetched again."
+            raise ModelUnavailable(words + remedy) from None
     return model.eval()

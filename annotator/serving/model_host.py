@@ -62,14 +62,15 @@ class ModelHost:
         self.device = pick_device(settings.device)
         self.current: Predictor | None = None
         self._reason = ""
-        self._loading: Loading | None = None
+        self._wanted: dict[str, str] = {}  # reasons by name; the first one is being loaded, the others wait
+        self._fetched = 0.0  # how much of the first one is here, 0..1
         self._error: str | None = None
         self._compiler: threading.Thread | None = None
         self._compiling: subprocess.Popen[bytes] | None = None
         self._closed = False
         self._offer: str | None = None
         self._ready = threading.Event()
-        self._switching = threading.Lock()
+        self._queueing, self._switching = threading.Lock(), threading.Lock()
         name, reason = settings.model, "chosen by --model"
         if name == "auto":
             name, reason = zoo.default_model(str(self.device), settings.models_dir)
@@ -83,28 +84,33 @@ class ModelHost:
         Returns at once, and does nothing more where this model is on its way. Raises NotFound for a name that no model
         has.
         """
-        spec = zoo.spec_of(name)
-        if self._loading is not None and self._loading.name == name:
-            return
-        self._loading = Loading(name, 0.0)
-        threading.Thread(target=self._switch, args=(spec, reason), name=f"load-{name}", daemon=True).start()
+        zoo.spec_of(name)  # raises
+        with self._queueing:
+            if name in self._wanted:
+                return
+            self._wanted[name] = reason
+        threading.Thread(target=self._switch_to_next, name=f"load-{name}", daemon=True).start()
 
     def _look_for_finer(self) -> None:
         spec = zoo.spec_of(zoo.finest_model(str(self.device)))
         if zoo.can_be_fetched(spec):
             self._offer = spec.name
 
-    def _switch(self, spec: zoo.ModelSpec, reason: str) -> None:
+    def _switch_to_next(self) -> None:
         def progress(done: int, total: int) -> None:
-            self._loading = Loading(spec.name, done / max(total, 1))
+            self._fetched = done / max(total, 1)
 
         with self._switching:
-            self._loading = Loading(spec.name, 0.0)  # a switch before this one has cleared it
+            name, reason = next(iter(self._wanted.items()))
+            spec = zoo.spec_of(name)
             try:
                 path = zoo.fetch(spec, self._settings.models_dir, progress)
                 self.current = build(spec, path, self.device, self._settings)
                 self._reason, self._error = reason, None
                 log.info("Serving %s on %s (%s): %s.", spec.title, self.device, self.current.backend, reason)
+                if self._settings.compile and self._compiler is None:
+                    self._compiler = threading.Thread(target=self._compile_eager, name="compile", daemon=True)
+                    self._compiler.start()
             except ModelUnavailable as error:
                 self._error = str(error)
                 log.error("%s", error)
@@ -112,12 +118,9 @@ class ModelHost:
                 self._error = f"{spec.title} could not be loaded ({error})."
                 log.exception("%s could not be loaded.", spec.title)
             finally:
-                if self._loading is not None and self._loading.name == spec.name:  # else another switch waits
-                    self._loading = None
+                self._fetched = 0.0
+                del self._wanted[name]
                 self._ready.set()
-            if self._settings.compile and self._compiler is None:
-                self._compiler = threading.Thread(target=self._compile_eager, name="compile", daemon=True)
-                self._compiler.start()
 
     def _compile_eager(self) -> None:
         """Compile the model that serves, and the next one if it was switched meanwhile; serve from the packages."""
@@ -179,6 +182,8 @@ class ModelHost:
         """A snapshot. It never waits."""
         now = self.current
         name = now.model if now else ""
+        first = next(iter([*self._wanted]), None)
+        loading = None if first is None else Loading(first, self._fetched)
         return ModelInfo(
             name=name,
             title=zoo.MODELS[name].title if now else "",
@@ -188,9 +193,9 @@ class ModelHost:
             backend=now.backend if now else "",
             compiling=self._compiling is not None,
             reason=self._reason,
-            loading=self._loading,
+            loading=loading,
             error=self._error,
-            offer=self._offer if name == "nano" and self._loading is None else None,
+            offer=self._offer if name == "nano" and loading is None else None,
             choices=[
                 ModelChoice(spec.name, spec.title, zoo.is_present(spec, self._settings.models_dir), spec.size_bytes)
                 for spec in zoo.MODELS.values()

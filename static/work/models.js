@@ -28,8 +28,9 @@ export function createModels({ store, api, toast, prepareAgain }) {
         status = await api.get("/status", { retry: "always" });
       }
       store.set({ status });
-      if (status.model.name !== name) throw new Error(status.model.error ?? `${name} could not be loaded.`);
-      toast(`Now using ${name}.`);
+      const { model } = status;
+      if (model.name !== name && model.error) throw new Error(model.error);
+      toast(model.name === name ? `Now using ${name}.` : `Now using ${model.name}, which was chosen after ${name}.`);
       void prepareAgain();
       void followCompiling();
     } catch (error) {

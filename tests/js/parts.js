@@ -114,6 +114,7 @@ export function server(answers) {
   const api = {
     get: (path) => send("GET", path),
     post: (path, body, options) => send("POST", path, { ...options, body }),
+    put: (path, body) => send("PUT", path, { body }),
     patch: (path, body) => send("PATCH", path, { body }),
     delete: (path) => send("DELETE", path),
     send,
