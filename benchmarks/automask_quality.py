@@ -1,6 +1,6 @@
 """Which automatic masks are useful? Precision and recall against labelled regions, for several thresholds.
 
-    python -m benchmarks.automask_quality DIR --prefix coco_ --model nano
+    python -m benchmarks.automask_quality DIR --source coco --model nano
 
 DIR holds images/ and masks/ as for `annotator eval`. Each image is segmented once with low thresholds; higher ones are
 applied to the same proposals, with and without saliency. A proposal is right if it overlaps a region of
@@ -18,9 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from annotator.cli.evaluate import IGNORE, MIN_REGION
+from annotator.cli.evaluate import MIN_REGION, LabelledPhoto, read_photos
 from annotator.masks import rle as rles
 from annotator.masks.geometry import nms
 from annotator.sam import zoo
@@ -35,16 +34,15 @@ SCORES = (0.33, 0.37, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8)
 STABILITIES = (0.4, 0.5, 0.6, 0.7, 0.95)
 
 
-def regions(path: Path) -> list[RLE]:
-    """The labelled regions of a mask file that are large enough to count."""
-    ids = np.asarray(Image.open(path))
-    masks = [ids == each for each in np.unique(ids) if each and (ids.dtype != np.uint8 or each != IGNORE)]
+def regions(photo: LabelledPhoto) -> list[RLE]:
+    """The labelled regions that are large enough to count."""
+    masks = [photo.ids == each for each in np.unique(photo.ids[photo.valid & (photo.ids > 0)])]
     return [rles.encode(mask) for mask in masks if mask.mean() >= MIN_REGION]
 
 
-def propose(predictor: Predictor, image: Path, settings: AutomaskSettings) -> list[Proposal]:
+def propose(predictor: Predictor, photo: LabelledPhoto, settings: AutomaskSettings) -> list[Proposal]:
     """Everything above the settings' thresholds, before overlaps are removed; scores are predicted IoU."""
-    (embedding,) = predictor.encode([np.array(Image.open(image).convert("RGB"))])
+    (embedding,) = predictor.encode([photo.pixels])
     return automask(predictor, embedding, replace(settings, nms_threshold=1.0, by_saliency=False))
 
 
@@ -80,7 +78,7 @@ def main() -> None:
     """Print a table for the best settings of each grid and the official ones; JSON last."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--prefix", default="coco_")
+    parser.add_argument("--source", default="coco", help="photos whose names begin with this and an underscore")
     parser.add_argument("--model", default="nano")
     parser.add_argument("--grid", type=int, nargs="+", default=GRID, help="clicks along each side")
     parser.add_argument("--checkpoint", type=Path, help="weights of the model that are not yet in their place")
@@ -89,15 +87,15 @@ def main() -> None:
     spec = zoo.spec_of(options.model)
     path = options.checkpoint or zoo.checkpoint_path(spec, settings.models_dir)
     predictor = Predictor.eager(options.model, path)
-    images = sorted((options.folder / "images").glob(f"{options.prefix}*.jpg"))
-    truth = [regions(options.folder / "masks" / f"{path.stem}.png") for path in images]
+    photos = [photo for photo in read_photos(options.folder) if photo.source == options.source]
+    truth = [regions(photo) for photo in photos]
     rows = []
     for grid in options.grid:
         usual = AutomaskSettings.of(spec, points_per_side=grid)
         loose = replace(usual, iou_threshold=min(SCORES), stability_threshold=min(STABILITIES))
         started = time.perf_counter()
-        found = [propose(predictor, path, loose) for path in images]
-        seconds = (time.perf_counter() - started) / len(images)
+        found = [propose(predictor, photo, loose) for photo in photos]
+        seconds = (time.perf_counter() - started) / len(photos)
         for score, stability, salient in itertools.product(SCORES, STABILITIES, (False, True)):
             kept = [filtered(each, score, stability, salient, grid, loose.nms_threshold) for each in found]
             row = {"grid": grid, "score": score, "stability": stability, "saliency": salient}
@@ -107,9 +105,9 @@ def main() -> None:
                 right = sum(hits(each, region, threshold) for each, region in zip(kept, truth, strict=True))
                 row[f"precision_{threshold}"] = round(right / max(1, proposed), 3)
                 row[f"recall_{threshold}"] = round(right / max(1, wanted), 3)
-            row["masks_per_image"] = round(proposed / len(images), 1)
+            row["masks_per_image"] = round(proposed / len(photos), 1)
             rows.append(row)
-    print(json.dumps({"images": len(images), "regions": sum(map(len, truth)), "rows": rows}, indent=None))
+    print(json.dumps({"images": len(photos), "regions": sum(map(len, truth)), "rows": rows}, indent=None))
     chosen = sorted(rows, key=lambda row: -_f1(row))[:6]
     chosen += [row for row in rows if (row["score"], row["stability"], row["saliency"]) == OFFICIAL]
     for row in chosen:

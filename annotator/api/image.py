@@ -12,7 +12,6 @@ from annotator.api.mask import Mask
 from annotator.errors import InvalidMask, InvalidPrompt
 from annotator.formats.prompts import NumberRow, object_prompt, prompt_of
 from annotator.masks import rle as rles
-from annotator.sam import zoo
 from annotator.sam.appearance import learn
 from annotator.sam.automask import AutomaskSettings, automask
 from annotator.sam.candidates import find_best, find_candidates
@@ -124,8 +123,7 @@ class Image:
         within = None if region is None else prompt_of((), region).box
         if within is not None:
             check_box(within, self.height, self.width, "region")
-        spec = zoo.spec_of(self._predictor.model)
-        settings = AutomaskSettings.of(spec, points_per_side, min_region_area)
+        settings = AutomaskSettings.of(self._predictor.spec, points_per_side, min_region_area)
         with self._lock:
             found = automask(self._predictor, self._embedding, settings, within)
         return [self._mask(each) for each in found]

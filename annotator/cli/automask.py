@@ -51,7 +51,7 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
         produce = on_ray(settings.model_copy(update={"model": spec.name}), chosen)
     else:
         predictor = load_predictor(settings)
-        spec, key = zoo.spec_of(predictor.model), predictor.key
+        spec, key = predictor.spec, predictor.key
         chosen = AutomaskSettings.of(spec, options.points_per_side)
         produce = one_by_one(settings, automasks(predictor, chosen))
     what = {"model": spec.name, "key": key, **asdict(chosen)}

@@ -48,10 +48,9 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
     from tqdm import tqdm
 
     from annotator.cli.evaluate import by_source, evaluate, read_photos, summary
-    from annotator.sam import zoo
 
     predictor = load_predictor(settings, options.untrained)
-    share = 0.0 if options.raw else zoo.spec_of(predictor.model).speck_share
+    share = 0.0 if options.raw else predictor.spec.speck_share
     images = tqdm(evaluate(predictor, read_photos(options.folder), share, options.limit), unit="image", disable=None)
     results = [result for image in images for result in image]
     if not results:

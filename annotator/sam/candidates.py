@@ -11,7 +11,6 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from annotator.sam import zoo
 from annotator.sam.cleaning import clean
 from annotator.sam.postprocess import fetch_masks, stability
 from annotator.sam.predictor import MAX_IMAGES, ImageEmbedding, Predictor, PromptBatch
@@ -196,7 +195,7 @@ def _best(predictor: Predictor, embedding: ImageEmbedding, prompts: Sequence[Pro
 
 def _cleaned(logits: Tensor, predictor: Predictor, embedding: ImageEmbedding, prompts: Sequence[Prompt]) -> Tensor:
     """Logits [K, s, s] of the answers to K prompts without specks, for models that need it."""
-    share = zoo.spec_of(predictor.model).speck_share
+    share = predictor.spec.speck_share
     return clean(logits, share, prompts, embedding.height, embedding.width) if share else logits
 
 

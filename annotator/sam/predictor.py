@@ -209,6 +209,11 @@ class Predictor:
         return cls(model, key, graphs, network.image_size, device, dtype, "eager")
 
     @property
+    def spec(self) -> zoo.ModelSpec:
+        """What the zoo says of its model."""
+        return zoo.spec_of(self.model)
+
+    @property
     def tensor_dtype(self) -> torch.dtype:
         """Of the images that are encoded, and of embeddings."""
         return _tensor_dtype(self.dtype)

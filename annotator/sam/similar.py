@@ -20,7 +20,6 @@ from torch import Tensor
 
 from annotator.masks import rle as rles
 from annotator.masks.geometry import touching
-from annotator.sam import zoo
 from annotator.sam.appearance import Appearance, feature_map
 from annotator.sam.candidates import in_turns
 from annotator.sam.cleaning import clean
@@ -160,7 +159,7 @@ class SimilarRun:
         similarity = _similarity(self._appearance, pooled, areas, scores, _SIZES_AT_FIRST)
         rows, slots = (similarity >= _LEAST).nonzero(as_tuple=True)
         logits = answer.logits[rows, slots]
-        share = zoo.spec_of(predictor.model).speck_share
+        share = predictor.spec.speck_share
         places = [(float(x), float(y)) for x, y in clicks[rows.numpy(force=True)]]
         if share:
             prompts = [Prompt((Point(x, y, 1),)) for x, y in places]

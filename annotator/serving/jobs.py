@@ -12,7 +12,6 @@ from contextlib import closing, suppress
 import torch
 
 from annotator.errors import AnnotatorError, Busy, Conflict, NotFound
-from annotator.sam import zoo
 from annotator.sam.appearance import learn
 from annotator.sam.automask import AutomaskRun, AutomaskSettings, Progress, without_known
 from annotator.sam.predictor import ImageEmbedding, Predictor
@@ -160,8 +159,7 @@ class AutomaskJob(Job):
     def _advance(self, predictor: Predictor, embed: Embed, pause: Callable[[], bool]) -> Chunks[None]:
         if self._run is None or self._model != predictor.model:
             options = self._options
-            spec = zoo.spec_of(predictor.model)
-            settings = AutomaskSettings.of(spec, options.points_per_side, options.min_region_area)
+            settings = AutomaskSettings.of(predictor.spec, options.points_per_side, options.min_region_area)
             self._run = AutomaskRun(settings, self._image.height, self._image.width, options.region)
             self._model = predictor.model
         embedding = yield from embed(predictor, self._image)
