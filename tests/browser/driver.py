@@ -40,6 +40,9 @@ NEXT_TASK = "() => new Promise((done) => setTimeout(done))"
 # render.js draws a moving view from its last drawing, and afresh once it has stood still for this long.
 STANDS_STILL = "() => new Promise((done) => setTimeout(done, 120))"
 UNTIL_INTERCEPTED = "async () => { while ((await fetch('page/intercepted')).status !== 204); }"
+APPEARS = "(selector) => document.querySelector(selector) !== null"
+SAYS = """([selector, words]) =>
+  [...document.querySelectorAll(selector)].some((each) => each.textContent.includes(words))"""
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
 
 
@@ -63,7 +66,11 @@ class Annotator:
         self.ready()
 
     def ready(self) -> None:
-        self.page.wait_for_selector('#annotator[data-ready="true"][data-busy="false"]')
+        self.appears('#annotator[data-ready="true"][data-busy="false"]')
+
+    def appears(self, selector: str) -> None:
+        """Waits for an element, by CSS alone. It looks at each frame; `wait_for_selector` only twice a second."""
+        self.page.wait_for_function(APPEARS, arg=selector)
 
     def settled(self) -> None:
         """Nothing is on its way, and what came has been drawn."""
@@ -92,7 +99,7 @@ class Annotator:
         self.page.set_input_files('#annotator input[type="file"]', payload)  # type: ignore[arg-type]
         if wait:
             self.until(f"image?.name === '{files[0][0]}'")
-            self.page.wait_for_selector('#annotator[data-ready="true"][data-embedding="ready"]')
+            self.appears('#annotator[data-ready="true"][data-embedding="ready"]')
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Where an image point is on the page."""
@@ -152,8 +159,12 @@ class Annotator:
         self.until("review?.state !== 'running'", AUTO_MASK_PATIENCE_MS)
         return int(self.state("review?.proposals.length ?? 0"))
 
+    def says(self, selector: str, words: str) -> None:
+        """Waits until one of these elements, by CSS alone, has these words."""
+        self.page.wait_for_function(SAYS, arg=[selector, words])
+
     def toast(self, words: str) -> None:
-        self.page.wait_for_selector(f'#annotator .toast:has-text("{words}")')
+        self.says("#annotator .toast", words)
 
 
 _running: list[Browser] = []
@@ -278,7 +289,7 @@ def new_project(page: Annotator) -> str:
     page.page.click("#annotator .button.project")
     page.page.fill('#annotator [aria-label="New project"]', name)
     page.page.keyboard.press("Enter")
-    page.page.wait_for_selector(f'#annotator .button.project:has-text("{name}")')
+    page.says("#annotator .button.project", name)
     page.until("booted")
     return name
 

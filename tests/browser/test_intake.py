@@ -175,4 +175,4 @@ def test_removed_images_wait_in_the_bin(page: Annotator) -> None:
     page.page.click('#annotator .question:has-text("Remove 1 image and 1 object for good?") .primary')
     page.toast("1 image removed for good.")
     page.page.click('#annotator [aria-label="Removed images"]')
-    page.page.wait_for_selector('#annotator .bin .hint:has-text("No image was removed.")')
+    page.says("#annotator .bin .hint", "No image was removed.")

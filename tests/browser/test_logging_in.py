@@ -65,7 +65,7 @@ def test_work_goes_on_after_a_login_that_ended(site: tuple[str, Accounts]) -> No
         page.until("annotations.length === 1")
         page.page.click("#annotator .account")
         page.page.click("text=Log out")
-        page.page.wait_for_selector("[name=password]")
+        page.appears("[name=password]")
         page.page.goto(address)
-        page.page.wait_for_selector("[name=password]")
+        page.appears("[name=password]")
         assert not page.problems

@@ -143,7 +143,7 @@ def test_a_label_is_suggested_by_kept_objects_and_taken_with_a_key(opened: Annot
     coin, tile = photo.state("labels.slice(-2).map((label) => label.id)")
     photo.until("annotations.filter((item) => !item.pending).length === 2")  # the server has something to compare with
     photo.click(*COINS[1])
-    photo.page.wait_for_selector('#annotator .suggestion:has-text("coin")')
+    photo.says("#annotator .suggestion", "coin")
     assert photo.state("labelId") == tile
     photo.press("y")
     assert photo.page.locator("#annotator .suggestion").is_hidden()

@@ -27,6 +27,6 @@ def test_a_finer_model_is_offered_once_and_nano_goes_on_if_it_does_not_arrive(hu
         page.page.evaluate("localStorage.clear()")
         page.reload()
         page.page.click(f'{offer} >> text="Get it"')
-        page.page.wait_for_selector('#annotator .toast.error:has-text("The model was not changed: SAM 2.1 tiny")')
+        page.says("#annotator .toast.error", "The model was not changed: SAM 2.1 tiny")
         assert hub.ranges and page.state("status.model.name") == "nano"
     server.kill()

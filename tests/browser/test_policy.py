@@ -57,5 +57,5 @@ def test_a_days_work_breaks_no_rule_and_scripts_that_are_put_in_do_not_run(page:
 def test_the_description_of_the_routes_breaks_no_rule(page: Annotator, server_url: str) -> None:
     page.page.add_init_script(WATCH)
     page.page.goto(f"{server_url}/docs")
-    page.page.wait_for_selector(".opblock")
+    page.appears(".opblock")
     assert page.page.evaluate("violations") == []

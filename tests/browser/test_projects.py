@@ -61,25 +61,25 @@ def test_a_project_is_renamed_removed_and_restored(cat: Annotator) -> None:
     cat.page.click(f'{row} [aria-label^="Rename"]')
     cat.page.fill('#annotator .project-list [aria-label^="Name of"]', name)
     cat.page.keyboard.press("Enter")
-    cat.page.wait_for_selector(f'#annotator .button.project:has-text("{name}")')
+    cat.says("#annotator .button.project", name)
     cat.page.click(f'#annotator [aria-label="Remove {name}"]')
     cat.toast(f"The project {name} was removed.")
     assert cat.state("projectId") != project
     cat.page.click("#annotator .removed summary")
     cat.page.click(f'#annotator [aria-label="Restore {name}"]')
-    cat.page.wait_for_selector(f'#annotator .button.project:has-text("{name}")')
+    cat.says("#annotator .button.project", name)
     cat.until("booted")
     cat.page.click("#annotator .button.project")
     assert cat.page.locator(f'#annotator .project-list [aria-label="Restore {name}"]').count() == 0
     cat.page.click(f'#annotator [aria-label="Remove {name}"]')
     cat.page.click(f'#annotator .toast:has-text("{name}") .button:has-text("Undo")')
-    cat.page.wait_for_selector(f'#annotator .button.project:has-text("{name}")')
+    cat.says("#annotator .button.project", name)
 
 
 def test_a_project_made_in_another_tab_is_in_the_menu(cat: Annotator, other: Annotator) -> None:
     name = new_project(other)
     cat.page.click("#annotator .button.project")
-    cat.page.wait_for_selector(f'#annotator .project-list .item:has-text("{name}")')
+    cat.says("#annotator .project-list .item", name)
     cat.page.keyboard.press("Escape")
 
 

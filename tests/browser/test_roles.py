@@ -93,7 +93,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def see_overview(page: Annotator) -> None:
     page.page.click("#annotator .button.project")
     page.page.click('#annotator .project-menu .item:has-text("Counts")')
-    page.page.wait_for_selector("#annotator .overview .counts table")
+    page.appears("#annotator .overview .counts table")
 
 
 def table(page: Annotator, title: str) -> list[list[str]]:
@@ -128,7 +128,7 @@ def test_the_owner_shares_the_project_on_its_page(site: Site) -> None:
         page.page.fill('[aria-label="Name of a user"]', "Eve")
         page.page.select_option('[aria-label="Role of the new member"]', "reviewer")
         page.page.click("#annotator .overview form .button")
-        page.page.wait_for_selector('[aria-label="Role of eve"]')
+        page.appears('[aria-label="Role of eve"]')
         assert page.page.input_value('[aria-label="Role of eve"]') == "reviewer"
         # The keys of the page are off behind the dialog, wherever its focus is.
         assert page.page.evaluate("document.activeElement.ariaLabel") == "Name of a user"
@@ -154,7 +154,7 @@ def test_what_a_member_may_not_do_is_not_offered(site: Site) -> None:
         page.page.click("#annotator .button.project")
         assert not seen(page, '[aria-label="Rename birds"]') and not seen(page, '[aria-label="Remove birds"]')
         page.page.click('#annotator .project-menu .item:has-text("Counts")')
-        page.page.wait_for_selector("#annotator .overview table[aria-label=People]")
+        page.appears("#annotator .overview table[aria-label=People]")
         assert [row[3] for row in table(page, "People")] == ["owner", "annotator"]
         assert not seen(page, ".overview form") and page.page.locator("#annotator .overview select").count() == 0
         page.page.keyboard.press("Escape")

@@ -24,10 +24,10 @@ def test_a_lost_connection_loses_nothing(cat: Annotator) -> None:
     mask = cat.mask()
     cat.page.context.set_offline(True)
     cat.page.keyboard.press("Enter")
-    cat.page.wait_for_selector("#annotator .banner:not([hidden])")
+    cat.appears("#annotator .banner:not([hidden])")
     assert cat.page.locator("#annotator .object.pending").count() == 1
     cat.page.context.set_offline(False)
-    cat.page.wait_for_selector("#annotator .banner[hidden]", state="attached")
+    cat.appears("#annotator .banner[hidden]")
     cat.ready()
     cat.reload()
     assert cat.state("annotations.length") == 1
@@ -78,7 +78,7 @@ def test_without_the_server_the_open_image_stays(cat: Annotator) -> None:
     assert cat.state("image.id") == image
     np.testing.assert_array_equal(cat.mask(), mask)
     cat.page.context.set_offline(False)
-    cat.page.wait_for_selector("#annotator .banner[hidden]", state="attached")
+    cat.appears("#annotator .banner[hidden]")
     cat.press("Enter")
     cat.until("annotations.filter((a) => !a.pending).length === 1")
 
@@ -119,9 +119,9 @@ def test_an_export_says_how_far_it_is_and_can_be_cancelled(cat: Annotator) -> No
 def test_an_export_without_a_connection_says_so(cat: Annotator) -> None:
     cat.page.context.set_offline(True)
     cat.page.click('#annotator .bar .button:has-text("Export")')
-    cat.page.wait_for_selector('#annotator .export-menu:has-text("The server cannot be reached.")')
+    cat.says("#annotator .export-menu", "The server cannot be reached.")
     cat.page.context.set_offline(False)
-    cat.page.wait_for_selector("#annotator .banner[hidden]", state="attached")
+    cat.appears("#annotator .banner[hidden]")
 
 
 def test_a_keep_refused_after_its_image_was_left_waits_there(cat: Annotator) -> None:
@@ -133,7 +133,7 @@ def test_a_keep_refused_after_its_image_was_left_waits_there(cat: Annotator) -> 
         arrived(cat, waiting)
         with_photo(cat)
         waiting.pop().fulfill(status=422, json={"detail": "This mask is refused."})
-    cat.page.wait_for_selector('#annotator .toast:has-text("waits on")')
+    cat.toast("waits on")
     assert cat.state("image.id") != first and cat.state("draft.now") is None
     cat.press("a")
     cat.until(f"image.id === {json.dumps(first)}")

@@ -74,7 +74,7 @@ def test_two_people_in_one_project(address: str) -> None:
             # Both begin with the last image, and are told so.
             shown(ann, "Being annotated by bob")
             shown(bob, "Being annotated by ann")
-            ann.page.wait_for_selector("#annotator .tile.current .taken[data-by='bob']")
+            ann.appears("#annotator .tile.current .taken[data-by='bob']")
             assert "being annotated by bob" in str(ann.page.get_attribute("#annotator .tile.current", "aria-label"))
 
             # The next free image is another one for each of them.
@@ -82,7 +82,7 @@ def test_two_people_in_one_project(address: str) -> None:
             bob.until("image.name === 'cat-0.jpg'")
             ann.press("j")
             ann.until("image.name === 'cat-1.jpg'")
-            ann.page.wait_for_selector("#annotator [aria-label^='cat-0.jpg: new'] .taken[data-by='bob']")
+            ann.appears("#annotator [aria-label^='cat-0.jpg: new'] .taken[data-by='bob']")
 
             # What bob keeps appears at ann's.
             ann.page.click("#annotator .tile[title^='cat-0.jpg']")
@@ -124,7 +124,7 @@ def test_two_people_in_one_project(address: str) -> None:
             shown(bob, "Rejected by ann")
             shown(bob, "The tail is missing.")
             bob.toast("ann rejected this image: The tail is missing.")
-            bob.page.wait_for_selector("#annotator .tile.current .state.rejected")
+            bob.appears("#annotator .tile.current .state.rejected")
             assert violations(bob) == []
             if os.environ.get("SHOTS"):
                 for name, page in (("ann", ann), ("bob", bob)):

@@ -38,7 +38,7 @@ def test_from_upload_to_coco(page: Annotator) -> None:
     proposals = page.auto_mask()
     if proposals:
         page.page.click("#annotator .review .primary")
-        page.page.wait_for_selector("#annotator .review[hidden]", state="attached")
+        page.appears("#annotator .review[hidden]")
         page.settled()
     ids = page.state("annotations.map((a) => a.id)")
     assert len(ids) == 2 + proposals
@@ -160,7 +160,7 @@ def test_labels_by_field_key_and_list(cat: Annotator) -> None:
     name = f"cat {next(tints)}"
     cat.page.keyboard.type(name)
     cat.page.keyboard.press("Enter")
-    cat.page.wait_for_selector(f'#annotator .label-row.chosen:has-text("{name}")')
+    cat.says("#annotator .label-row.chosen", name)
     cat.click(200, 150)
     cat.press("Enter")
     label = cat.state("labelId")
@@ -283,7 +283,7 @@ def test_bad_uploads_are_named_and_the_page_lives(page: Annotator) -> None:
 def test_the_queue_moves_with_a_and_d_and_keeps_unfinished_work(page: Annotator) -> None:
     first, second = (f"queue-{next(tints)}.jpg" for _ in range(2))
     page.upload(*((name, photo(CAT, 451, 300, tint=next(tints))) for name in (first, second)))
-    page.page.wait_for_selector(f'#annotator .tile[title^="{second}"]')
+    page.appears(f'#annotator .tile[title^="{second}"]')
     page.settled()
     page.click(200, 150)
     page.press("d")
