@@ -78,34 +78,40 @@ def test_what_becomes_of_a_compilation_is_known_though_the_model_was_chosen_agai
     assert "nano runs without compilation" in str(host.info().error)
 
 
-def test_a_model_on_its_way_is_not_loaded_twice(tmp_path: Path, compiler: Compiler) -> None:
-    compiler("exit 2")
-    host = serve_nano(tmp_path)
-    with host._switching:  # the first press waits
-        for _ in range(3):
-            host.switch("nano")
-        assert sum(each.name == "load-nano" for each in threading.enumerate()) == 1
-
-
-def test_of_two_models_chosen_at_once_each_is_said_to_be_loading_until_it_is(
-    tmp_path: Path, compiler: Compiler, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("chosen", "loaded"),
+    [
+        (["tiny", "tiny"], ["tiny"]),
+        (["tiny", "small"], ["tiny", "small"]),
+        (["tiny", "small", "tiny"], ["tiny"]),
+        (["tiny", "small", "large"], ["tiny", "large"]),
+        (["tiny", "small", "tiny", "small"], ["tiny", "small"]),
+    ],
+)
+def test_of_models_chosen_while_one_loads_the_last_comes_next(
+    tmp_path: Path, compiler: Compiler, monkeypatch: pytest.MonkeyPatch, chosen: list[str], loaded: list[str]
 ) -> None:
     compiler("exit 2")
     host = serve_nano(tmp_path)
-    asked: list[str] = []
+    begun, go = threading.Event(), threading.Event()
+    seen: list[str] = []
 
     def fetch(spec: ModelSpec, models_dir: Path, progress: Progress) -> NoReturn:
+        seen.append(spec.name)
         progress(1, 2)
-        loading = host.info().loading
-        asked.append(f"{spec.name}: {loading.name if loading else None}")
+        begun.set()
+        assert go.wait(60)
         raise ModelUnavailable(f"No {spec.name}.")
 
     monkeypatch.setattr(zoo, "fetch", fetch)
-    with host._switching:
-        for name in ("tiny", "small"):
-            host.switch(name)
-        assert host.info().loading == Loading("tiny", 0.0)
+    first, *others = chosen
+    host.switch(first)
+    assert begun.wait(60)
+    for name in others:
+        host.switch(name)
+    assert host.info().loading == Loading(first, 0.5)
+    go.set()
     while host.info().loading:
         time.sleep(0.01)
-    assert asked == ["tiny: tiny", "small: small"]
-    assert (host.info().name, host.info().error) == ("nano", "No small.")
+    assert seen == loaded
+    assert (host.info().name, host.info().error) == ("nano", f"No {loaded[-1]}.")

@@ -277,7 +277,7 @@ def build(spec: ModelSpec, path: Path | None) -> SAM2Base:
         try:
             model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["model"])
         except Exception as error:  # torch raises many kinds for a damaged file
-            words = f"{path.name} is not a checkpoint of {spec.title}, or is damaged ({str(error)[:120]})."
-            remedy = "" if spec.bundled else f" Delete {path} to have it fetched again."
+            words = f"{path} is not a checkpoint of {spec.title}, or is damaged ({str(error)[:120]})."
+            remedy = "" if spec.bundled else " If it was downloaded, delete it to have it fetched again."
             raise ModelUnavailable(words + remedy) from None
     return model.eval()

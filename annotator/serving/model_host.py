@@ -62,8 +62,9 @@ class ModelHost:
         self.device = pick_device(settings.device)
         self.current: Predictor | None = None
         self._reason = ""
-        self._wanted: dict[str, str] = {}  # reasons by name; the first one is being loaded, the others wait
-        self._fetched = 0.0  # how much of the first one is here, 0..1
+        self._loading: str | None = None
+        self._fetched = 0.0  # how much of it is here, 0..1
+        self._next: tuple[str, str] | None = None  # the name and reason of the model chosen last, if another one loads
         self._error: str | None = None
         self._compiler: threading.Thread | None = None
         self._compiling: subprocess.Popen[bytes] | None = None
@@ -81,14 +82,12 @@ class ModelHost:
     def switch(self, name: str, reason: str = "chosen in the page") -> None:
         """Fetch if needed, build, then serve `name`; until then, and if it fails, the current model goes on serving.
 
-        Returns at once, and does nothing more where this model is on its way. Raises NotFound for a name that no model
-        has.
+        Returns at once. While one model loads, of those that are chosen the last one comes next. Raises NotFound for a
+        name that no model has.
         """
         zoo.spec_of(name)  # raises
         with self._queueing:
-            if name in self._wanted:
-                return
-            self._wanted[name] = reason
+            self._next = None if name == self._loading else (name, reason)
         threading.Thread(target=self._switch_to_next, name=f"load-{name}", daemon=True).start()
 
     def _look_for_finer(self) -> None:
@@ -101,7 +100,11 @@ class ModelHost:
             self._fetched = done / max(total, 1)
 
         with self._switching:
-            name, reason = next(iter(self._wanted.items()))
+            with self._queueing:
+                if self._next is None:
+                    return
+                (name, reason), self._next = self._next, None
+                self._loading, self._fetched = name, 0.0
             spec = zoo.spec_of(name)
             try:
                 path = zoo.fetch(spec, self._settings.models_dir, progress)
@@ -118,8 +121,7 @@ class ModelHost:
                 self._error = f"{spec.title} could not be loaded ({error})."
                 log.exception("%s could not be loaded.", spec.title)
             finally:
-                self._fetched = 0.0
-                del self._wanted[name]
+                self._loading = None
                 self._ready.set()
 
     def _compile_eager(self) -> None:
@@ -180,10 +182,9 @@ class ModelHost:
 
     def info(self) -> ModelInfo:
         """A snapshot. It never waits."""
+        loading = self._on_its_way()  # first: what has just arrived is in service then
         now = self.current
         name = now.model if now else ""
-        first = next(iter([*self._wanted]), None)
-        loading = None if first is None else Loading(first, self._fetched)
         return ModelInfo(
             name=name,
             title=zoo.MODELS[name].title if now else "",
@@ -201,6 +202,12 @@ class ModelHost:
                 for spec in zoo.MODELS.values()
             ],
         )
+
+    def _on_its_way(self) -> Loading | None:
+        with self._queueing:
+            if self._loading is not None:
+                return Loading(self._loading, self._fetched)
+            return Loading(self._next[0], 0.0) if self._next else None
 
     def close(self) -> None:
         """Stop a compilation that is under way, and let nobody wait for a model any longer."""

@@ -28,6 +28,15 @@ export const proposalsAt = (review, x, y) =>
     .sort((one, other) => one.area - other.area);
 
 /**
+ * @param {Review | null} review
+ * @returns {{under: Proposal[], meant: Proposal | null}} the proposals under the pointer, and the one of them that a click means
+ */
+export function pointedAt(review) {
+  const under = review?.pointer ? proposalsAt(review, ...review.pointer) : [];
+  return { under, meant: under[Math.min(review?.steps ?? 0, under.length - 1)] ?? null };
+}
+
+/**
  * @param {Progress} progress
  * @param {number} x
  * @param {number} y

@@ -33,12 +33,12 @@ export function createPhoto(changed, fetch) {
       const ticket = loading;
       const response = await fetch(url);
       if (!response.ok) throw new Error(`its pixels are missing (${response.status}).`);
-      const bitmap = await createImageBitmap(await response.blob());
+      const bitmap = await createImageBitmap(await response.blob()).catch(() => {
+        throw new Error("this browser cannot show so large an image.");
+      });
       const shrink = SMALL_SIDE / Math.max(bitmap.width, bitmap.height);
-      const reduced =
-        shrink < 0.75
-          ? await createImageBitmap(bitmap, { resizeWidth: Math.round(bitmap.width * shrink), resizeQuality: "medium" })
-          : null;
+      const resizeWidth = Math.max(1, Math.round(bitmap.width * shrink));
+      const reduced = shrink < 0.75 ? await createImageBitmap(bitmap, { resizeWidth, resizeQuality: "medium" }) : null;
       if (ticket !== loading) {
         bitmap.close();
         reduced?.close();

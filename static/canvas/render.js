@@ -4,6 +4,7 @@ import { shownMask } from "../data/draft.js";
 import { draftsOf } from "../data/progress.js";
 import { visibleProposals } from "../data/proposals.js";
 import { distinct, objectColor } from "./colors.js";
+import { pointedAt } from "./hits.js";
 import { createMaskLayer } from "./layer.js";
 import { area } from "../data/rle.js";
 import { overlapsOf } from "./overlaps.js";
@@ -181,8 +182,9 @@ export function createRenderer({ photoCanvas, overlayCanvas, photo, viewport, st
   /** @param {State} state @param {number} pixel */
   function drawChosenProposals({ review }, pixel) {
     if (!review) return;
+    const { meant } = pointedAt(review);
     for (const { index, mask } of visibleProposals(review)) {
-      if (index !== review.hover && !review.together.has(index)) continue;
+      if (index !== meant?.index && !review.together.has(index)) continue;
       const color = proposalColor(review, index);
       drawMask(above, mask, {
         color,

@@ -64,7 +64,7 @@ export function createParking({ store, drafts, reviews }) {
     /** The image is left. @param {string} imageId */
     park(imageId) {
       const { draft, others, review } = store.get();
-      if (draft.now || review) parked.set(imageId, { draft, others, review: review && { ...review, under: [], hover: null } });
+      if (draft.now || review) parked.set(imageId, { draft, others, review: review && { ...review, pointer: null } });
       store.set({ ...NOTHING, hover: null });
     },
     /** The image is shown again. @param {string} imageId */

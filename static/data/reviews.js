@@ -5,7 +5,7 @@ import { recall, remember } from "./storage.js";
 
 /** @import { Judged, Review } from "./types.d.ts" */
 
-/** What is kept of a review. @typedef {Pick<Review, "imageId" | "kind" | "boxes" | "jobId" | "filter" | "judged" | "kept" | "dropped"> & {together: number[]}} Saved */
+/** What is kept of a review. @typedef {Pick<Review, "imageId" | "kind" | "boxes" | "jobId" | "filter" | "labelId" | "judged" | "kept" | "dropped"> & {together: number[]}} Saved */
 
 const KEY = "annotator.reviews";
 /** A file of boxes may begin a review on each of its images. */
@@ -34,10 +34,11 @@ export function newReview(imageId, fields = {}) {
     gone: new Set(),
     together: new Set(),
     filter: OPEN_FILTER,
+    labelId: null,
     kept: [],
     dropped: [],
-    under: [],
-    hover: null,
+    pointer: null,
+    steps: 0,
     ...fields,
   };
 }
@@ -46,13 +47,14 @@ export function newReview(imageId, fields = {}) {
 const slim = (items) => items.map(({ index, bbox }) => ({ index, bbox }));
 
 /** @param {Review} review @returns {Saved} */
-function saved({ imageId, kind, boxes, jobId, filter, judged, together, kept, dropped }) {
+function saved({ imageId, kind, boxes, jobId, filter, labelId, judged, together, kept, dropped }) {
   return {
     imageId,
     kind,
     boxes,
     jobId,
     filter,
+    labelId,
     judged: slim(judged),
     together: [...together],
     kept: kept.map(({ ids, items }) => ({ ids, items: slim(items) })),

@@ -254,6 +254,8 @@ export type Review = {
   judged: Judged[];
   /** Indices of those of `proposals` that are judged. */
   gone: Set<number>;
+  /** The label that is chosen while the review is shown; null: whichever it was before. */
+  labelId: number | null;
   /** Indices of those to be kept as one object. */
   together: Set<number>;
   filter: Filter;
@@ -261,10 +263,10 @@ export type Review = {
   kept: { ids: string[]; items: Judged[] }[];
   /** What undo brings back before it touches objects. */
   dropped: Judged[][];
-  /** Indices of the proposals under the pointer, smallest first. */
-  under: number[];
-  /** The one of them that a click means. */
-  hover: number | null;
+  /** Where the pointer is in the image; null where it is elsewhere. */
+  pointer: Position | null;
+  /** How often it was stepped from the smallest proposal there to a larger one. */
+  steps: number;
 };
 
 // --- The page's state ---

@@ -69,7 +69,7 @@ export function createHeader(context) {
     download.hidden = !booted;
     finished.disabled = !image;
     finished.classList.toggle("chosen", isFinished(image));
-    finished.title = isFinished(image) ? `This image is ${image?.status}; click to reopen it` : "Mark this image as done";
+    finished.title = isFinished(image) ? `This image is ${image?.status}; click to reopen it` : "Mark this image as done (Ctrl+Enter: and go on to the next one to do)";
     finished.setAttribute("aria-pressed", String(isFinished(image)));
   });
 

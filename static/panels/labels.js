@@ -101,6 +101,7 @@ export function createLabelPanel({ store, labels, merging, choose, focusCanvas }
   }
 
   store.watch(["labels", "labelId", "projects", "projectId"], draw);
+  store.watch(["labelId"], () => list.element.querySelector(".chosen")?.scrollIntoView({ block: "nearest" }));
   return {
     element: el("section", { class: "panel labels" }, el("h2", {}, "Labels"), list.element, form),
     focus: () => input.focus(),

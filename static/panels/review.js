@@ -1,6 +1,7 @@
 /** The panel of a review: progress and cancel, then filters and what to do with the proposals. */
 
 import { el, iconButton } from "./dom.js";
+import { pointedAt } from "../canvas/hits.js";
 import { gathered, visibleProposals } from "../data/proposals.js";
 
 /** @import { Review, ReviewKind, Store } from "../data/types.d.ts" */
@@ -18,7 +19,7 @@ const TITLES = { auto: "Auto-mask", similar: "All like the examples", boxes: "Ma
 export function createReviewPanel({ store, review, commands, focusCanvas }) {
   const progress = el("progress", { max: "1", value: "0", "aria-label": "Progress" });
   const words = el("p", { class: "hint", "aria-live": "polite" });
-  const here = el("p", { class: "hint two-lines" });
+  const here = el("p", { class: "hint under-pointer" });
   const after = (/** @type {() => unknown} */ run) => () => {
     void run();
     focusCanvas();
@@ -71,8 +72,8 @@ export function createReviewPanel({ store, review, commands, focusCanvas }) {
     progress,
     words,
     here,
-    filters,
     el("div", { class: "group" }, cancel, accept, resume, discard, onward),
+    filters,
   );
 
   store.watch(["review"], ({ review: now }) => {
@@ -108,14 +109,17 @@ function found(review, shown) {
   const together = gathered(review).length;
   const stopped = state === "done" ? "" : `Stopped at ${Math.round((100 * done) / Math.max(total, 1))} %. `;
   if (together) return `${together} put together: click one of them to keep them as one object.`;
-  return `${stopped}${shown} of ${proposals.length - gone.size} shown. Click one to keep it, draw around several, Shift+click puts several together, right-click drops one.`;
+  const how = matchMedia("(hover: none)").matches
+    ? "Tap one to keep it, draw around several; with − in hand, a tap drops one."
+    : "Click one to keep it, draw around several, Shift+click puts several together, right-click drops one.";
+  return `${stopped}${shown} of ${proposals.length - gone.size} shown. ${how}`;
 }
 
 /** @param {Review} review @param {number} whole  area of the image */
-function underPointer({ proposals, under, hover }, whole) {
-  const item = proposals.find(({ index }) => index === hover);
+function underPointer(review, whole) {
+  const { under, meant: item } = pointedAt(review);
   if (!item) return "Point at a mask to see its score.";
-  const place = under.length > 1 ? `${under.indexOf(item.index) + 1} of ${under.length} here (Tab: the next)` : "Here";
+  const place = under.length > 1 ? `${under.indexOf(item) + 1} of ${under.length} here (Tab: the next)` : "Here";
   return `${place}: score ${item.score.toFixed(2)}, stability ${item.stability.toFixed(2)}, ${percent(item.area / whole)} of the image.`;
 }
 
@@ -123,7 +127,7 @@ function underPointer({ proposals, under, hover }, whole) {
 const percent = (share) => `${(100 * share).toFixed(share < 0.01 ? 2 : 0)} %`;
 
 /** The slider of areas is cubic, which gives small areas room. @param {number} step @param {number} whole  area of the image */
-const fromStep = (step, whole) => Math.round((step / AREA_STEPS) ** 3 * whole);
+const fromStep = (step, whole) => (step / AREA_STEPS) ** 3 * whole;
 
 /** @param {number} area @param {number} whole */
 const toStep = (area, whole) => Math.round(Math.cbrt(area / whole) * AREA_STEPS);

@@ -23,7 +23,7 @@ const ZOOM_STEP = 1.4;
 
 /**
  * @param {{store: Store, viewport: Viewport, prompting: Prompting, objects: Objects, review: Reviewing, similar: Similar, session: Session,
- *   team: Pick<Team, "nextFree">, verdict?: VerdictKeys, labels: Labels, suggestion: Suggestion, tools: Tools, detail: Detail, toast: Toast, openHelp: () => void, focusNewLabel: () => void}} parts
+ *   team: Pick<Team, "nextFree" | "finish">, verdict?: VerdictKeys, labels: Labels, suggestion: Suggestion, tools: Tools, detail: Detail, toast: Toast, openHelp: () => void, focusNewLabel: () => void}} parts
  */
 export function createCommands({
   store,
@@ -71,8 +71,6 @@ export function createCommands({
     else if (scratch.cursor) store.set({ scratch: { ...scratch, cursor: null } });
   }
 
-  const cycle = (/** @type {number} */ by) => (inProgress() ? prompting.cycle(by) : review.stepUnder(by));
-
   function correct() {
     const { annotations, selection } = state();
     const target = annotations.find((item) => item.id === selection.at(-1) && !item.pending);
@@ -105,8 +103,8 @@ export function createCommands({
 
   /** @type {Commands} */
   const run = {
-    nextCandidate: () => cycle(1),
-    previousCandidate: () => cycle(-1),
+    nextCandidate: () => (inProgress() ? prompting.cycle(1) : review.step(1)),
+    previousCandidate: () => (inProgress() ? prompting.cycle(-1) : review.step(-1)),
     keep: () => (state().review && !inProgress() ? review.acceptAll() : objects.keep()),
     drop,
     remove: () => {
@@ -121,6 +119,7 @@ export function createCommands({
     nextImage: () => session.step(1),
     previousImage: () => session.step(-1),
     nextFree: () => team.nextFree(),
+    finish: () => team.finish(),
     approve: () => verdict?.approve(),
     reject: () => verdict?.reject(),
     fit: () => viewport.fit(),
@@ -129,7 +128,7 @@ export function createCommands({
     toggleSign: () => store.set({ tool: state().tool === "remove" ? "add" : "remove" }),
     brush: () => pick("brush"),
     many,
-    eraser: () => (state().review ? review.dropHovered() : pick("eraser")),
+    eraser: () => (state().review ? review.dropMeant() : pick("eraser")),
     smaller: () => tools.resizeBrush(1 / 1.25),
     larger: () => tools.resizeBrush(1.25),
     correct,
@@ -161,9 +160,9 @@ export function createCommands({
     run,
     /** @param {Command} command @param {KeyboardEvent} event @returns {boolean} whether the key was used */
     key(command, event) {
-      if (command.endsWith("Candidate") && !inProgress() && !state().review?.under.length) return false; // moves the focus
-      run[command](event);
-      return true;
+      const mayStep = !command.endsWith("Candidate") || inProgress();
+      const used = run[command](event);
+      return mayStep || used === true; // Tab that steps nowhere moves the focus
     },
     /** @param {string} digit */
     labelKey(digit) {

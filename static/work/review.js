@@ -1,6 +1,6 @@
 /** A review of proposals with live filters: which are kept, and which are dropped. */
 
-import { indicesInside, proposalsAt } from "../canvas/hits.js";
+import { indicesInside, pointedAt, proposalsAt } from "../canvas/hits.js";
 import { OPEN_FILTER, gathered, isSame, visibleProposals } from "../data/proposals.js";
 import { createRuns } from "./runs.js";
 
@@ -48,7 +48,7 @@ export function createReview({ store, api, outbox, parking, objects, toast, labe
     if (!now) return [];
     const chosen = now.proposals.filter((item) => indices.includes(item.index));
     const together = new Set([...now.together].filter((index) => !indices.includes(index)));
-    patch(run, { judged: [...now.judged, ...chosen], gone: new Set([...now.gone, ...indices]), together, hover: null });
+    patch(run, { judged: [...now.judged, ...chosen], gone: new Set([...now.gone, ...indices]), together });
     return chosen;
   }
 
@@ -98,28 +98,39 @@ export function createReview({ store, api, outbox, parking, objects, toast, labe
     return true;
   }
 
+  /** @param {Review} now @param {number} x @param {number} y @returns {boolean} whether the pointer was on the same proposals before */
+  function isSameStack(now, x, y) {
+    const there = proposalsAt(now, x, y);
+    const { under } = pointedAt(now);
+    return now.pointer !== null && there.length === under.length && there.every((item, at) => item === under[at]);
+  }
+
   /**
-   * What the pointer means there: the smallest proposal, or the one that was stepped to among the same ones.
+   * What a click there means: the smallest proposal, or the one that was stepped to among the same ones.
    * @param {number} x
    * @param {number} y
-   * @returns {Pick<Review, "under" | "hover">}
    */
   function meantAt(x, y) {
     const now = shown();
-    const under = proposalsAt(now, x, y).map((item) => item.index);
-    const stays = now !== null && now.hover !== null && String(under) === String(now.under);
-    return { under, hover: stays ? now.hover : (under[0] ?? null) };
+    if (now && isSameStack(now, x, y)) return pointedAt(now).meant?.index ?? null;
+    return proposalsAt(now, x, y)[0]?.index ?? null;
+  }
+
+  /** @param {number | null | undefined} index */
+  function drop(index) {
+    const now = shown();
+    if (now && index !== null && index !== undefined) patch(now, { dropped: [...now.dropped, judge(now, [index])] });
   }
 
   return {
     /** Looks for everything. @param {Box | null} region */
     start: (region = null) => runs.start("automask", { region }),
-    /** Looks for what is like kept objects, which may lie in another image. @param {string[]} ids @param {string} imageId */
-    startSimilar: (ids, imageId) =>
+    /** Looks for what is like kept objects, which may lie in another image. @param {string[]} ids @param {string} imageId @param {number} labelId  theirs */
+    startSimilar: (ids, imageId, labelId) =>
       runs.start(
         "similar",
         { annotation_ids: ids, examples_in: imageId },
-        { kind: "similar", filter: { ...OPEN_FILTER, similarity: ALIKE } },
+        { kind: "similar", labelId, filter: { ...OPEN_FILTER, similarity: ALIKE } },
       ),
     addBoxes: runs.addBoxes,
     cancel: runs.cancel,
@@ -132,44 +143,41 @@ export function createReview({ store, api, outbox, parking, objects, toast, labe
     /** @param {number} x @param {number} y */
     hover(x, y) {
       const now = shown();
-      const meant = meantAt(x, y);
-      if (now && (now.hover !== meant.hover || String(now.under) !== String(meant.under))) patch(now, meant);
+      if (now && !isSameStack(now, x, y)) patch(now, { pointer: [x, y], steps: 0 });
     },
     /** The pointer has left the image. */
     endHover() {
       const now = shown();
-      if (now && (now.hover !== null || now.under.length)) patch(now, { under: [], hover: null });
+      if (now?.pointer) patch(now, { pointer: null, steps: 0 });
     },
-    /** Goes on to a larger or smaller one of the proposals under the pointer. @param {number} by */
-    stepUnder(by) {
+    /** Goes on to a larger or smaller one of the proposals under the pointer. @param {number} by @returns {boolean} whether there are any */
+    step(by) {
       const now = shown();
-      const there = new Set(visibleProposals(now).map((item) => item.index));
-      const under = now?.under.filter((index) => there.has(index)) ?? [];
-      if (!now || !under.length) return;
-      const at = now.hover === null ? (by > 0 ? -1 : 0) : under.indexOf(now.hover);
-      patch(now, { hover: under[(at + by + under.length) % under.length] });
+      const { under, meant } = pointedAt(now);
+      if (!now || !meant) return false;
+      patch(now, { steps: (under.indexOf(meant) + by + under.length) % under.length });
+      return true;
     },
     /** Keeps the proposal there; if it is put together with others, all of them. @param {number} x @param {number} y */
     async keepAt(x, y) {
-      const { hover } = meantAt(x, y);
-      if (hover === null) return;
+      const index = meantAt(x, y);
+      if (index === null) return;
       const together = gathered(shown());
-      await (together.includes(hover) ? accept(together, true) : accept([hover]));
+      await (together.includes(index) ? accept(together, true) : accept([index]));
     },
     /** Puts the proposal there together with others, or takes it out again. @param {number} x @param {number} y */
     gatherAt(x, y) {
       const now = shown();
-      const { hover } = meantAt(x, y);
-      if (!now || hover === null) return;
+      const index = meantAt(x, y);
+      if (!now || index === null) return;
       const together = new Set(now.together);
-      if (!together.delete(hover)) together.add(hover);
+      if (!together.delete(index)) together.add(index);
       patch(now, { together });
     },
+    /** @param {number} x @param {number} y */
+    dropAt: (x, y) => drop(meantAt(x, y)),
     /** Drops the proposal under the pointer. */
-    dropHovered() {
-      const now = shown();
-      if (now && now.hover !== null) patch(now, { dropped: [...now.dropped, judge(now, [now.hover])] });
-    },
+    dropMeant: () => drop(pointedAt(shown()).meant?.index),
     /** @returns {boolean} whether a dropped proposal was brought back */
     undoDrop() {
       const now = shown();
@@ -229,7 +237,8 @@ export function createReview({ store, api, outbox, parking, objects, toast, labe
     /** Drops the proposals that are not judged yet. */
     close() {
       const { image, history } = store.get();
-      const left = shown();
+      const now = shown();
+      const left = now && { ...now, pointer: null };
       store.set({ review: null });
       dropped = null;
       if (!left || !image || !visibleProposals(left).length) return;

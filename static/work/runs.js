@@ -180,7 +180,7 @@ export function createRuns({ store, api, outbox, parking, toast }) {
         await outbox.idle(); // proposals that are being kept are named by their index in this run
         await api.post(`/jobs/${now.jobId}/resume`);
         if (!find(now)) return void api.delete(`/jobs/${now.jobId}`);
-        patch(now, { state: "running", proposals: [], gone: new Set(), together: new Set(), under: [], hover: null });
+        patch(now, { state: "running", proposals: [], gone: new Set(), together: new Set() });
         await follow(now);
       } catch (error) {
         patch(now, { state: "cancelled" });

@@ -33,6 +33,8 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
   /** Counts images that were opened or closed: whoever waited looks whether the page has moved on. */
   let opening = 0;
   let reconnecting = false;
+  /** The image that could not be opened, so that the page went back: the next step the same way leads past it. @type {{id: string, by: number} | null} */
+  let stuck = null;
 
   /** Leaves the open image for another one, or for none. @param {Image | null} next @returns {number} the new turn */
   function leaveFor(next) {
@@ -62,8 +64,8 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
     if (ticket === opening) arrive(image.id);
   }
 
-  /** @param {string} id */
-  async function open(id) {
+  /** @param {string} id @param {number} [by]  the way through the queue that leads there */
+  async function open(id, by = 1) {
     const before = store.get();
     if (before.image?.id === id) return;
     const known = before.images.find((image) => image.id === id) ?? null;
@@ -79,12 +81,15 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
       await drawn;
       if (ticket !== opening) return;
       remember(storage, LAST_OPEN + store.get().projectId, id);
+      stuck = null;
       arrive(id);
       prefetchPixels(id);
     } catch (error) {
       if (ticket !== opening) return;
       store.set({ image: null });
-      toast(`The image could not be opened: ${/** @type {Error} */ (error).message}`, { kind: "error" });
+      const name = known?.name ?? "The image";
+      toast(`${name} could not be opened: ${/** @type {Error} */ (error).message}`, { kind: "error" });
+      stuck = { id, by };
       await goBack(before, ticket);
     }
   }
@@ -175,7 +180,7 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
     await Promise.all([labels.load(), loadMore()]);
     if (store.get().labels.some((one) => one.id === label)) store.set({ labelId: label });
     const last = storage.getItem(LAST_OPEN + id);
-    const image = (last && (await queue.find(last))) || store.get().images.at(-1);
+    const image = (last && (await queue.find(last))) || firstToDo(store.get().images);
     if (store.get().projectId !== id) return;
     store.set({ booted: true });
     if (image && ticket === opening) await open(image.id);
@@ -212,6 +217,8 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
     boot,
     open,
     show,
+    /** @returns {string | null} the image after which the next one to do is looked for */
+    place: () => stuck?.id ?? store.get().image?.id ?? null,
     adopt,
     update,
     loadMore,
@@ -227,14 +234,14 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
     },
     /** @param {number} by  1 is the next image, -1 the one before */
     async step(by) {
-      const { image } = store.get();
+      const from = stuck?.by === by ? stuck.id : store.get().image?.id;
       const next = () => {
         const shown = shownQueue(store.get());
-        return shown[shown.findIndex((item) => item.id === image?.id) + by];
+        return shown[shown.findIndex((item) => item.id === from) + by];
       };
       if (by > 0 && !next()) await loadMore().catch(() => {});
       const found = next();
-      if (found) await open(found.id);
+      if (found) await open(found.id, by);
       else toast(by > 0 ? "This is the last image." : "This is the first image.", { quiet: true });
     },
     /** @param {WorkStatus} status */
@@ -259,3 +266,6 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
     },
   };
 }
+
+/** @param {Image[]} images @returns {Image | undefined} the first that nobody has finished, else the first */
+const firstToDo = (images) => images.find(({ status }) => status !== "done" && status !== "approved") ?? images[0];

@@ -10,28 +10,39 @@
  * @param {{store: Store, review: Pick<Reviewing, "startSimilar">, session: Pick<Session, "step">, toast: Toast}} context
  */
 export function createSimilar({ store, review, session, toast }) {
-  /** The examples chosen last. @type {{imageId: string, projectId: number, ids: string[]} | null} */
+  /** The examples chosen last. @type {{imageId: string, projectId: number, ids: string[], labelId: number} | null} */
   let last = null;
 
+  /** The label that was chosen before the one of the examples was lent for their review. @type {{own: number | null, lent: number} | null} */
+  let borrowed = null;
+  /** @param {number | null} labelId  it may have been removed since */
+  const choose = (labelId) => store.get().labels.some(({ id }) => id === labelId) && store.set({ labelId });
+  store.watch(["review"], ({ review: shown }) => {
+    const lent = shown?.labelId ?? null;
+    if (lent === (borrowed?.lent ?? null)) return;
+    if (borrowed && store.get().labelId === borrowed.lent) choose(borrowed.own);
+    borrowed = lent === null ? null : { own: store.get().labelId, lent };
+    choose(lent);
+  });
+
   /** @returns {boolean} whether there are examples: the selected objects, else those chosen last */
-  function choose() {
+  function findExamples() {
     const { image, annotations, selection } = store.get();
     const chosen = annotations.filter((item) => selection.includes(item.id) && !item.pending);
     if (!image || !chosen.length) return last !== null && last.projectId === store.get().projectId;
-    last = { imageId: image.id, projectId: image.project_id, ids: chosen.map((item) => item.id) };
-    store.set({ labelId: chosen[0].label_id });
+    last = { imageId: image.id, projectId: image.project_id, ids: chosen.map((item) => item.id), labelId: chosen[0].label_id };
     return true;
   }
-  const search = () => last && review.startSimilar(last.ids, last.imageId);
+  const search = () => last && review.startSimilar(last.ids, last.imageId, last.labelId);
   const ask = () => toast("Select one or more kept objects first: Ctrl+click on the image, or in the list.");
 
   return {
     /** What is found is kept under the label of the first example, unless another one is chosen. */
-    here: () => (choose() ? search() : ask()),
+    here: () => (findExamples() ? search() : ask()),
     /** The same in the next image. */
     async next() {
       const { image } = store.get();
-      if (!choose()) return void ask();
+      if (!findExamples()) return void ask();
       await session.step(1);
       const { image: opened, photoReady, review: waiting } = store.get();
       if (opened?.id === image?.id || !photoReady) return;

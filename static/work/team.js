@@ -1,5 +1,7 @@
 /** What people do who share a project: they take the next free image, and review. */
 
+import { draftsOf, progressOf } from "../data/progress.js";
+
 /** @import { Image, State, Store, Toast, Verdict } from "../data/types.d.ts" */
 /** @import { Api } from "../data/routes.d.ts" */
 /** @import { Objects } from "./objects.js" */
@@ -31,7 +33,7 @@ export function mayReview({ status, projects, projectId }) {
 }
 
 /**
- * @param {{store: Store, api: Api, session: Pick<Session, "update" | "show" | "setStatus">, objects: Pick<Objects, "settled" | "refresh">, toast: Toast,
+ * @param {{store: Store, api: Api, session: Pick<Session, "update" | "show" | "setStatus" | "place">, objects: Pick<Objects, "settled" | "refresh">, toast: Toast,
  *   ask: (question: string, action: string) => Promise<boolean>, client: string}} context
  *   `client`: the name of this tab
  */
@@ -42,10 +44,10 @@ export function createTeam({ store, api, session, objects, toast, ask, client })
   return {
     /** Opens the next image that is not finished, and that nobody has open. */
     async nextFree() {
-      const { projectId, image } = store.get();
+      const { projectId } = store.get();
       if (projectId === null) return;
       try {
-        const { image: found } = await api.post(`/projects/${projectId}/next-image`, { client, after: image?.id ?? null });
+        const { image: found } = await api.post(`/projects/${projectId}/next-image`, { client, after: session.place() });
         if (store.get().projectId !== projectId) return;
         if (found) await session.show(found.id);
         else toast(noneFree(store.get()));
@@ -53,10 +55,21 @@ export function createTeam({ store, api, session, objects, toast, ask, client })
         tell("The next free image could not be opened", error);
       }
     },
+    /** Marks the open image as done, and opens the next one to do. It stays open while something on it is neither kept nor dropped. */
+    async finish() {
+      const { image } = store.get();
+      if (!image) return;
+      if (!isFinished(image)) await this.toggleDone();
+      const now = store.get().image;
+      if (now?.id === image.id && isFinished(now)) await this.nextFree();
+    },
     /** Marks the open image as done, or reopens it. What a reviewer approved is reopened after a question. */
     async toggleDone() {
       const { image } = store.get();
-      if (!isFinished(image)) return session.setStatus("done");
+      if (!isFinished(image)) {
+        const left = unfinishedWork(store.get());
+        return left ? void toast(`The image is not done yet: ${left}`, { kind: "error" }) : session.setStatus("done");
+      }
       const question = `${image?.reviewer} approved this image. Reopening it takes the approval back.`;
       if (image?.status === "approved" && !(await ask(question, "Reopen"))) return;
       if (store.get().image?.id === image?.id) await session.setStatus("in_progress");
@@ -84,6 +97,15 @@ export function createTeam({ store, api, session, objects, toast, ask, client })
       }
     },
   };
+}
+
+/** @param {State} state @returns {string | null} what on the open image is neither kept nor dropped, and how to do that */
+function unfinishedWork(state) {
+  const count = draftsOf(progressOf(state)).length;
+  if (count === 1) return "an object is in progress. Enter keeps it, Esc drops it.";
+  if (count) return `${count} objects are in progress. Enter keeps them, Esc drops them.`;
+  if (state.review) return "proposals wait for your review. Enter keeps all that are shown, Esc drops the rest.";
+  return null;
 }
 
 /** @param {Pick<State, "status" | "total">} state @returns {string} why there is no other image to annotate */

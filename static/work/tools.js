@@ -87,7 +87,7 @@ export function createTools({ box, viewport, store, prompting, objects, review, 
   /** @param {Spot} spot @param {number} x @param {number} y */
   function reviewTap(spot, x, y) {
     if (spot.shift) return review.gatherAt(x, y);
-    return spot.negative ? review.dropHovered() : review.keepAt(x, y);
+    return labelOf(spot) ? review.keepAt(x, y) : review.dropAt(x, y);
   }
 
   listenToGestures(box, {

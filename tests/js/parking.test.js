@@ -30,7 +30,7 @@ test("an object dropped after the return does not come back", () => {
 });
 
 test("a draft and a review wait together, without what was under the pointer", () => {
-  const { store, parking } = page({ draft: draftOf(step), review: review({ hover: 3 }) });
+  const { store, parking } = page({ draft: draftOf(step), review: review({ pointer: [1, 1] }) });
   parking.park("a");
   assert.deepEqual([store.get().draft.now, store.get().review], [null, null]);
   store.set({ image: photo("b") });

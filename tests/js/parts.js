@@ -69,10 +69,11 @@ export const review = (fields = {}) => ({
   gone: new Set(),
   together: new Set(),
   filter: OPEN_FILTER,
+  labelId: null,
   kept: [],
   dropped: [],
-  under: [],
-  hover: null,
+  pointer: null,
+  steps: 0,
   ...fields,
 });
 

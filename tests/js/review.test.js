@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { pointedAt } from "../../static/canvas/hits.js";
 import { ApiError, createApi } from "../../static/data/api.js";
 import { visibleProposals } from "../../static/data/proposals.js";
 import { createReview } from "../../static/work/review.js";
@@ -129,32 +130,58 @@ test("what was dropped when a review was closed is back after an undo, and nothi
   assert.ok(!review.undoClose(), "something else was done since");
 });
 
-test("the pointer steps through what lies under it, and a click keeps what it stepped to", async () => {
-  const nested = [10, 6, 2].map((size, index) => ({ ...proposal, index, mask: square(0, size), area: size ** 2 }));
-  const { store, review, outcomes } = reviewing({ ...done, proposals: nested });
-  await review.start();
-  review.stepUnder(1);
-  assert.equal(store.get().review.hover, null, "the pointer is elsewhere");
-  const seen = () => store.get().review.hover;
-  review.hover(1, 1);
-  assert.deepEqual([store.get().review.under, seen()], [[2, 1, 0], 2]);
-  const forth = [1, 1, 1].map((by) => {
-    review.stepUnder(by);
-    return seen();
+/** What a click means where the pointer is. */
+const meant = (store) => pointedAt(store.get().review).meant?.index ?? null;
+
+/** A review of three proposals in each other, the largest first. */
+async function nestedReview() {
+  const proposals = [10, 6, 2].map((size, index) => {
+    const mask = square(0, size);
+    return { ...proposal, index, mask, area: size ** 2, score: 0.9 - index / 10, bbox: [0, 0, size, size] };
   });
-  review.stepUnder(-1);
-  assert.deepEqual([...forth, seen()], [1, 0, 2, 0]);
+  const on = reviewing({ ...done, proposals });
+  await on.review.start();
+  return on;
+}
+
+test("the pointer steps through what lies under it, and a click keeps what it stepped to", async () => {
+  const { store, review, outcomes } = await nestedReview();
+  assert.ok(!review.step(1), "the pointer is elsewhere");
+  review.hover(1, 1);
+  assert.equal(meant(store), 2);
+  const seen = [1, 1, 1, -1].map((by) => {
+    assert.ok(review.step(by));
+    return meant(store);
+  });
+  assert.deepEqual(seen, [1, 0, 2, 0]);
   review.hover(1.5, 1);
-  assert.equal(seen(), 0, "the same proposals are there");
+  assert.equal(meant(store), 0, "the same proposals are there");
   outcomes.push({ annotations: [annotation("one")] });
   await review.keepAt(1.5, 1);
   assert.deepEqual([...store.get().review.gone], [0]);
-  review.hover(1, 1);
-  assert.equal(seen(), 2, "others are there now");
   review.hover(5, 5);
-  assert.equal(seen(), 1);
+  assert.equal(meant(store), 1);
   review.endHover();
-  assert.deepEqual([store.get().review.under, seen()], [[], null]);
+  assert.ok(!review.step(1));
+});
+
+test("what was dropped or filtered out is no longer under the pointer", async () => {
+  const { store, review } = await nestedReview();
+  review.hover(1, 1);
+  review.dropMeant();
+  assert.equal(meant(store), 1, "the next one of those there");
+  review.filter({ score: 0.85 });
+  assert.equal(meant(store), 0);
+  review.filter({ score: 0.95 });
+  review.dropMeant();
+  assert.deepEqual([meant(store), [...store.get().review.gone]], [null, [2]], "nothing is shown there");
+  review.filter({ score: 0 });
+  review.dropAt(8, 8);
+  review.dropAt(50, 50);
+  assert.deepEqual([...store.get().review.gone], [2, 0]);
+  review.close();
+  assert.ok(review.undoClose());
+  assert.equal(meant(store), null, "the pointer may be anywhere");
 });
 
 /** Waits until the review shown is not looked for any more. */
@@ -169,8 +196,7 @@ test("a review comes back after a reload with what was kept and dropped, and und
   await before.review.start();
   before.outcomes.push({ annotations: [annotation("one")] });
   await before.review.keepAt(1, 1);
-  before.review.hover(21, 1);
-  before.review.dropHovered();
+  before.review.dropAt(21, 1);
   before.review.filter({ score: 0.5 });
   before.parking.save();
   assert.ok(!JSON.stringify(tab).includes("runs"), "masks stay on the server");

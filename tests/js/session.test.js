@@ -145,7 +145,7 @@ test("of two projects chosen one after the other the second is shown", async () 
   await of.switchProject(1);
   reply.resolve({ images: [photo("c", { project_id: 2 })], total: 1, next: null });
   await first;
-  assert.deepEqual([store.get().projectId, store.get().image.id], [1, "b"]);
+  assert.deepEqual([store.get().projectId, store.get().image.id], [1, "a"]);
   assert.deepEqual(queueOf(store), ["a", "b"]);
 });
 
@@ -192,4 +192,17 @@ test("an image that is not encoded is asked about ever more rarely", async (cont
   context.mock.timers.tick(60_000);
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(asked, before, "and not at all after it was left");
+});
+
+test("an image that cannot be opened is named, and the next step leads past it", async () => {
+  const missing = () => {
+    throw new Error("its pixels are missing.");
+  };
+  const of = session({ "POST /images/b/open": missing, "POST /images/c/open": () => ({ image: photo("c"), annotations: [], history: { revision: 0 } }) });
+  of.session.adopt([photo("c")]);
+  await of.session.step(1);
+  assert.deepEqual([of.store.get().image.id, of.said.at(-1).text], ["a", "b.jpg could not be opened: its pixels are missing."]);
+  assert.equal(of.session.place(), "b");
+  await of.session.step(1);
+  assert.deepEqual([of.store.get().image.id, of.session.place()], ["c", "c"]);
 });

@@ -2,24 +2,43 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { createSimilar } from "../../static/work/similar.js";
-import { annotation, page, photo, review } from "./parts.js";
+import { annotation, label, page, photo, review, settle } from "./parts.js";
 
 /** A page whose next image is "b"; what is looked for is in `searches`. */
 function searching(fields = {}, waiting = null) {
   const on = page(fields);
   const searches = [];
-  const startSimilar = (ids, imageId) => void searches.push([on.store.get().image.id, ids, imageId]);
+  const startSimilar = (ids, imageId, labelId) => {
+    searches.push([on.store.get().image.id, ids, imageId]);
+    on.store.set({ review: review({ id: searches.length, kind: "similar", labelId }) });
+  };
   const step = async () => on.store.set({ image: photo("b"), annotations: [], selection: [], review: waiting });
   return { ...on, searches, similar: createSimilar({ ...on, review: { startSimilar }, session: { step } }) };
 }
 
 const cups = [annotation("one"), annotation("two", { label_id: 2 }), annotation("three", { label_id: 2 })];
 
-test("the selected objects are the examples, and their label is chosen", () => {
-  const { store, searches, similar } = searching({ annotations: cups, selection: ["two", "three"] });
+test("the selected objects are the examples, and their label is chosen until the review ends", async () => {
+  const labels = [label(1), label(2), label(3)];
+  const { store, searches, similar } = searching({ annotations: cups, selection: ["two", "three"], labels });
   similar.here();
   assert.deepEqual(searches, [["a", ["two", "three"], "a"]]);
+  await settle();
   assert.equal(store.get().labelId, 2);
+  store.set({ review: null });
+  await settle();
+  assert.equal(store.get().labelId, 1);
+  similar.here();
+  await settle();
+  store.set({ labelId: 3, review: null });
+  await settle();
+  assert.equal(store.get().labelId, 3, "another one was chosen meanwhile");
+  similar.here();
+  await settle();
+  store.set({ labels: [label(1), label(2)] });
+  store.set({ review: null });
+  await settle();
+  assert.equal(store.get().labelId, 2, "the one before is gone");
 });
 
 test("without an object selected, the page asks for one", () => {

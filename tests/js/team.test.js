@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { createTeam } from "../../static/work/team.js";
-import { page, photo, server } from "./parts.js";
+import { draftOf, newStep } from "../../static/data/draft.js";
+import { page, photo, review, server } from "./parts.js";
 
 /** The page of ann, or of the one person where there is no login; `agrees` answers questions. */
 function team(state, { agrees = true } = {}) {
@@ -10,7 +11,11 @@ function team(state, { agrees = true } = {}) {
   const { api } = server({ "POST /projects/1/next-image": () => ({ image: null }) });
   const done = [];
   const ask = async (question) => done.push(["ask", question]) && agrees;
-  const session = { setStatus: async (status) => void done.push(["set", status]) };
+  const setStatus = async (status) => {
+    done.push(["set", status]);
+    on.store.set({ image: { ...on.store.get().image, status } });
+  };
+  const session = { setStatus, place: () => "a" };
   return { ...on, done, team: createTeam({ ...on, api, session, ask, client: "tab" }) };
 }
 
@@ -42,4 +47,26 @@ test("what is done is reopened, and what is not is done, without a question", as
     await on.team.toggleDone();
     assert.deepEqual(on.done, [["set", next]]);
   }
+});
+
+test("an image is not done while something on it is neither kept nor dropped", async () => {
+  const draft = draftOf(newStep({ points: [[1, 1, 1]] }));
+  for (const [state, words] of [
+    [{ draft }, /an object is in progress/],
+    [{ draft, others: [draft] }, /2 objects are in progress/],
+    [{ review: review() }, /proposals wait/],
+  ]) {
+    const on = team({ image: photo("a"), ...state });
+    await on.team.finish();
+    assert.deepEqual(on.done, []);
+    assert.match(on.said[0].text, words);
+    assert.equal(on.said.length, 1, "the page stays on the image");
+  }
+});
+
+test("one key marks an image as done and goes on", async () => {
+  const on = team({ image: photo("a"), total: 2 });
+  await on.team.finish();
+  assert.deepEqual(on.done, [["set", "done"]]);
+  assert.match(on.said[0].text, /^Every other image is done/);
 });
