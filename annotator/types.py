@@ -43,6 +43,9 @@ LOCAL_USER = "local"
 MAX_POINTS = 64
 """Points of one prompt; a box counts as two."""
 
+MAX_POINTS_PER_SIDE = 64
+"""Of the grid of clicks for automatic masks."""
+
 MAX_OBJECTS = 1024
 """Objects that are prompted for in one request."""
 

@@ -88,6 +88,8 @@ def main() -> None:
     path = options.checkpoint or zoo.checkpoint_path(spec, settings.models_dir)
     predictor = Predictor.eager(options.model, path)
     photos = [photo for photo in read_photos(options.folder) if photo.source == options.source]
+    if not photos:
+        parser.error(f"{options.folder} has no photos whose names begin with {options.source}_.")
     truth = [regions(photo) for photo in photos]
     rows = []
     for grid in options.grid:

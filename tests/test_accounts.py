@@ -48,7 +48,14 @@ def test_there_is_always_an_admin_and_a_new_password_changes_no_role(store: Stor
 
 @pytest.mark.parametrize(
     ("name", "password"),
-    [("", PASSWORD), ("a b", PASSWORD), ("local", PASSWORD), ("a" * 101, PASSWORD), ("ann", "short")],
+    [
+        ("", PASSWORD),
+        ("a b", PASSWORD),
+        ("local", PASSWORD),
+        ("a" * 101, PASSWORD),
+        ("ann", "short"),
+        ("ann", "ten \udcff signs"),
+    ],
 )
 def test_bad_names_and_passwords_are_refused(store: Store, name: str, password: str) -> None:
     with pytest.raises(InvalidRequest):

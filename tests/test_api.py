@@ -940,9 +940,18 @@ def test_an_address_that_does_not_take_a_method_says_which_ones_it_takes(client:
     assert client.get("/api/v1/nothing").json()["detail"] == "There is nothing here."
 
 
-def test_a_body_that_is_not_json_is_refused_in_one_sentence(client: TestClient) -> None:
+def test_a_body_that_cannot_be_read_is_refused_in_one_sentence(client: TestClient) -> None:
     reply = client.post("/api/v1/projects", content=b">\xff", headers={"Content-Type": "application/json"})
-    assert (reply.status_code, reply.json()["detail"]) == (400, "The body is not JSON.")
+    assert (reply.status_code, reply.json()["detail"]) == (
+        400,
+        "The body cannot be read: it should be JSON, or a form with files.",
+    )
+
+
+def test_a_form_with_too_many_files_says_how_many_it_may_have(client: TestClient) -> None:
+    files = [("files", (f"{number}.jpg", b"")) for number in range(1001)]
+    reply = client.post("/api/v1/projects/1/images", files=files)
+    assert (reply.status_code, reply.json()["detail"]) == (400, "Too many files. Maximum number of files is 1000.")
 
 
 @pytest.mark.parametrize("action", ["many", "delete", "relabel", "merge", "split", "clean"])

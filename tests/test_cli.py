@@ -68,6 +68,13 @@ def test_segment_takes_many_objects(tmp_path: Path, loaded: Predictor) -> None:
     assert areas[0] > 10_000
 
 
+@pytest.mark.parametrize("points", ["0", "65", "many"])
+def test_a_grid_has_at_most_64_points_a_side(points: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["automask", CAT, "--points-per-side", points, "-o", str(tmp_path / "out.json")])
+    assert f"argument --points-per-side: {points if points == '65' else repr(points)}" in capsys.readouterr().err
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two photos, one of them in a folder below, a broken file and a text."""
@@ -305,7 +312,7 @@ def test_purge_removes_deleted_images_for_good_and_no_others(
     data = Path(CAT).read_bytes()
     decoded = decode(data, "cat.jpg", settings.max_pixels)
     for image_id, content in (("gone", data), ("twin", data), ("lost", data + b"x")):
-        record = ImageRecord(image_id, project.id, "cat.jpg", content_key(content), decoded.pixel_key, 451, 300)
+        record = ImageRecord(image_id, project.id, f"{image_id}.jpg", content_key(content), decoded.pixel_key, 451, 300)
         ImageLibrary(store, files).add(record, content, decoded)
     store.delete_image("gone")
     store.delete_image("lost")

@@ -285,7 +285,8 @@ def test_uploads_and_purges_of_several_servers_at_once_leave_every_image_its_fil
         decoded = decode(data, "picture", 10**6)
         space = machines[seed % 2].space
         for turn in range(6):
-            record = ImageRecord(uuid.uuid4().hex, project.id, "a.tif", content_key(data), "pixels", 40, 30)
+            name = uuid.uuid4().hex
+            record = ImageRecord(name, project.id, f"{name}.tif", content_key(data), "pixels", 40, 30)
             space.images.library.add(record, data, decoded)
             if turn < 5:
                 space.store.delete_image(record.id)

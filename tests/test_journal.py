@@ -167,7 +167,7 @@ def test_no_changes_are_no_step(store: Store) -> None:
 
 def test_a_request_id_is_of_one_image(store: Store) -> None:
     record = store.image("i")
-    store.add_image(replace(record, id="j"))
+    store.add_image(replace(record, id="j", name="j.jpg"))
     store.commit("i", "keep", [keep("i", "a", 1)], "request")
     store.commit("j", "keep", [keep("j", "a", 1)], "request")
     assert len(store.annotations("j")) == 1
@@ -203,7 +203,7 @@ def test_every_part_of_an_annotation_counts_for_staleness(store: Store) -> None:
 
 def test_changes_that_are_no_changes_of_this_image_are_refused(store: Store) -> None:
     record = store.image("i")
-    store.add_image(replace(record, id="j"))
+    store.add_image(replace(record, id="j", name="j.jpg"))
     store.commit("i", "keep", [keep("i", "a", 1)])
     (a,) = store.annotations("i")
     for wrong in (
@@ -381,7 +381,7 @@ def test_a_document_read_during_a_change_is_whole_or_looks_old(store: Store, sto
 def test_all_annotations_of_a_project_are_iterated_in_order(store: Store) -> None:
     record = store.image("i")
     for number in range(7):
-        store.add_image(replace(record, id=f"image {9 - number}"))
+        store.add_image(replace(record, id=f"image {9 - number}", name=f"{number}.jpg"))
         names = [f"{number}-{each}" for each in range(100)]
         store.commit(f"image {9 - number}", "keep", [keep(f"image {9 - number}", name, 1) for name in names])
     everything = list(store.iter_annotations(record.project_id))

@@ -54,7 +54,8 @@ def library(store: Store, files: ImageFiles) -> ImageLibrary:
 
 
 def record_of(project: Project, data: bytes) -> ImageRecord:
-    return ImageRecord(uuid.uuid4().hex, project.id, "a.tif", content_key(data), "pixels", 40, 30)
+    name = uuid.uuid4().hex
+    return ImageRecord(name, project.id, f"{name}.tif", content_key(data), "pixels", 40, 30)
 
 
 def add(library: ImageLibrary, project: Project, seed: int = 0, kind: str = "TIFF") -> ImageRecord:

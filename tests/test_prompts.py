@@ -63,6 +63,9 @@ def test_csv_may_hold_only_points_or_only_boxes() -> None:
         ("object,x0,y0,x1,y1\na,1,2,3,4\na,1,2,3,4\n", "Line 3: Object a has a box already."),
         ("image,x,y\na,,\n", "Line 2: It needs a point or a box."),
         ("", "Line 1: '' is no column of prompts"),
+        ("[]", "It names no objects."),
+        ('{"a.jpg": []}', "It names no objects."),
+        ("x,y\n", "It names no objects."),
         ("\xff", "neither JSON nor CSV"),
     ],
 )

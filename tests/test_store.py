@@ -349,6 +349,18 @@ def test_images_are_found_by_content(store: Store, project: Project) -> None:
     assert store.images_with_content(project.id, "same") == [second]
 
 
+def test_the_same_file_added_by_many_at_once_is_one_image(store: Store, project: Project) -> None:
+    def add(number: int) -> str:
+        return store.add_image(ImageRecord(f"image {number}", project.id, "i.jpg", "same", "p", 40, 30)).id
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(add, range(8)))) == 1
+    assert store.images(project.id)[0] == 1
+    store.delete_image(store.images(project.id)[1][0].id)
+    assert add(9) == "image 9", "what was removed is added again"
+    assert store.add_image(ImageRecord("other", project.id, "other.jpg", "same", "p", 40, 30)).id == "other"
+
+
 def test_an_image_whose_confirmation_fails_is_not_added(store: Store, project: Project) -> None:
     def fail() -> None:
         raise Conflict("no")

@@ -102,7 +102,15 @@ def test_a_list_of_names_does_as_well() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"cat 1 2 3 4 5 6", b"0 nan 0 1 0 1 1", b"0 5 5 9 5 9 9", b"0 .1 .1 .2", b"-1 0 0 1 0 1 1"]
+    "line",
+    [
+        b"cat 1 2 3 4 5 6",
+        b"0 nan 0 1 0 1 1",
+        b"0 5 5 9 5 9 9",
+        b"0 .1 .1 .2",
+        b"-1 0 0 1 0 1 1",
+        b"9999999999 0 0 1 0 1 1",
+    ],
 )
 def test_lines_that_are_no_polygons_are_reported_and_the_rest_is_kept(line: bytes) -> None:
     found = read(zipped({"labels/b.txt": line + b"\n" + SQUARE, "classes.txt": b"cat"}), IMAGES[:1])

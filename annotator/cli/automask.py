@@ -14,6 +14,7 @@ from annotator.cli.options import MODEL, add_command
 from annotator.cli.results import check_output
 from annotator.cli.shards import collect_shards
 from annotator.settings import Settings
+from annotator.types import MAX_POINTS_PER_SIDE
 
 if TYPE_CHECKING:
     from annotator.cli.options import Subparsers
@@ -25,7 +26,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(subparsers, "automask", run, text, (*MODEL, "backend", "replicas"))
     parser.add_argument("paths", type=Path, nargs="+", metavar="PATH")
     parser.add_argument(
-        "--points-per-side", type=_whole_number, help="of the grid of clicks. Default: the model's own."
+        "--points-per-side",
+        type=_points_per_side,
+        help=f"of the grid of clicks, at most {MAX_POINTS_PER_SIDE}. Default: the model's own.",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="COCO file, or folder of them")
     text = "Make OUT a folder of COCO files with the masks of N images each."
@@ -65,3 +68,10 @@ def _whole_number(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} should be a whole number from 1")
     return int(text)
+
+
+def _points_per_side(text: str) -> int:
+    number = _whole_number(text)
+    if number > MAX_POINTS_PER_SIDE:
+        raise argparse.ArgumentTypeError(f"{number} is more than {MAX_POINTS_PER_SIDE}")
+    return number

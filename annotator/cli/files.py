@@ -57,7 +57,8 @@ def image_records(paths: Sequence[Path], settings: Settings) -> dict[Path, Image
             width, height, orientation = read_size(_read(path), path.name, settings.max_pixels)
         except InvalidImage as error:
             reason = str(error)
-            print(f"skipped: {reason}", file=sys.stderr)
+            if len(paths) > 1:
+                print(f"skipped: {reason}", file=sys.stderr)
         else:
             records[path] = ImageRecord(str(path), 0, str(path), "", "", width, height, orientation)
     if not records:

@@ -59,7 +59,10 @@ def object_prompt(entry: object, where: str) -> Prompt:
 
 def read(data: bytes) -> list[FilePrompt]:
     """The prompts of a file, JSON or CSV. Raises NotJson, and InvalidPrompt naming the object or the line."""
-    return list(_from_json(data) if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"[", b"{") else _from_csv(data))
+    found = list(_from_json(data) if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"[", b"{") else _from_csv(data))
+    if not found:
+        raise InvalidPrompt("It names no objects.", "objects")
+    return found
 
 
 def _point(row: Any, index: int) -> Point:

@@ -26,6 +26,9 @@ from annotator.masks import rle
 from annotator.masks.outlines import center_rings, joined
 from annotator.types import RLE, ImageRecord
 
+_MAX_CLASS = 1_000_000_000
+"""Numbers of classes are smaller; those of YOLO's boxes, too."""
+
 _BOX = Problem("One line is a box and has no mask.", "{count} lines are boxes and have no masks.")
 _BAD_LINE = Problem(
     "A line of {which} is no class with the points of a polygon.",
@@ -115,7 +118,7 @@ def _lines(name: str, content: bytes, problems: Problems) -> Iterator[tuple[int,
             continue
         if values.size == 5:
             problems.add(_BOX)
-        elif values.size >= 7 and values.size % 2 and values[0].is_integer() and values[0] >= 0:
+        elif values.size >= 7 and values.size % 2 and values[0].is_integer() and 0 <= values[0] < _MAX_CLASS:
             yield int(values[0]), values[1:]
         elif values.size:
             problems.add(_BAD_LINE, name)

@@ -30,15 +30,23 @@ class ImageStore(Database):
     def add_image(self, image: ImageRecord, confirm: Callable[[], object] | None = None) -> ImageRecord:
         """Add an image to its project, and return it with its ordinal. Raises `Conflict` if its id exists.
 
+        The same file under the same name is not added again: the image that is there is returned.
+
         `confirm` is called before the transaction ends, while `release_content` cannot run: the place to make sure
         that the image's file is there. If it raises, nothing is added.
         """
         with self._writing() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(select(func.pg_advisory_xact_lock_shared(_CONTENT_LOCK)))
+                same = func.hashtextextended(f"{image.project_id} {image.content_key} {image.name}", _CONTENT_LOCK)
+                connection.execute(select(func.pg_advisory_xact_lock(same)))  # those who add the same take turns
             label_rows.lock_project(connection, image.project_id, shared=True)
             if connection.execute(select(images.c.id).where(images.c.id == image.id)).first():
                 raise Conflict("There is an image with this id already.")
+            of_project = (images.c.project_id == image.project_id) & image_rows.PRESENT
+            same_file = (images.c.content_key == image.content_key) & (images.c.name == image.name)
+            if known := image_rows.records(connection, _images(of_project & same_file)):
+                return known[0]
             added = image_rows.add(connection, image)
             if confirm is not None:
                 confirm()

@@ -18,7 +18,7 @@ class ImageLibrary:
         self._store, self._files = store, files
 
     def add(self, image: ImageRecord, data: bytes, decoded: DecodedImage) -> ImageRecord:
-        """Store the file, then the row, and return the image as it is stored.
+        """Store the file, then the row, and return the image as it is stored; it may be there already.
 
         If that fails, files without an image are removed. Raises as `Store.add_image` and `ImageFiles.add` do.
         """

@@ -47,6 +47,10 @@ def problem(error: errors.AnnotatorError) -> JSONResponse:
     return error_response(STATUS_CODES.get(type(error), 400), str(error), getattr(error, "field", None), headers)
 
 
+_CLEARER = {"There was an error parsing the body": "The body cannot be read: it should be JSON, or a form with files."}
+"""What to say instead of sentences of FastAPI that are vague."""
+
+
 def explain_errors(app: FastAPI) -> None:
     """Answer every expected failure with its one sentence. Unexpected ones are the guard's."""
 
@@ -64,5 +68,5 @@ def explain_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(_: Request, error: HTTPException) -> JSONResponse:
-        text = "The body is not JSON." if error.status_code == 400 else str(error.detail)  # FastAPI's own is vague
+        text = _CLEARER.get(str(error.detail), str(error.detail))
         return error_response(error.status_code, text, headers=dict(error.headers or {}))

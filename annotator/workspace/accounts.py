@@ -52,9 +52,13 @@ class Accounts:
         name = clean_name(name)
         if not _MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
             raise InvalidRequest(f"A password has {_MIN_PASSWORD} to {MAX_PASSWORD} characters.")
+        try:
+            password_hash = self._hasher.hash(password)
+        except UnicodeEncodeError:
+            raise InvalidRequest("A password is text in UTF-8.") from None
         known = {each.name: each.is_admin for each in self._store.users()}
         is_admin = is_admin or known.get(name, False) or not any(known.values())
-        return self._store.save_user(Account(name, is_admin, self._hasher.hash(password)))
+        return self._store.save_user(Account(name, is_admin, password_hash))
 
     def vouched(self, name: str) -> Account:
         """The user of a name that a proxy vouches for, added at the first visit. Raises NotLoggedIn for a bad name."""
@@ -111,7 +115,7 @@ class Accounts:
     def _verify(self, expected: str, password: str) -> bool:
         try:
             return self._hasher.verify(expected, password)
-        except Argon2Error:
+        except (Argon2Error, UnicodeEncodeError):
             return False
 
 

@@ -137,7 +137,7 @@ class Annotations:
                 changes.append(Change(before, _with_mask(before, largest, before.id)))
                 changes += [Change(None, _with_mask(before, part, uuid.uuid4().hex)) for part in others]
         if not changes:
-            raise InvalidRequest("It is all in one piece; there is nothing to split.")
+            raise InvalidRequest("It is all in one piece.")
         return self._commit(record.id, "split object", changes, request_id)
 
     def clean(

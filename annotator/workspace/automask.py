@@ -7,11 +7,8 @@ import uuid
 from annotator.errors import InvalidPrompt
 from annotator.serving.segmenter import AutomaskOptions, ImageSource, JobStatus, Segmenter
 from annotator.storage.store import Store
-from annotator.types import Box, Prompt
+from annotator.types import MAX_POINTS_PER_SIDE, Box, Prompt
 from annotator.workspace.prompt_checks import check_prompt
-
-MAX_POINTS_PER_SIDE = 64
-"""Of the grid of clicks."""
 
 _SPECK = 1e-4  # of the image: holes and specks up to this size are removed
 

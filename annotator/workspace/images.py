@@ -69,9 +69,9 @@ class Images:
                 orientation=decoded.orientation,
                 stretched=decoded.stretched,
             )
-            record = self.library.add(record, data, decoded)
-        self._remember(record.content_key, decoded.pixels)
-        return record, True
+            added = self.library.add(record, data, decoded)
+        self._remember(added.content_key, decoded.pixels)
+        return added, added.id == record.id  # another request may have added it meanwhile
 
     def folders_of(self, user: str) -> list[Path]:
         """The folders of the server whose images this user may add."""

@@ -46,6 +46,8 @@ export function createPrompting({ store, api, parking, toast }) {
   let pressing;
   /** What Escape dropped last, if it was several objects. @type {{imageId: string, revision: number, progress: Progress} | null} */
   let dropped = null;
+  /** What was said then. @type {ReturnType<Toast> | undefined} */
+  let message;
 
   const draft = () => store.get().draft;
   const progress = () => progressOf(store.get());
@@ -216,14 +218,17 @@ export function createPrompting({ store, api, parking, toast }) {
       const count = draftsOf(progress()).length;
       dropped = image && count > 1 ? { imageId: image.id, revision: history.revision, progress: progress() } : null;
       setProgress(NO_PROGRESS);
-      if (dropped) toast(`${count} objects dropped.`, { quiet: true, action: ["Undo", () => this.undoDrop()] });
+      if (dropped) message = toast(`${count} objects dropped.`, { quiet: true, action: ["Undo", () => this.undoDrop()] });
     },
     /** @returns {boolean} whether the objects dropped last are back; not after other changes of the image */
     undoDrop() {
       const { image, history, draft: now } = store.get();
       const back = dropped?.imageId === image?.id && dropped?.revision === history.revision && !now.now ? dropped : null;
       dropped = null;
-      if (back) setProgress(back.progress);
+      if (back) {
+        setProgress(back.progress);
+        message?.close();
+      }
       return back !== null;
     },
     /**

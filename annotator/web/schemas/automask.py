@@ -10,13 +10,12 @@ from annotator import types
 from annotator.serving.segmenter import JobState, JobStatus
 from annotator.web.schemas.base import RequestBox, Whole
 from annotator.web.schemas.masks import Mask
-from annotator.workspace.automask import MAX_POINTS_PER_SIDE
 
 
 class AutomaskRequest(BaseModel):
     """Automatic masks over the image, or over a box of it."""
 
-    points_per_side: Annotated[Whole, Field(ge=1, le=MAX_POINTS_PER_SIDE)] | None = None
+    points_per_side: Annotated[Whole, Field(ge=1, le=types.MAX_POINTS_PER_SIDE)] | None = None
     region: RequestBox | None = None
 
 
