@@ -148,7 +148,8 @@ def test_a_label_takes_the_number_of_the_file_if_it_has_none(workspace: Workspac
         "toothbrush": 90, "dog": 1, "cow": 7, "cat": None,
     }  # fmt: skip
     assert problems == [
-        "2 categories keep the numbers that they have here: cat, cow. The first: It is none here and 1 in the file."
+        "The numbers of 2 categories were not taken from the file: cat, cow. "
+        "The first: It has none here and 1 in the file."
     ]
     assert {each["name"]: each["id"] for each in exported(workspace, project)["categories"]}["cat"] == 91
 
@@ -197,7 +198,7 @@ def test_categories_that_are_spelt_alike_are_one_label(workspace: Workspace, pro
     file["categories"].append({"id": 5, "name": "cat\u00a0"})
     added, _, problems = take(workspace, project, file)
     assert added == 2 and names(workspace, project) == ["cat", "toothbrush"]
-    assert problems == ["The category cat keeps the number that it has here. It is 1 here and 5 in the file."]
+    assert problems == ["The number of the category cat was not taken from the file. It is 1 here and 5 in the file."]
 
 
 def test_an_odd_supercategory_costs_only_itself(workspace: Workspace, project: Project) -> None:

@@ -26,6 +26,7 @@ from annotator.types import LOCAL_USER, Project
 from annotator.web.server import create_app
 from annotator.workspace import export_file, exports
 from annotator.workspace.annotations import NewObject
+from annotator.workspace.exchange import Selection
 from annotator.workspace.export_file import ExportFile
 from annotator.workspace.workspace import Workspace
 from tests.fake_segmenter import FakeSegmenter
@@ -118,8 +119,25 @@ def test_an_export_tells_its_progress_and_gives_the_bytes_of_one_at_once(
     assert fetched.content == at_once.content == client.get(f"{address}/file").content
 
 
+def test_an_export_has_only_finished_images_if_that_is_asked_for(
+    client: TestClient, workspace: Workspace, photos: Project
+) -> None:
+    first, second, _ = workspace.store.iter_images(photos.id)
+    workspace.annotations.delete(second, [each.id for each in workspace.store.annotations(second.id)], None)
+    for each in (first, second):
+        workspace.store.set_status(each.id, "done")
+    address = f"/api/v1/projects/{photos.id}/export/coco"
+    document = client.get(address, params={"finished": True}).json()
+    assert [each["file_name"] for each in document["images"]] == ["0.png", "1.png"]
+    assert len(document["annotations"]) == 1
+    assert len(client.get(address).json()["images"]) == 3
+    told = client.get(f"{address}/losses", params={"finished": True}).json()
+    assert (told["images"], told["empty"]) == (2, 1)
+    assert told["text"].endswith("1 of 2 images without objects.")
+
+
 def test_a_cancelled_export_stops_and_is_gone(workspace: Workspace, photos: Project, gate: Gate) -> None:
-    export = workspace.exports.start(photos, "cutouts", "ann", None, None, 0)
+    export = workspace.exports.start(photos, "cutouts", "ann")
     when(lambda: export.total)
     workspace.exports.cancel(export.id)
     gate.open()
@@ -135,7 +153,7 @@ def test_an_export_that_fails_says_why(workspace: Workspace, photos: Project, mo
         raise NotFound("It is not there.")
 
     monkeypatch.setattr(workspace.images.files, "original", lost)
-    export = workspace.exports.start(photos, "cutouts", "ann", None, None, 0)
+    export = workspace.exports.start(photos, "cutouts", "ann")
     assert when(lambda: export.error) == "The file of 0.png is no longer stored."
     with pytest.raises(Conflict):
         workspace.exports.content(export)
@@ -151,7 +169,7 @@ def test_a_user_has_two_exports_at_most_and_a_new_one_takes_the_place_of_a_whole
     assert client.get(f"/api/v1/exports/{first}").status_code == 404
     refused = client.post(f"{address}/coco")
     assert refused.status_code == 503 and "Two of your exports" in refused.json()["detail"]
-    workspace.exports.start(photos, "coco", "somebody else", None, None, 0)
+    workspace.exports.start(photos, "coco", "somebody else")
     for each in slow:
         assert client.delete(f"/api/v1/exports/{each}").status_code == 204
 
@@ -159,7 +177,7 @@ def test_a_user_has_two_exports_at_most_and_a_new_one_takes_the_place_of_a_whole
 def test_files_that_nobody_fetches_are_forgotten(
     workspace: Workspace, photos: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    export = workspace.exports.start(photos, "coco", "ann", None, None, 0)
+    export = workspace.exports.start(photos, "coco", "ann")
     when(lambda: export.state == "done")
     reading = workspace.exports.content(export)
     begun = next(reading)
@@ -172,7 +190,7 @@ def test_files_that_nobody_fetches_are_forgotten(
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors as Linux shows them")
 def test_a_download_that_its_reader_gives_up_leaves_no_file_open(workspace: Workspace, photos: Project) -> None:
-    export = workspace.exports.start(photos, "coco", "ann", None, None, 0)
+    export = workspace.exports.start(photos, "coco", "ann")
     when(lambda: export.state == "done")
     before = len(list(Path("/proc/self/fd").iterdir()))
     kept = [workspace.exports.content(export) for _ in range(20)]  # none of them is ever read
@@ -186,27 +204,27 @@ def test_a_cancelled_export_counts_until_its_thread_stops_and_one_that_waits_is_
     workspace: Workspace, photos: Project, gate: Gate
 ) -> None:
     begin = workspace.exports.start
-    slow = [begin(photos, "cutouts", "ann", None, None, 0) for _ in range(2)]
+    slow = [begin(photos, "cutouts", "ann") for _ in range(2)]
     when(lambda: all(each.total for each in slow))
-    waits = begin(photos, "cutouts", "bob", None, None, 0)
+    waits = begin(photos, "cutouts", "bob")
     workspace.exports.cancel(waits.id)
     assert waits.file.closed
     for each in slow:
         workspace.exports.cancel(each.id)
     with pytest.raises(Busy, match="Two of your exports"):
-        begin(photos, "coco", "ann", None, None, 0)
+        begin(photos, "coco", "ann")
     gate.open(100)
     when(lambda: all(each.file.closed for each in slow))
-    last = begin(photos, "coco", "ann", None, None, 0)
+    last = begin(photos, "coco", "ann")
     when(lambda: last.state == "done")
 
 
 def test_a_user_with_fewer_exports_in_writing_goes_first(workspace: Workspace, photos: Project, gate: Gate) -> None:
     begin = partial(workspace.exports.start, photos, "cutouts")
-    first, second = (begin("ann", None, None, 0) for _ in range(2))
+    first, second = (begin("ann") for _ in range(2))
     when(lambda: gate.asked == 2)
-    bob = [begin("bob", None, None, 0) for _ in range(2)]
-    cid = begin("cid", None, None, 0)
+    bob = [begin("bob") for _ in range(2)]
+    cid = begin("cid")
     workspace.exports.cancel(first.id)
     workspace.exports.cancel(second.id)
     gate.open(2)
@@ -224,7 +242,7 @@ def test_every_format_stops_within_an_image(workspace: Workspace, photos: Projec
 
         def write(check: Callable[[], None], name: str = name) -> None:
             file = ExportFile(io.BytesIO(), Path("/"), check)
-            workspace.exchange.export(photos, name, file, record.id, check=check)
+            workspace.exchange.export(photos, name, file, Selection(record.id), check=check)
 
         assert stopped_after(write, 1 << 30) > (6 if name.startswith("coco") else 2 * 6)
         assert stopped_after(write, 7) <= 11, "nothing more but ends of the archive"
@@ -237,7 +255,7 @@ def test_comparing_for_every_format_stops_while_objects_are_read_and_while_they_
         for image_id, read in ((None, 3), (next(iter(workspace.store.iter_images(photos.id))).id, 0)):
 
             def compare(check: Callable[[], None], name: str = kind.name, image_id: str | None = image_id) -> None:
-                workspace.exchange.losses(photos, name, image_id, check)
+                workspace.exchange.losses(photos, name, Selection(image_id), check)
 
             calls = stopped_after(compare, 1 << 30)
             assert calls >= read + (2 * (3 if image_id is None else 1) if kind.restored else 0)
@@ -301,12 +319,12 @@ def test_an_export_leaves_room_on_the_disk_and_is_not_endless(
         ("_MOST_BYTES", 10, "The export is larger than 0 GiB: export the images in parts."),
     ):
         monkeypatch.setattr(export_file, limit, value)
-        export = workspace.exports.start(photos, "coco", "ann", None, None, 0)
+        export = workspace.exports.start(photos, "coco", "ann")
         assert when(lambda export=export: export.error) == sentence
 
 
 def test_closing_does_not_wait_for_a_file_that_is_written(workspace: Workspace, photos: Project, gate: Gate) -> None:
-    running = workspace.exports.start(photos, "cutouts", "ann", None, None, 0)
+    running = workspace.exports.start(photos, "cutouts", "ann")
     when(lambda: running.total)
     workspace.exports.close()  # the gate is shut: waiting for the thread would never end
     assert running.state == "running"

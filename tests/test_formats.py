@@ -28,7 +28,7 @@ from annotator.types import Annotation, Change, ImageRecord, Project
 from annotator.web.auth import LOCAL_USER
 from annotator.web.server import create_app
 from annotator.workspace.annotations import NewObject
-from annotator.workspace.exchange import Exchange
+from annotator.workspace.exchange import Exchange, Selection
 from annotator.workspace.workspace import Workspace
 from tests.fake_segmenter import FakeSegmenter
 
@@ -136,7 +136,7 @@ def test_a_format_is_added_by_one_module(client: TestClient, workspace: Workspac
     one = client.get(f"/api/v1/projects/{project.id}/export/boxes", params={"image_id": "c.jpg"})
     assert list(csv.reader(io.StringIO(one.text))) == lines[1:]
     stream = io.BytesIO()
-    workspace.exchange.export(project, "boxes", stream, image_id="c.jpg")
+    workspace.exchange.export(project, "boxes", stream, Selection("c.jpg"))
     assert stream.getvalue() == one.content
 
 

@@ -132,7 +132,7 @@ class World:
             self.store.merge_labels(label.id, self.store.add_label(project.id, "other").id)
         export = ""
         if "export_id" in route:
-            export = self.workspace.exports.start(project, "coco", f"user {self._made}", None, None, 0).id
+            export = self.workspace.exports.start(project, "coco", f"user {self._made}").id
         known = {
             "export_id": export,
             "project_id": project.id,

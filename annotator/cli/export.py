@@ -25,6 +25,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("project", metavar="PROJECT", help="name or id")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     parser.add_argument("--format", default="coco", metavar="NAME", help="Default: coco. A wrong name lists all.")
+    parser.add_argument("--finished", action="store_true", help="Only images that are done or approved.")
     text = "Share of the images for validation, 0 to 1. Default: folders called train, val or test tell."
     parser.add_argument("--val", type=_share, metavar="SHARE", help=text)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="Which images --val chooses. Default: 0.")
@@ -36,16 +37,17 @@ def run(options: argparse.Namespace, settings: Settings) -> None:
     from annotator.formats.registry import find_format
     from annotator.storage.atomic import writing_whole
     from annotator.storage.files import ImageFiles
-    from annotator.workspace.exchange import Exchange
+    from annotator.workspace.exchange import Exchange, Selection
 
     check_output(options.output)
     kind = find_format(options.format)
     with open_store(settings) as store:
         project = find_project(store, options.project)
         exchange = Exchange(store, ImageFiles.of(settings))
+        selection = Selection(finished=options.finished, val=options.val, seed=options.seed)
         try:
             with writing_whole(options.output) as file:
-                dataset = exchange.export(project, kind.name, file, val=options.val, seed=options.seed)
+                dataset = exchange.export(project, kind.name, file, selection)
         except OSError as error:
             raise AnnotatorError(f"{options.output} cannot be written ({error.strerror}).") from None
     counts = f"{counted(len(dataset.annotations), 'object')} of {counted(len(dataset.images), 'image')}"

@@ -18,11 +18,14 @@ MAX_OBJECTS = 2000
 class Losses:
     """How the masks of a project come back from a file.
 
-    `compared` objects of `objects` were looked at. Of these, `changed` come back with other pixels and `left_out` not
-    at all. `mean_iou` and `min_iou` are those of the changed ones; 1 if there are none.
+    `empty` images of `images` have no objects. `compared` objects of `objects` were looked at. Of these, `changed` come
+    back with other pixels and `left_out` not at all. `mean_iou` and `min_iou` are those of the changed ones; 1 if there
+    are none.
     """
 
     objects: int
+    images: int = 0
+    empty: int = 0
     compared: int = 0
     changed: int = 0
     left_out: int = 0
@@ -34,6 +37,11 @@ class Losses:
         """The numbers for people."""
         if not self.objects:
             return "There are no objects."
+        empty = f" {self.empty:,} of {counted(self.images, 'image')} without objects." if self.empty else ""
+        return self._masks + empty
+
+    @property
+    def _masks(self) -> str:
         first = "" if self.compared == self.objects else "the first "
         of = f"of {first}{counted(self.compared, 'object')}"
         if not self.changed and not self.left_out:
@@ -49,9 +57,10 @@ class Losses:
 
 def measure(kind: Format, dataset: Dataset) -> Losses:
     """What this format would lose of the first `MAX_OBJECTS` objects of a dataset. Raises as the format's `write`."""
-    objects = len(dataset.annotations)
+    objects, images = len(dataset.annotations), len(dataset.images)
+    empty = images - len({each.image_id for each in dataset.annotations})
     if kind.restored is None:
-        return Losses(objects, objects)
+        return Losses(objects, images, empty, objects)
     compared, left_out, overlaps = 0, 0, []
     for annotation, restored in dataset.each(islice(kind.restored(dataset), MAX_OBJECTS)):
         compared += 1
@@ -60,7 +69,7 @@ def measure(kind: Format, dataset: Dataset) -> Losses:
         elif restored != annotation.mask:
             overlaps.append(rle.iou(annotation.mask, restored))
     mean = sum(overlaps) / len(overlaps) if overlaps else 1.0
-    return Losses(objects, compared, len(overlaps), left_out, mean, min(overlaps, default=1.0))
+    return Losses(objects, images, empty, compared, len(overlaps), left_out, mean, min(overlaps, default=1.0))
 
 
 def _figure(iou: float) -> str:

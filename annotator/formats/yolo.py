@@ -25,8 +25,9 @@ _YAML = (".yaml", ".yml")
 NAME_FILES = ("classes.txt", "obj.names")
 
 LOSSES = (
-    "Crowds are left out. Classes are numbered anew from 0. The images are in the file; supercategories, colours, "
-    "keys, scores, prompts and history are not."
+    "An image without objects has an empty list of labels: to training it shows background alone. Crowds are left out. "
+    "Classes are numbered anew from 0. The images are in the file; supercategories, colours, keys, scores, prompts and "
+    "history are not."
 )
 
 

@@ -6,7 +6,7 @@ import os
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import IO, NamedTuple
 
 from annotator.errors import DatabaseUnavailable, InvalidRequest, NotFound, StorageFull
@@ -31,8 +31,8 @@ _WITHOUT_LABEL = Problem(
     "One annotation was left out with its category.", "{count} annotations were left out with their categories."
 )
 _OTHER_NUMBER = Problem(
-    "The category {which} keeps the number that it has here.",
-    "{count} categories keep the numbers that they have here: {which}.",
+    "The number of the category {which} was not taken from the file.",
+    "The numbers of {count} categories were not taken from the file: {which}.",
 )
 _REMOVED = Problem(
     "{which} or one of its labels was removed meanwhile; its objects were left out.",
@@ -54,6 +54,23 @@ class Imported(NamedTuple):
     kept: int
     present: int
     problems: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What of a project is exported: all of it, one image, or only `finished` images, which are done or approved.
+
+    With `val`, this share of the images, 0 to 1, is for validation, chosen by chance that follows from `seed`. Without
+    it, the images' folders tell.
+    """
+
+    image_id: str | None = None
+    finished: bool = False
+    val: float | None = None
+    seed: int = 0
+
+
+EVERYTHING = Selection()
 
 
 class Exchange:
@@ -115,8 +132,8 @@ class Exchange:
                 parent = _clean_parent(category, problems)
                 labels[name] = label = self._store.ensure_label(project.id, name, parent, category.id)
             if category.id not in (None, label.category_id):
-                here = "none" if label.category_id is None else label.category_id
-                problems.add(_OTHER_NUMBER, name, f"It is {here} here and {category.id} in the file.")
+                here = "It has none" if label.category_id is None else f"It is {label.category_id}"
+                problems.add(_OTHER_NUMBER, name, f"{here} here and {category.id} in the file.")
             found[category] = label.id
         return found
 
@@ -146,23 +163,20 @@ class Exchange:
         project: Project,
         format_name: str,
         stream: IO[bytes],
-        image_id: str | None = None,
-        val: float | None = None,
-        seed: int = 0,
+        selection: Selection = EVERYTHING,
         progress: Callable[[int, int], object] | None = None,
         check: Callable[[], object] = lambda: None,
     ) -> Dataset:
-        """Write the objects of the project, or of one image, into a stream; returns what was written.
+        """Write the objects that were selected into a stream; returns what was written.
 
-        With `val`, this share of the images, 0 to 1, is for validation, chosen by chance that follows from `seed`.
-        Without it, the images' folders tell. `progress` is told how many of how many images are written. `check`
+        `progress` is told how many of how many images are written. `check`
         is called for each object. Raises `NotFound` for an unknown format or image, and what the format's `write`,
         `progress` and `check` raise.
         """
         kind = find_format(format_name)
-        dataset = self._dataset(project, image_id, check)
-        images = dataset.images
-        chosen = subsets.by_folder(images) if val is None else subsets.by_chance(images, val, seed)
+        dataset = self._dataset(project, selection, check)
+        images, val = dataset.images, selection.val
+        chosen = subsets.by_folder(images) if val is None else subsets.by_chance(images, val, selection.seed)
         dataset = replace(dataset, subsets=chosen)
         if progress is not None:
             dataset = replace(dataset, progress=lambda done: progress(done, len(images)))
@@ -173,25 +187,29 @@ class Exchange:
         self,
         project: Project,
         format_name: str,
-        image_id: str | None = None,
+        selection: Selection = EVERYTHING,
         check: Callable[[], object] = lambda: None,
     ) -> Losses:
         """What `export` would lose of the masks. Raises as `export` does."""
-        return measure(find_format(format_name), self._dataset(project, image_id, check))
+        return measure(find_format(format_name), self._dataset(project, selection, check))
 
-    def _dataset(self, project: Project, image_id: str | None, check: Callable[[], object]) -> Dataset:
+    def _dataset(self, project: Project, selection: Selection, check: Callable[[], object]) -> Dataset:
         # Objects first. Images and labels added afterwards then do no harm: no object here belongs to them.
         annotations: list[Annotation] = []
-        if image_id is None:
+        if selection.image_id is None:
             for each in self._store.iter_annotations(project.id):
                 check()
                 annotations.append(each)
             records = list(self._store.iter_images(project.id))
         else:
-            annotations = self._store.annotations(image_id)
-            records = [self._store.image(image_id)]
+            annotations = self._store.annotations(selection.image_id)
+            records = [self._store.image(selection.image_id)]
             if records[0].project_id != project.id:
                 raise NotFound("There is no such image in this project.")
+        if selection.finished:
+            records = [each for each in records if each.status in ("done", "approved")]
+            chosen = {each.id for each in records}
+            annotations = [each for each in annotations if each.image_id in chosen]
         return Dataset(records, self._store.labels(project.id), annotations, self._read_image, check=check)
 
     def _read_image(self, image: ImageRecord) -> bytes:

@@ -20,7 +20,7 @@ from typing import IO, Literal
 from annotator.errors import AnnotatorError, Busy, Cancelled, Conflict, NotFound, StorageFull
 from annotator.formats.registry import Format, find_format
 from annotator.types import Project
-from annotator.workspace.exchange import Exchange
+from annotator.workspace.exchange import EVERYTHING, Exchange, Selection
 from annotator.workspace.export_file import ExportFile
 
 log = logging.getLogger(__name__)
@@ -74,16 +74,14 @@ class Exports:
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="export")
 
-    def start(
-        self, project: Project, format_name: str, user: str, image_id: str | None, val: float | None, seed: int
-    ) -> Export:
+    def start(self, project: Project, format_name: str, user: str, selection: Selection = EVERYTHING) -> Export:
         """Begin to write. The arguments are those of `Exchange.export`. Raises `NotFound`, `Busy`, `StorageFull`."""
         kind = find_format(format_name)
         with self._lock:
             self._make_room(user)
             export = Export(uuid.uuid4().hex, project.id, user, kind, _new_file(self._folder))
             self._found[export.id] = export
-            self._waiting[export.id] = partial(self._write, export, project, image_id, val, seed)
+            self._waiting[export.id] = partial(self._write, export, project, selection)
         self._threads.submit(self._write_next)
         return export
 
@@ -148,7 +146,7 @@ class Exports:
             export.has_thread = True
         write()
 
-    def _write(self, export: Export, project: Project, image_id: str | None, val: float | None, seed: int) -> None:
+    def _write(self, export: Export, project: Project, selection: Selection) -> None:
         def check() -> None:
             if export.is_cancelled:
                 raise Cancelled(_CANCELLED)
@@ -158,7 +156,7 @@ class Exports:
 
         try:
             file = ExportFile(export.file, self._folder, check)
-            self._exchange.export(project, export.kind.name, file, image_id, val, seed, progress, check)
+            self._exchange.export(project, export.kind.name, file, selection, progress, check)
             export.file.flush()
             export.size = os.fstat(export.file.fileno()).st_size
             export.state = "done"

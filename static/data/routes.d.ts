@@ -42,7 +42,7 @@ export interface Api {
   get(path: "/formats", options?: RequestOptions): Promise<FileFormat[]>;
   get(path: `/projects/${number}/summary`, options?: RequestOptions): Promise<Summary>;
   get(path: `/projects/${number}/members`, options?: RequestOptions): Promise<Member[]>;
-  get(path: `/projects/${number}/export/${string}/losses`, options?: RequestOptions): Promise<{ text: string }>;
+  get(path: `/projects/${number}/export/${string}/losses${string}`, options?: RequestOptions): Promise<{ text: string }>;
   get(path: `/exports/${string}`, options?: RequestOptions): Promise<ExportRun>;
   get(path: "/samples", options?: RequestOptions): Promise<Sample[]>;
   get(path: `/projects/${number}/labels`, options?: RequestOptions): Promise<Label[]>;

@@ -20,12 +20,14 @@ export function createExportPanel({ work, focusCanvas }) {
     el("label", { class: "row" }, "Validation", percent, "%"),
     el("label", { class: "row" }, "Seed", seed),
   );
+  const finished = el("input", { type: "checkbox", onchange: () => describe() });
   const numbers = el("p", { class: "reason", role: "status" });
   const button = el("button", { type: "submit", class: "button primary", dataset: { closes: "" }, disabled: true }, "Download");
   const element = el(
     "form",
     { class: "menu export-menu" },
     el("label", { class: "row" }, "Format", choice),
+    el("label", { class: "row check" }, finished, "Only images that are done or approved"),
     about,
     numbers,
     split,
@@ -40,7 +42,7 @@ export function createExportPanel({ work, focusCanvas }) {
   async function measure(format) {
     const { signal } = measuring;
     numbers.textContent = "Comparing masks …";
-    const text = await work.losses(format, signal).catch((/** @type {Error} */ error) => error.message);
+    const text = await work.losses(format, { finished: finished.checked }, signal).catch((/** @type {Error} */ error) => error.message);
     if (!signal.aborted) numbers.textContent = text;
   }
 
@@ -72,7 +74,7 @@ export function createExportPanel({ work, focusCanvas }) {
     event.preventDefault();
     const format = chosen();
     const share = percent.value === "" ? null : percent.valueAsNumber;
-    if (format) void work.download(format, { percent: share, seed: seed.valueAsNumber || 0 }).then(focusCanvas);
+    if (format) void work.download(format, { finished: finished.checked, percent: share, seed: seed.valueAsNumber || 0 }).then(focusCanvas);
   });
   describe();
   return { element, opened: () => void opened() };

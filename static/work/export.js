@@ -6,6 +6,7 @@ import { counted } from "./words.js";
 /** @import { Api } from "../data/routes.d.ts" */
 /** @import { Objects } from "./objects.js" */
 
+/** Which images are exported: all, or those that are done or approved. @typedef {{finished: boolean}} Chosen */
 /** Which images are for validation: a share of them in percent, or null where their folders tell. @typedef {{percent: number | null, seed: number}} Split */
 /** @typedef {ReturnType<typeof createExport>} Export */
 
@@ -55,23 +56,26 @@ export function createExport({ store, api, objects, toast, download, wait = slee
 
     /**
      * @param {FileFormat} format
+     * @param {Chosen} chosen
      * @param {AbortSignal} [signal]
      * @returns {Promise<string>} what the masks of the project would lose, in numbers
      */
-    async losses(format, signal) {
-      return (await api.get(`/projects/${project()}/export/${format.name}/losses`, { signal })).text;
+    async losses(format, { finished }, signal) {
+      const query = finished ? "?finished=true" : "";
+      return (await api.get(`/projects/${project()}/export/${format.name}/losses${query}`, { signal })).text;
     },
 
-    /** Downloads the file, once the server has everything. @param {FileFormat} format @param {Split} split */
-    async download(format, { percent, seed }) {
+    /** Downloads the file, once the server has everything. @param {FileFormat} format @param {Chosen & Split} chosen */
+    async download(format, { finished, percent, seed }) {
       if (!(await objects.settled()))
         return void toast(
           "Nothing was exported: an object could not be saved. It is in progress again; keep or drop it first.",
           { kind: "error" },
         );
-      const chosen = format.has_subsets && percent !== null ? `?val=${percent / 100}&seed=${seed}` : "";
+      const split = format.has_subsets && percent !== null ? [`val=${percent / 100}`, `seed=${seed}`] : [];
+      const query = [...(finished ? ["finished=true"] : []), ...split].join("&");
       try {
-        const begun = await api.post(`/projects/${project()}/exports/${format.name}${chosen}`, {}, { retry: "never" });
+        const begun = await api.post(`/projects/${project()}/exports/${format.name}${query && `?${query}`}`, {}, { retry: "never" });
         const run = await follow(begun, format.file_name);
         if (!run) return void toast("The export was cancelled.");
         if (run.error) throw new Error(run.error);

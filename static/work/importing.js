@@ -11,15 +11,21 @@ import { counted } from "./words.js";
 /** @import { Session } from "./session.js" */
 
 /** @typedef {ReturnType<typeof createImporting>} Importing */
+/** Boxes on an image. @typedef {{image_id: string, boxes: CategoryBox[]}} Found */
+/** What a file brought: objects that are new, and that were there already. @typedef {{kept: number, present: number, problems: string[], found: Found[]}} Brought */
+
+const MOST_PROBLEMS = 8;
 
 /**
  * @param {{store: Store, api: Api, labels: Pick<Labels, "load">, objects: Pick<Objects, "show">, review: Pick<Reviewing, "addBoxes">,
  *   session: Pick<Session, "open">, toast: Toast}} context
  */
 export function createImporting({ store, api, labels, objects, review, session, toast }) {
-  const tell = (/** @type {string[]} */ problems) => {
-    if (problems.length) toast(`${problems.slice(0, 3).join(" ")}${more(problems.length - 3)}`, { kind: "error" });
-  };
+  /** @param {string[]} problems */
+  function tell(problems) {
+    const lines = [...problems.slice(0, MOST_PROBLEMS), ...(problems.length > MOST_PROBLEMS ? [`And ${problems.length - MOST_PROBLEMS} more.`] : [])];
+    if (lines.length) toast(lines.join("\n"), { kind: "error", stays: lines.length > 1 });
+  }
 
   /** @param {`/projects/${number}`} project */
   async function showImported(project) {
@@ -33,7 +39,7 @@ export function createImporting({ store, api, labels, objects, review, session, 
     if (image) await objects.show(await api.get(`/images/${image.id}/document`));
   }
 
-  /** @param {{image_id: string, boxes: CategoryBox[]}[]} found */
+  /** @param {Found[]} found */
   function addToReview(found) {
     const taken = found.filter(({ image_id: id, boxes }) => review.addBoxes(id, boxes));
     const count = taken.reduce((sum, { boxes }) => sum + boxes.length, 0);
@@ -48,38 +54,56 @@ export function createImporting({ store, api, labels, objects, review, session, 
     if (taken.length && !taken.some(({ image_id: id }) => id === open)) void session.open(taken[0].image_id);
   }
 
+  /**
+   * Sends one file. Masks are kept by the server at once.
+   * @param {File} file
+   * @param {`/projects/${number}`} project
+   * @returns {Promise<Brought>}
+   */
+  async function send(file, project) {
+    if (isImage(file)) throw new Error(`${file.name} is an image and holds no objects. Upload adds images.`);
+    if (!hasObjects(file))
+      throw new Error(`${file.name} is no file with objects: Import takes JSON, XML and CSV files, and zip archives.`);
+    const form = new FormData();
+    form.append("file", file, file.name);
+    const never = /** @type {const} */ ({ retry: "never" });
+    const masks = isCsv(file) ? null : await outcome(api.post(`${project}/import`, form, never));
+    const isWhole = masks?.reply && !masks.reply.problems.length;
+    const boxes = isWhole ? null : await outcome(api.post(`${project}/boxes`, form, never));
+    const found = boxes?.reply?.images ?? [];
+    if (found.length && !masks?.reply?.kept) return { kept: 0, present: 0, problems: boxes?.reply?.problems ?? [], found };
+    if (masks?.reply) return { ...masks.reply, found };
+    if (!boxes?.reply) throw masks?.error ?? boxes?.error;
+    const { problems } = boxes.reply;
+    return { kept: 0, present: 0, problems: problems.length ? problems : ["There are no boxes for the images here."], found };
+  }
+
   return {
-    /** @param {File} file @param {`/projects/${number}`} project */
-    async take(file, project) {
-      if (!hasObjects(file))
-        return void toast(
-          isImage(file)
-            ? `${file.name} is an image and holds no objects. Upload adds images.`
-            : `${file.name} is no file with objects: Import takes JSON, XML and CSV files, and zip archives.`,
-          { kind: "error" },
-        );
-      const form = new FormData();
-      form.append("file", file, file.name);
-      const never = /** @type {const} */ ({ retry: "never" });
-      try {
-        const masks = isCsv(file) ? null : await outcome(api.post(`${project}/import`, form, never));
-        const isWhole = masks?.reply && !masks.reply.problems.length;
-        const boxes = isWhole ? null : await outcome(api.post(`${project}/boxes`, form, never));
-        const found = boxes?.reply?.images ?? [];
-        if (found.length && !masks?.reply?.kept) {
-          tell(boxes?.reply?.problems ?? []);
-        } else if (masks?.reply) {
-          const { kept, present, problems } = masks.reply;
-          toast(brought(kept, present));
-          tell(problems);
-          await showImported(project);
-        } else if (boxes?.reply) {
-          tell(boxes.reply.problems.length ? boxes.reply.problems : ["There are no boxes for the images here."]);
-        } else throw masks?.error ?? boxes?.error;
-        if (found.length) addToReview(found);
-      } catch (error) {
-        toast(named(file.name, /** @type {Error} */ (error).message), { kind: "error" });
+    /** Takes files one after the other, and says at the end what they brought. @param {File[]} files @param {`/projects/${number}`} project */
+    async take(files, project) {
+      const several = files.length > 1;
+      const progress = several ? toast("", { kind: "progress" }) : null;
+      let wasRead = false;
+      const sum = /** @type {Brought} */ ({ kept: 0, present: 0, problems: [], found: [] });
+      for (const [at, file] of files.entries()) {
+        progress?.update(`Importing ${at + 1} of ${files.length} …`, at / files.length);
+        try {
+          const { kept, present, problems, found } = await send(file, project);
+          wasRead = true;
+          sum.kept += kept;
+          sum.present += present;
+          sum.found.push(...found);
+          sum.problems.push(...problems.map((problem) => (several ? named(file.name, problem) : problem)));
+        } catch (error) {
+          sum.problems.push(named(file.name, /** @type {Error} */ (error).message));
+        }
       }
+      progress?.close();
+      if (sum.kept || sum.present) toast(brought(sum.kept, sum.present));
+      else if (!sum.problems.length && !sum.found.length) toast(several ? "The files hold no objects." : "The file holds no objects.");
+      tell(sum.problems);
+      if (wasRead) await showImported(project).catch((error) => toast(error.message, { kind: "error" })); // labels may be new
+      if (sum.found.length) addToReview(byImage(sum.found));
     },
   };
 }
@@ -110,8 +134,13 @@ const outcome = (request) =>
     (error) => ({ reply: null, error }),
   );
 
-/** @param {number} count */
-const more = (count) => (count > 0 ? ` And ${count} more.` : "");
+/** @param {Found[]} found @returns {Found[]} each image once, in the order they came */
+function byImage(found) {
+  /** @type {Map<string, CategoryBox[]>} */
+  const all = new Map();
+  for (const { image_id: id, boxes } of found) all.set(id, [...(all.get(id) ?? []), ...boxes]);
+  return [...all].map(([image_id, boxes]) => ({ image_id, boxes }));
+}
 
 /** @param {string} name @param {string} sentence @returns {string} the sentence, with the file's name in it */
 export const named = (name, sentence) => (sentence.includes(name) ? sentence : `${name}: ${sentence}`);

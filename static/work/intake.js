@@ -3,6 +3,7 @@
 import { isOwner } from "../data/rights.js";
 import { isImage } from "./folders.js";
 import { hasObjects, named } from "./importing.js";
+import { counted } from "./words.js";
 
 /** @import { Image, Store, Toast } from "../data/types.d.ts" */
 /** @import { Api } from "../data/routes.d.ts" */
@@ -84,6 +85,9 @@ export function createIntake({ store, api, importing, session, toast }) {
     return may;
   }
 
+  /** @param {File[]} files @param {ProjectPath} into */
+  const takeObjects = async (files, into) => files.length ? importing.take(files, into) : undefined;
+
   return {
     /** Images, or files of other tools with objects for images that are here. @param {File[]} files */
     async take(files) {
@@ -91,22 +95,23 @@ export function createIntake({ store, api, importing, session, toast }) {
       const into = project();
       const images = files.filter((file) => !hasObjects(file)).map((file) => ({ file, path: file.name }));
       await each(images, "Uploading", uploadOne);
-      for (const file of files.filter(hasObjects)) await importing.take(file, into);
+      await takeObjects(files.filter(hasObjects), into);
     },
     /** Files of other tools. @param {File[]} files */
-    async takeObjects(files) {
-      const into = project();
-      for (const file of files) await importing.take(file, into);
-    },
+    takeObjects: (files) => takeObjects(files, project()),
     /** The images among the files of folders. @param {Found[]} files */
     async takeFolder(files) {
       if (!mayAdd()) return;
+      const into = project();
       const images = files.filter(({ file }) => isImage(file));
-      const left = files.length - images.length;
+      const objects = files.map(({ file }) => file).filter(hasObjects);
+      const left = files.length - images.length - objects.length;
       if (!images.length) toast("There are no images in this folder.");
       else if (left)
         toast(left === 1 ? "1 file that is no image was left out." : `${left} files that are no images were left out.`);
       await each(images, "Uploading", uploadOne);
+      const take = /** @type {[string, () => void]} */ (["Import", () => void takeObjects(objects, into)]);
+      if (objects.length) toast(`${counted(objects.length, "file")} of the folder may hold objects.`, { action: take, stays: true });
     },
     /** All images in a folder of the server. @param {string} path */
     async addFolder(path) {

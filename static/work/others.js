@@ -55,14 +55,15 @@ export function createOthers({ store, session, objects, labels, projects, toast 
     const before = corrected();
     await objects.refresh().catch(() => {});
     const now = store.get();
-    if (!isOther(by) || now.image?.id !== image?.id || now.history.revision === history.revision) return;
+    if (now.image?.id !== image?.id || now.history.revision === history.revision) return;
+    const who = isOther(by) ? by : "Another tab";
     for (const old of before) {
       const item = now.annotations.find((one) => one.id === old.id);
-      if (!item) toast(`${by} deleted the object that you are correcting. If you keep yours, it is a new object.`, { stays: true });
-      else if (!equal(item.mask, old.mask))
+      if (!item) toast(`${who} deleted the object that you are correcting. If you keep yours, it is a new object.`, { stays: true });
+      else if (isOther(by) && !equal(item.mask, old.mask))
         toast(`${by} changed the object that you are correcting. If you keep yours, Ctrl+Z brings theirs back.`, { stays: true });
     }
-    toast(`${by} changed this image.`, { quiet: true });
+    if (isOther(by)) toast(`${by} changed this image.`, { quiet: true });
   }
 
   /** @param {ProjectEvent} event */

@@ -9,7 +9,7 @@ const yolo = { ...coco, name: "yolo-seg", file_name: "yolo-seg.zip", has_subsets
 const run = (fields = {}) => ({ id: "7", state: "done", done: 4, total: 4, error: null, ...fields });
 
 /** What is asked for, downloaded and said when the objects are saved, or not. */
-async function exported({ settled = true, format = coco, split = { percent: null, seed: 0 }, answers = {}, wait } = {}) {
+async function exported({ settled = true, format = coco, split = { finished: false, percent: null, seed: 0 }, answers = {}, wait } = {}) {
   const { store, said, toast } = page();
   const begin = { "POST /projects/1/exports/coco": () => run(), "POST /projects/1/exports/yolo-seg": () => run() };
   const query = { "POST /projects/1/exports/yolo-seg?val=0.2&seed=7": () => run() };
@@ -34,9 +34,13 @@ test("an export has everything that was kept", async () => {
 test("a format with a part for validation takes a share of the images, or what their folders tell", async () => {
   const first = async (given) => (await exported(given)).calls[0];
   assert.equal(await first({ format: yolo }), "POST /projects/1/exports/yolo-seg");
-  const split = { percent: 20, seed: 7 };
+  const split = { finished: false, percent: 20, seed: 7 };
   assert.equal(await first({ format: yolo, split }), "POST /projects/1/exports/yolo-seg?val=0.2&seed=7");
   assert.equal(await first({ split }), "POST /projects/1/exports/coco");
+  const finished = { ...split, finished: true };
+  const query = "?finished=true&val=0.2&seed=7";
+  const answers = { [`POST /projects/1/exports/yolo-seg${query}`]: () => run() };
+  assert.equal(await first({ format: yolo, split: finished, answers }), `POST /projects/1/exports/yolo-seg${query}`);
 });
 
 test("while it is written, the page says how far it is", async () => {
@@ -74,7 +78,7 @@ test("what a format loses is told in numbers", async () => {
   const { store, toast } = page();
   const { api } = server({ "GET /projects/1/export/yolo-seg/losses": () => ({ text: "2 of 3 objects change." }) });
   const work = createExport({ store, api, toast, objects: { settled: async () => true }, download: () => {} });
-  assert.equal(await work.losses(yolo), "2 of 3 objects change.");
+  assert.equal(await work.losses(yolo, { finished: false }), "2 of 3 objects change.");
 });
 
 test("an export without an object that was to be kept says so, and does not begin", async () => {

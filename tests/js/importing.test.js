@@ -10,16 +10,17 @@ const LIST = "GET /projects/1/images?limit=2";
 const found = (id, count = 1) => ({ image_id: id, boxes: Array(count).fill({ box: [0, 0, 4, 4], category: "cup" }) });
 const refuse = (reason) => () => Promise.reject(new Error(reason));
 
-/** Imports a file of this name; the server answers like this. */
-async function imported(name, answers, review = { addBoxes: () => true }) {
+/** Imports a file of this name, or several; the server answers like this. */
+async function imported(names, answers, review = { addBoxes: () => true }) {
   const on = page({ image: null });
   const opened = [];
   const { api, calls } = server({ [LIST]: () => ({ images: [] }), ...answers });
   const session = { open: async (id) => void opened.push(id) };
   const importing = createImporting({ ...on, api, objects: {}, review, session });
-  await importing.take(new File(["x"], name), "/projects/1");
+  await importing.take([names].flat().map((name) => new File(["x"], name)), "/projects/1");
   const posted = calls.filter(({ method }) => method === "POST").map(({ method, path }) => `${method} ${path}`);
-  return { posted, opened, said: on.said.map(({ text }) => text), kinds: on.said.map(({ kind }) => kind) };
+  const said = on.said.filter(({ kind }) => kind !== "progress");
+  return { posted, opened, said: said.map(({ text }) => text), kinds: said.map(({ kind }) => kind), stays: said.map(({ stays }) => stays) };
 }
 
 test("a file whose masks are all kept is asked for nothing else", async () => {
@@ -97,4 +98,30 @@ test("boxes do not push out a review that waits on their image", async () => {
   );
   assert.match(said[0], /^Proposals are waiting for review on 1 image already/);
   assert.deepEqual(opened, []);
+});
+
+test("of many files one message says what they brought, and one what is wrong with which", async () => {
+  const replies = [
+    { kept: 2, present: 0, problems: [] },
+    { kept: 1, present: 1, problems: ["X has another size here."] },
+  ];
+  const { said, stays } = await imported(["a.json", "b.json", "c.txt"], {
+    [MASKS]: () => replies.shift(),
+    [BOXES]: () => ({ images: [], problems: [] }),
+  });
+  assert.deepEqual(said, [
+    "3 objects imported; 1 more was there already.",
+    "b.json: X has another size here.\nc.txt is no file with objects: Import takes JSON, XML and CSV files, and zip archives.",
+  ]);
+  assert.deepEqual(stays, [undefined, true]);
+});
+
+test("boxes of several files on one image are reviewed together", async () => {
+  const given = [];
+  await imported(
+    ["a.csv", "b.csv"],
+    { [BOXES]: () => ({ images: [found("a", 2)], problems: [] }) },
+    { addBoxes: (id, boxes) => given.push([id, boxes.length]) > 0 },
+  );
+  assert.deepEqual(given, [["a", 4]]);
 });

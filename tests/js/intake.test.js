@@ -75,8 +75,23 @@ test("of a folder the images are uploaded, and the rest is counted", async () =>
     ["deep/a.jpg", "deep/b.png"],
   );
   assert.equal(said[0].text, "2 files that are no images were left out.");
+  assert.equal(said.at(-1).kind, "progress", "and nothing more");
   await intake.takeFolder([]);
   assert.equal(said.at(-1).text, "There are no images in this folder.");
+});
+
+test("files of a folder that may hold objects are imported once a person says so", async () => {
+  const { store, said, toast } = page();
+  const { api } = server({ "POST /projects/1/images": () => ({ images: [], known: [], errors: [] }) });
+  const taken = [];
+  const importing = { take: async (files) => void taken.push(...files.map(({ name }) => name)) };
+  const intake = createIntake({ store, api, importing, session: { adopt: () => [], open: async () => {} }, toast });
+  const names = ["a.jpg", "a.json", "b.json"];
+  await intake.takeFolder(names.map((name) => ({ file: new File(["x"], name), path: name })));
+  const { text, action } = said.at(-1);
+  assert.deepEqual([text, taken], ["2 files of the folder may hold objects.", []]);
+  action[1]();
+  assert.deepEqual(taken, ["a.json", "b.json"]);
 });
 
 test("uploads go to the project they began in", async () => {
@@ -115,7 +130,7 @@ test("files with objects or boxes are imported, and everything else is uploaded"
   const imported = [];
   const session = { adopt: () => [], open: async () => {} };
   const { api, calls } = server({ "POST /projects/1/images": () => ({ images: [], known: [], errors: [] }) });
-  const importing = { take: async (file, into) => void imported.push(`${file.name} ${into}`) };
+  const importing = { take: async (files, into) => void imported.push(...files.map(({ name }) => `${name} ${into}`)) };
   const intake = createIntake({ store, api, importing, session, toast });
   await intake.take(["a.jpg", "yolo.ZIP", "coco.json", "boxes.csv"].map((name) => new File(["x"], name)));
   assert.deepEqual([calls.length, imported], [1, ["yolo.ZIP", "coco.json", "boxes.csv"].map((name) => `${name} /projects/1`)]);

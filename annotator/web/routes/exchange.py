@@ -22,6 +22,7 @@ from annotator.web.deps import OwnProject, SharedProject, Space, project_of
 from annotator.web.schemas.exchange import Export, Format, Imported, Losses
 from annotator.web.waiting import run_until_gone
 from annotator.workspace import exports
+from annotator.workspace.exchange import Selection
 from annotator.workspace.export_file import ExportFile
 from annotator.workspace.workspace import Workspace
 
@@ -53,17 +54,28 @@ def import_file(
     return _import(space, user, project, format_name, file)
 
 
+def selection(
+    image_id: str | None = None,
+    finished: bool = False,
+    val: Annotated[float | None, Query(ge=0, le=1)] = None,
+    seed: int = 0,
+) -> Selection:
+    """What of the project is exported, as the query says."""
+    return Selection(image_id, finished, val, seed)
+
+
+Selected = Annotated[Selection, Depends(selection)]
+
+
 @router.get("/projects/{project_id}/export/{format_name}")
 async def export_file(
     request: Request,
     format_name: str,
     project: SharedProject,
     space: Space,
-    image_id: str | None = None,
-    val: Annotated[float | None, Query(ge=0, le=1)] = None,
-    seed: int = 0,
+    selected: Selected,
 ) -> StreamingResponse:
-    """All kept objects of the project, or of one image, as a file to download.
+    """All kept objects of the project, of one image, or of `finished` images (done or approved), as a file to download.
 
     Formats that tell training and validation apart take `val`, the share of the images for validation, and a `seed` for
     the choice. Without `val`, folders of the images called `train`, `val` or `test` tell.
@@ -74,7 +86,7 @@ async def export_file(
 
     def write(check: Callable[[], None]) -> None:
         file = ExportFile(stream, Path(gettempdir()), check)
-        space.exchange.export(project, format_name, file, image_id, val, seed, check=check)
+        space.exchange.export(project, format_name, file, selected, check=check)
 
     try:
         await run_until_gone(request, write)
@@ -92,12 +104,10 @@ def start_export(
     project: SharedProject,
     user: User,
     space: Space,
-    image_id: str | None = None,
-    val: Annotated[float | None, Query(ge=0, le=1)] = None,
-    seed: int = 0,
+    selected: Selected,
 ) -> exports.Export:
     """Begin to write the same file in the background. It is kept for ten minutes after it was asked for last."""
-    return space.exports.start(project, format_name, user, image_id, val, seed)
+    return space.exports.start(project, format_name, user, selected)
 
 
 def export_of(export_id: str, viewer: Viewer, space: Space) -> exports.Export:
@@ -130,10 +140,10 @@ def cancel_export(export: OwnExport, space: Space) -> None:
 
 @router.get("/projects/{project_id}/export/{format_name}/losses")
 async def export_losses(
-    request: Request, format_name: str, project: SharedProject, space: Space, image_id: str | None = None
+    request: Request, format_name: str, project: SharedProject, space: Space, selected: Selected
 ) -> Losses:
     """What an export would lose of the masks, in numbers. It takes about as long as the export."""
-    measure = partial(space.exchange.losses, project, format_name, image_id)
+    measure = partial(space.exchange.losses, project, format_name, selected)
     return Losses.model_validate(await run_until_gone(request, measure))
 
 

@@ -32,12 +32,15 @@ class Export(Reply):
 
 
 class Losses(Reply):
-    """How masks come back from a file: of `compared` objects, some `changed` and some `left_out`; `text` is for people.
+    """How masks come back from a file; `text` is for people.
 
-    `mean_iou` and `min_iou` are those of the changed ones; 1 if there are none.
+    `empty` images of `images` have no objects. Of `compared` objects, some `changed` and some `left_out`. `mean_iou`
+    and `min_iou` are those of the changed ones; 1 if there are none.
     """
 
     objects: int
+    images: int
+    empty: int
     compared: int
     changed: int
     left_out: int
