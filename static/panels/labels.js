@@ -101,7 +101,13 @@ export function createLabelPanel({ store, labels, merging, choose, focusCanvas }
   }
 
   store.watch(["labels", "labelId", "projects", "projectId"], draw);
-  store.watch(["labelId"], () => list.element.querySelector(".chosen")?.scrollIntoView({ block: "nearest" }));
+  /** What the list was scrolled for last. */
+  let scrolledFor = "";
+  store.watch(["labelId", "review"], ({ labelId, review }) => {
+    const now = `${labelId} ${review?.id}`; // the list is shorter beside a review
+    if (now !== scrolledFor) requestAnimationFrame(() => list.element.querySelector(".chosen")?.scrollIntoView({ block: "nearest" }));
+    scrolledFor = now;
+  });
   return {
     element: el("section", { class: "panel labels" }, el("h2", {}, "Labels"), list.element, form),
     focus: () => input.focus(),

@@ -42,7 +42,7 @@ STANDS_STILL = "() => new Promise((done) => setTimeout(done, 120))"
 UNTIL_INTERCEPTED = "async () => { while ((await fetch('page/intercepted')).status !== 204); }"
 APPEARS = "(selector) => document.querySelector(selector) !== null"
 SAYS = """([selector, words]) =>
-  [...document.querySelectorAll(selector)].some((each) => each.textContent.includes(words))"""
+  [...document.querySelectorAll(selector)].some((each) => each.checkVisibility() && each.textContent.includes(words))"""
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
 
 

@@ -176,3 +176,9 @@ def test_removed_images_wait_in_the_bin(page: Annotator) -> None:
     page.toast("1 image removed for good.")
     page.page.click('#annotator [aria-label="Removed images"]')
     page.says("#annotator .bin .hint", "No image was removed.")
+
+
+def test_a_very_thin_image_can_be_opened(page: Annotator) -> None:
+    page.upload(("thin.jpg", photo(CAT, 2, 6000)))
+    page.until("photoReady")
+    assert (page.state("image.width"), page.state("image.height")) == (2, 6000)

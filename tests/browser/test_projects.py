@@ -178,3 +178,18 @@ def test_a_correction_tells_that_another_tab_changed_the_object(cat: Annotator, 
     assert (cat.mask(cat.state("annotations[0].id")) == mine).all()
     cat.press("Escape", "Control+z")
     assert (cat.mask(cat.state("annotations[0].id")) == theirs).all()
+
+
+def test_the_chosen_label_is_in_sight(page: Annotator) -> None:
+    new_project(page)
+    for number in range(20):
+        page.page.fill('#annotator [aria-label="New label"]', f"label {number}")
+        page.page.keyboard.press("Enter")
+    page.says("#annotator .label-row.chosen", "label 19")
+    page.page.wait_for_function(
+        """() => {
+          const [list, row] = ['.label-list', '.label-row.chosen'].map((each) =>
+            document.querySelector(`#annotator ${each}`).getBoundingClientRect());
+          return row.top >= list.top && row.bottom <= list.bottom && list.bottom <= innerHeight;
+        }"""
+    )

@@ -71,7 +71,10 @@ def shown(page: Annotator, text: str) -> None:
 def test_two_people_in_one_project(address: str) -> None:
     with running_browser() as browser, person(browser, address, "ann") as ann:
         with person(browser, address, "bob") as bob:
-            # Both begin with the last image, and are told so.
+            # Both begin with the first image that is not done. They open the last one, and are told of each other.
+            for each in (ann, bob):
+                each.until("image.name === 'cat-0.jpg'")
+                each.page.click("#annotator .tile[title^='cat-2.jpg']")
             shown(ann, "Being annotated by bob")
             shown(bob, "Being annotated by ann")
             ann.appears("#annotator .tile.current .taken[data-by='bob']")
