@@ -223,7 +223,7 @@ def test_a_label_in_use_cannot_be_deleted(store: Store, project: Project) -> Non
     label = store.add_label(project.id, "cat")
     add_image(store, project, "i")
     store.commit("i", "keep", [keep("i", "a", label.id)])
-    with pytest.raises(Conflict, match="used by 1 object;"):
+    with pytest.raises(Conflict, match=r"used by 1 object\."):
         store.delete_label(label.id)
     store.undo("i")
     store.delete_label(label.id)

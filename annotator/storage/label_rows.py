@@ -102,7 +102,8 @@ def remove(connection: Connection, label: Label) -> None:
     """Hide the label and free its key. Raises `Conflict` if an annotation has it, unless its image is deleted."""
     count = usage(connection, label)
     if count:
-        raise Conflict(f"The label {label.name} is used by {counted(count, 'object')}; delete or relabel them first.")
+        used = f"The label {label.name} is used by {counted(count, 'object')}."
+        raise Conflict(f"{used} Delete them first, or give it the name of another label, which then takes them.")
     connection.execute(update(labels).where(labels.c.id == label.id).values(deleted=True, key=None))
 
 
