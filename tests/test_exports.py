@@ -133,7 +133,7 @@ def test_an_export_has_only_finished_images_if_that_is_asked_for(
     assert len(client.get(address).json()["images"]) == 3
     told = client.get(f"{address}/losses", params={"finished": True}).json()
     assert (told["images"], told["empty"]) == (2, 1)
-    assert told["text"].endswith("1 of 2 images without objects.")
+    assert told["text"].endswith("1 of 2 images has no objects.")
 
 
 def test_a_cancelled_export_stops_and_is_gone(workspace: Workspace, photos: Project, gate: Gate) -> None:

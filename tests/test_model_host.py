@@ -115,3 +115,27 @@ def test_of_models_chosen_while_one_loads_the_last_comes_next(
         time.sleep(0.01)
     assert seen == loaded
     assert (host.info().name, host.info().error) == ("nano", f"No {loaded[-1]}.")
+
+
+def test_a_model_chosen_many_times_has_one_thread(
+    tmp_path: Path, compiler: Compiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler("exit 2")
+    host = serve_nano(tmp_path)
+    monkeypatch.setattr(zoo, "fetch", lambda spec, models_dir, progress: (_ for _ in ()).throw(ModelUnavailable("No.")))
+    with host._switching:
+        for name in ("tiny", "small", "tiny") * 5:
+            host.switch(name)
+        assert sum(each.name.startswith("load-") for each in threading.enumerate()) == 1
+    while host.info().loading:
+        time.sleep(0.01)
+
+
+def test_a_model_chosen_while_it_loads_says_that_it_was_chosen(tmp_path: Path, compiler: Compiler) -> None:
+    compiler("exit 2")
+    host = ModelHost(Settings(models_dir=tmp_path, model="nano", device="cpu"))
+    host.switch("nano", "chosen in the page")
+    assert host.predictor.model == "nano"
+    while host.info().loading:
+        time.sleep(0.01)
+    assert host.info().reason == "chosen in the page"

@@ -37,7 +37,8 @@ class Losses:
         """The numbers for people."""
         if not self.objects:
             return "There are no objects."
-        empty = f" {self.empty:,} of {counted(self.images, 'image')} without objects." if self.empty else ""
+        have = "has" if self.empty == 1 else "have"
+        empty = f" {self.empty:,} of {counted(self.images, 'image')} {have} no objects." if self.empty else ""
         return self._masks + empty
 
     @property

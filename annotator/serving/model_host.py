@@ -63,8 +63,10 @@ class ModelHost:
         self.current: Predictor | None = None
         self._reason = ""
         self._loading: str | None = None
+        self._reason_of_loading = ""
         self._fetched = 0.0  # how much of it is here, 0..1
         self._next: tuple[str, str] | None = None  # the name and reason of the model chosen last, if another one loads
+        self._has_waiter = False  # a thread will load what comes next
         self._error: str | None = None
         self._compiler: threading.Thread | None = None
         self._compiling: subprocess.Popen[bytes] | None = None
@@ -87,7 +89,13 @@ class ModelHost:
         """
         zoo.spec_of(name)  # raises
         with self._queueing:
-            self._next = None if name == self._loading else (name, reason)
+            if name == self._loading:
+                self._next, self._reason_of_loading = None, reason
+                return
+            self._next = name, reason
+            if self._has_waiter:
+                return
+            self._has_waiter = True
         threading.Thread(target=self._switch_to_next, name=f"load-{name}", daemon=True).start()
 
     def _look_for_finer(self) -> None:
@@ -101,16 +109,17 @@ class ModelHost:
 
         with self._switching:
             with self._queueing:
+                self._has_waiter = False
                 if self._next is None:
                     return
-                (name, reason), self._next = self._next, None
+                (name, self._reason_of_loading), self._next = self._next, None
                 self._loading, self._fetched = name, 0.0
             spec = zoo.spec_of(name)
             try:
                 path = zoo.fetch(spec, self._settings.models_dir, progress)
                 self.current = build(spec, path, self.device, self._settings)
-                self._reason, self._error = reason, None
-                log.info("Serving %s on %s (%s): %s.", spec.title, self.device, self.current.backend, reason)
+                self._reason, self._error = self._reason_of_loading, None
+                log.info("Serving %s on %s (%s): %s.", spec.title, self.device, self.current.backend, self._reason)
                 if self._settings.compile and self._compiler is None:
                     self._compiler = threading.Thread(target=self._compile_eager, name="compile", daemon=True)
                     self._compiler.start()

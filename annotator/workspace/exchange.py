@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, NamedTuple
 
@@ -169,9 +169,8 @@ class Exchange:
     ) -> Dataset:
         """Write the objects that were selected into a stream; returns what was written.
 
-        `progress` is told how many of how many images are written. `check`
-        is called for each object. Raises `NotFound` for an unknown format or image, and what the format's `write`,
-        `progress` and `check` raise.
+        `progress` is told how many of how many images are written. `check` is called for each object. Raises `NotFound`
+        for an unknown format or image, and what the format's `write`, `progress` and `check` raise.
         """
         kind = find_format(format_name)
         dataset = self._dataset(project, selection, check)
@@ -194,7 +193,9 @@ class Exchange:
         return measure(find_format(format_name), self._dataset(project, selection, check))
 
     def _dataset(self, project: Project, selection: Selection, check: Callable[[], object]) -> Dataset:
-        # Objects first. Images and labels added afterwards then do no harm: no object here belongs to them.
+        # Objects first. Images and labels added afterwards then do no harm: no object here belongs to them. An image
+        # that is finished meanwhile is left out, for some of its objects may be missing here.
+        finished = _finished(self._store.iter_images(project.id)) if selection.finished else set()
         annotations: list[Annotation] = []
         if selection.image_id is None:
             for each in self._store.iter_annotations(project.id):
@@ -207,9 +208,9 @@ class Exchange:
             if records[0].project_id != project.id:
                 raise NotFound("There is no such image in this project.")
         if selection.finished:
-            records = [each for each in records if each.status in ("done", "approved")]
-            chosen = {each.id for each in records}
-            annotations = [each for each in annotations if each.image_id in chosen]
+            finished &= _finished(records)
+            records = [each for each in records if each.id in finished]
+            annotations = [each for each in annotations if each.image_id in finished]
         return Dataset(records, self._store.labels(project.id), annotations, self._read_image, check=check)
 
     def _read_image(self, image: ImageRecord) -> bytes:
@@ -217,6 +218,11 @@ class Exchange:
             return self._files.original(image.content_key)
         except NotFound:
             raise NotFound(f"The file of {image.name} is no longer stored.") from None
+
+
+def _finished(images: Iterable[ImageRecord]) -> set[str]:
+    """The ids of those that are done or approved."""
+    return {each.id for each in images if each.status in ("done", "approved")}
 
 
 def content(file: IO[bytes]) -> bytes:

@@ -56,7 +56,7 @@ class Images:
         for known in self._store.images_with_content(project.id, content_key(data)):
             if known.name == name:
                 return known, False
-        with self._quotas.place(project.owner, len(data)):
+        with self._quotas.place(project.owner, len(data)) as free:
             decoded = decode(data, name, self._settings.max_pixels)
             record = ImageRecord(
                 id=uuid.uuid4().hex,
@@ -70,8 +70,10 @@ class Images:
                 stretched=decoded.stretched,
             )
             added = self.library.add(record, data, decoded)
+            if added.id != record.id:  # another request has added it meanwhile
+                free()
         self._remember(added.content_key, decoded.pixels)
-        return added, added.id == record.id  # another request may have added it meanwhile
+        return added, added.id == record.id
 
     def folders_of(self, user: str) -> list[Path]:
         """The folders of the server whose images this user may add."""

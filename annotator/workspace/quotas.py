@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -53,16 +53,23 @@ class Quotas:
         self._changed = threading.Condition()
 
     @contextmanager
-    def place(self, owner: str, size: int) -> Iterator[None]:
+    def place(self, owner: str, size: int) -> Iterator[Callable[[], None]]:
         """A place for an image of `size` bytes, kept while it is added; an error in the block frees it.
 
+        What the block is given frees it too: nothing was added.
         Raises QuotaExceeded if that is too much for the projects of `owner`.
         """
         was_counted = False
         while not self._reserve(owner, size, was_counted):
             was_counted = self._count(owner)
+        is_used = True
+
+        def free() -> None:
+            nonlocal is_used
+            is_used = False
+
         try:
-            yield
+            yield free
         except BaseException:
             with self._changed:
                 self._release(owner, size)
@@ -70,7 +77,7 @@ class Quotas:
         with self._changed:
             self._release(owner, size)
             for usage in (self._usage.get(owner), self._counting.get(owner)):
-                if usage is not None:
+                if usage is not None and is_used:
                     usage.images += 1
                     usage.size += size
 

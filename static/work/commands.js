@@ -119,7 +119,7 @@ export function createCommands({
     nextImage: () => session.step(1),
     previousImage: () => session.step(-1),
     nextFree: () => team.nextFree(),
-    finish: () => team.finish(),
+    finish: (event) => !(/** @type {KeyboardEvent | undefined} */ (event)?.repeat) && team.finish(),
     approve: () => verdict?.approve(),
     reject: () => verdict?.reject(),
     fit: () => viewport.fit(),

@@ -102,6 +102,7 @@ export function createImporting({ store, api, labels, objects, review, session, 
       if (sum.kept || sum.present) toast(brought(sum.kept, sum.present));
       else if (!sum.problems.length && !sum.found.length) toast(several ? "The files hold no objects." : "The file holds no objects.");
       tell(sum.problems);
+      if (project !== `/projects/${store.get().projectId}`) return; // another one is shown by now
       if (wasRead) await showImported(project).catch((error) => toast(error.message, { kind: "error" })); // labels may be new
       if (sum.found.length) addToReview(byImage(sum.found));
     },

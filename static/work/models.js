@@ -18,6 +18,7 @@ const pause = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(
 export function createModels({ store, api, toast, prepareAgain }) {
   /** @param {string} name */
   async function choose(name) {
+    const before = store.get().status?.model.name;
     const progress = toast(`Loading ${name} …`, { kind: "progress" });
     try {
       let status = await api.put("/model", { name });
@@ -29,8 +30,8 @@ export function createModels({ store, api, toast, prepareAgain }) {
       }
       store.set({ status });
       const { model } = status;
-      if (model.name !== name && model.error) throw new Error(model.error);
-      toast(model.name === name ? `Now using ${name}.` : `Now using ${model.name}, which was chosen after ${name}.`);
+      if (model.name !== name && model.name === before) throw new Error(model.error ?? `${name} could not be loaded.`);
+      toast(model.name === name ? `Now using ${name}.` : `Now using ${model.name}, which was chosen meanwhile.`);
       void prepareAgain();
       void followCompiling();
     } catch (error) {

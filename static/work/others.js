@@ -56,7 +56,7 @@ export function createOthers({ store, session, objects, labels, projects, toast 
     await objects.refresh().catch(() => {});
     const now = store.get();
     if (now.image?.id !== image?.id || now.history.revision === history.revision) return;
-    const who = isOther(by) ? by : "Another tab";
+    const who = isOther(by) ? by : by === null && now.status?.user ? "Somebody" : "Another tab";
     for (const old of before) {
       const item = now.annotations.find((one) => one.id === old.id);
       if (!item) toast(`${who} deleted the object that you are correcting. If you keep yours, it is a new object.`, { stays: true });

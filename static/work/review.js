@@ -143,7 +143,7 @@ export function createReview({ store, api, outbox, parking, objects, toast, labe
     /** @param {number} x @param {number} y */
     hover(x, y) {
       const now = shown();
-      if (now && !isSameStack(now, x, y)) patch(now, { pointer: [x, y], steps: 0 });
+      if (now) patch(now, { pointer: [x, y], steps: isSameStack(now, x, y) ? now.steps : 0 });
     },
     /** The pointer has left the image. */
     endHover() {

@@ -45,6 +45,7 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
   }
 
   function close() {
+    stuck = null;
     leaveFor(null);
     photo.clear();
   }
@@ -89,7 +90,7 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
       store.set({ image: null });
       const name = known?.name ?? "The image";
       toast(`${name} could not be opened: ${/** @type {Error} */ (error).message}`, { kind: "error" });
-      stuck = { id, by };
+      if (store.get().online) stuck = { id, by };
       await goBack(before, ticket);
     }
   }
@@ -203,8 +204,9 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
     if (waiting.length) toast(`Earlier changes wait for the next reload (${waiting.length}): ${waiting[0]}`, { kind: "error" });
   }
 
-  store.watch(["labelId"], ({ labelId, projectId }) => {
-    if (labelId !== null) remember(storage, LAST_LABEL + projectId, String(labelId));
+  store.watch(["labelId", "review"], ({ labelId, projectId, review }) => {
+    const isLent = review !== null && review.labelId !== null; // by a review, until it ends
+    if (labelId !== null && !isLent) remember(storage, LAST_LABEL + projectId, String(labelId));
   });
 
   setInterval(() => {
@@ -234,9 +236,9 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
     },
     /** @param {number} by  1 is the next image, -1 the one before */
     async step(by) {
-      const from = stuck?.by === by ? stuck.id : store.get().image?.id;
       const next = () => {
         const shown = shownQueue(store.get());
+        const from = stuck?.by === by ? stuck.id : store.get().image?.id;
         return shown[shown.findIndex((item) => item.id === from) + by];
       };
       if (by > 0 && !next()) await loadMore().catch(() => {});
@@ -257,6 +259,7 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
     /** Takes an image out of the queue. If it is open, its neighbour is opened. @param {string} id */
     async drop(id) {
       const index = shownQueue(store.get()).findIndex((item) => item.id === id);
+      if (stuck?.id === id) stuck = null;
       queue.drop(id);
       if (store.get().image?.id !== id) return;
       const left = shownQueue({ ...store.get(), image: null });

@@ -13,16 +13,21 @@ export function createSimilar({ store, review, session, toast }) {
   /** The examples chosen last. @type {{imageId: string, projectId: number, ids: string[], labelId: number} | null} */
   let last = null;
 
-  /** The label that was chosen before the one of the examples was lent for their review. @type {{own: number | null, lent: number} | null} */
+  /** The review that the label of its examples is lent to, and the label that was chosen before. @type {{review: number, own: number | null, lent: number} | null} */
   let borrowed = null;
   /** @param {number | null} labelId  it may have been removed since */
   const choose = (labelId) => store.get().labels.some(({ id }) => id === labelId) && store.set({ labelId });
-  store.watch(["review"], ({ review: shown }) => {
-    const lent = shown?.labelId ?? null;
-    if (lent === (borrowed?.lent ?? null)) return;
-    if (borrowed && store.get().labelId === borrowed.lent) choose(borrowed.own);
-    borrowed = lent === null ? null : { own: store.get().labelId, lent };
-    choose(lent);
+  store.watch(["review", "labelId"], ({ review: shown, labelId }) => {
+    if (shown && labelId !== null && borrowed?.review === shown.id) {
+      if (labelId === borrowed.lent) return;
+      borrowed = { review: shown.id, own: labelId, lent: labelId }; // the person chose another one
+      return store.set({ review: { ...shown, labelId } });
+    }
+    if (borrowed?.lent === labelId) choose(borrowed.own);
+    borrowed = null;
+    if (!shown || shown.labelId === null) return;
+    borrowed = { review: shown.id, own: store.get().labelId, lent: shown.labelId };
+    choose(shown.labelId);
   });
 
   /** @returns {boolean} whether there are examples: the selected objects, else those chosen last */

@@ -41,6 +41,13 @@ export function createTeam({ store, api, session, objects, toast, ask, client })
   /** @param {string} failed @param {unknown} error */
   const tell = (failed, error) => void toast(`${failed}: ${/** @type {Error} */ (error).message}`, { kind: "error" });
 
+  /** @returns {boolean} whether the open image is there, and nothing on it waits; it is said what does */
+  function mayFinish() {
+    const left = unfinishedWork(store.get());
+    if (left) toast(`The image is not done yet: ${left}`, { kind: "error" });
+    return store.get().photoReady && left === null;
+  }
+
   return {
     /** Opens the next image that is not finished, and that nobody has open. */
     async nextFree() {
@@ -58,17 +65,18 @@ export function createTeam({ store, api, session, objects, toast, ask, client })
     /** Marks the open image as done, and opens the next one to do. It stays open while something on it is neither kept nor dropped. */
     async finish() {
       const { image } = store.get();
-      if (!image) return;
+      if (!mayFinish()) return;
       if (!isFinished(image)) await this.toggleDone();
       const now = store.get().image;
-      if (now?.id === image.id && isFinished(now)) await this.nextFree();
+      if (now?.id === image?.id && isFinished(now)) await this.nextFree();
     },
     /** Marks the open image as done, or reopens it. What a reviewer approved is reopened after a question. */
     async toggleDone() {
       const { image } = store.get();
       if (!isFinished(image)) {
-        const left = unfinishedWork(store.get());
-        return left ? void toast(`The image is not done yet: ${left}`, { kind: "error" }) : session.setStatus("done");
+        if (!mayFinish() || !(await objects.settled())) return; // what was not kept is in progress again
+        if (store.get().image?.id === image?.id) await session.setStatus("done");
+        return;
       }
       const question = `${image?.reviewer} approved this image. Reopening it takes the approval back.`;
       if (image?.status === "approved" && !(await ask(question, "Reopen"))) return;
@@ -104,6 +112,7 @@ function unfinishedWork(state) {
   const count = draftsOf(progressOf(state)).length;
   if (count === 1) return "an object is in progress. Enter keeps it, Esc drops it.";
   if (count) return `${count} objects are in progress. Enter keeps them, Esc drops them.`;
+  if (state.review?.state === "running") return "masks are still looked for. Esc stops that.";
   if (state.review) return "proposals wait for your review. Enter keeps all that are shown, Esc drops the rest.";
   return null;
 }

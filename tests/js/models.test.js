@@ -6,7 +6,7 @@ import { page, server } from "./parts.js";
 
 /** What the page says when tiny is chosen and the server then serves this model. */
 async function chosen(name, error = null) {
-  const { store, toast, said } = page();
+  const { store, toast, said } = page({ status: { model: { name: "nano" } } });
   const { api } = server({ "PUT /model": () => ({ model: { name, error, loading: null } }) });
   await createModels({ store, api, toast, prepareAgain: async () => {} }).choose("tiny");
   return said.filter((item) => item.kind !== "progress").map((item) => item.text);
@@ -18,8 +18,10 @@ test("the page says which model it uses now", async () => {
 
 test("a model that could not be loaded is said with the reason", async () => {
   assert.deepEqual(await chosen("nano", "No space."), ["The model was not changed: No space."]);
+  assert.deepEqual(await chosen("nano"), ["The model was not changed: tiny could not be loaded."], "the server began anew");
 });
 
 test("a model that somebody else chose meanwhile is no failure", async () => {
-  assert.deepEqual(await chosen("small"), ["Now using small, which was chosen after tiny."]);
+  assert.deepEqual(await chosen("small"), ["Now using small, which was chosen meanwhile."]);
+  assert.deepEqual(await chosen("small", "small runs without compilation."), ["Now using small, which was chosen meanwhile."]);
 });

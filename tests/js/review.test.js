@@ -161,6 +161,9 @@ test("the pointer steps through what lies under it, and a click keeps what it st
   assert.deepEqual([...store.get().review.gone], [0]);
   review.hover(5, 5);
   assert.equal(meant(store), 1);
+  review.hover(8, 8);
+  review.hover(9, 9);
+  assert.deepEqual(store.get().review.pointer, [9, 9], "a smaller one may come to where the pointer was");
   review.endHover();
   assert.ok(!review.step(1));
 });

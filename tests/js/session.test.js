@@ -206,3 +206,24 @@ test("an image that cannot be opened is named, and the next step leads past it",
   await of.session.step(1);
   assert.deepEqual([of.store.get().image.id, of.session.place()], ["c", "c"]);
 });
+
+test("the step past an image that could not be opened is for once, and for that image", async () => {
+  const failing = (error) => ({
+    "POST /images/b/open": () => {
+      throw new Error(error);
+    },
+    "POST /images/c/open": () => ({ image: photo("c"), annotations: [], history: { revision: 0 } }),
+  });
+  const removed = session(failing("missing"));
+  removed.session.adopt([photo("c")]);
+  await removed.session.step(1);
+  await removed.session.drop("b");
+  await removed.session.step(1);
+  assert.equal(removed.store.get().image.id, "c");
+
+  const offline = session(failing("The server cannot be reached."));
+  offline.session.adopt([photo("c")]);
+  offline.store.set({ online: false });
+  await offline.session.step(1);
+  assert.equal(offline.session.place(), "a", "without a connection, no image is to blame");
+});

@@ -30,11 +30,16 @@ test("the selected objects are the examples, and their label is chosen until the
   assert.equal(store.get().labelId, 1);
   similar.here();
   await settle();
-  store.set({ labelId: 3, review: null });
+  store.set({ labelId: 3 });
+  await settle();
+  assert.equal(store.get().review.labelId, 3, "it is there when the person comes back to the image");
+  store.set({ review: null });
   await settle();
   assert.equal(store.get().labelId, 3, "another one was chosen meanwhile");
   similar.here();
+  similar.here();
   await settle();
+  assert.equal(store.get().labelId, 2, "a new search over the old one");
   store.set({ labels: [label(1), label(2)] });
   store.set({ review: null });
   await settle();

@@ -6,17 +6,18 @@ import { draftOf, newStep } from "../../static/data/draft.js";
 import { page, photo, review, server } from "./parts.js";
 
 /** The page of ann, or of the one person where there is no login; `agrees` answers questions. */
-function team(state, { agrees = true } = {}) {
+function team(state, { agrees = true, settled = true } = {}) {
   const on = page(state);
-  const { api } = server({ "POST /projects/1/next-image": () => ({ image: null }) });
+  const { api, calls } = server({ "POST /projects/1/next-image": () => ({ image: null }) });
   const done = [];
   const ask = async (question) => done.push(["ask", question]) && agrees;
   const setStatus = async (status) => {
     done.push(["set", status]);
     on.store.set({ image: { ...on.store.get().image, status } });
   };
-  const session = { setStatus, place: () => "a" };
-  return { ...on, done, team: createTeam({ ...on, api, session, ask, client: "tab" }) };
+  const session = { setStatus, place: () => "stuck" };
+  const objects = { settled: async () => settled };
+  return { ...on, done, calls, team: createTeam({ ...on, api, session, objects, ask, client: "tab" }) };
 }
 
 test("why there is no other image to annotate is said for one person and for several", async () => {
@@ -28,6 +29,7 @@ test("why there is no other image to annotate is said for one person and for sev
     const on = team({ status: { user }, total });
     await on.team.nextFree();
     assert.match(on.said[0].text, words);
+    assert.deepEqual(on.calls[0].body, { client: "tab", after: "stuck" });
   }
 });
 
@@ -55,12 +57,22 @@ test("an image is not done while something on it is neither kept nor dropped", a
     [{ draft }, /an object is in progress/],
     [{ draft, others: [draft] }, /2 objects are in progress/],
     [{ review: review() }, /proposals wait/],
+    [{ review: review({ state: "running" }) }, /still looked for/],
+    [{ draft, image: photo("a", { status: "done" }) }, /an object is in progress/],
   ]) {
     const on = team({ image: photo("a"), ...state });
     await on.team.finish();
     assert.deepEqual(on.done, []);
     assert.match(on.said[0].text, words);
     assert.equal(on.said.length, 1, "the page stays on the image");
+  }
+});
+
+test("an image that is not there yet, or whose objects could not be kept, is not done", async () => {
+  for (const [state, options] of [[{ photoReady: false }, {}], [{}, { settled: false }]]) {
+    const on = team({ image: photo("a"), ...state }, options);
+    await on.team.finish();
+    assert.deepEqual([on.done, on.said], [[], []]);
   }
 });
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import SpooledTemporaryFile, gettempdir
@@ -54,17 +55,22 @@ def import_file(
     return _import(space, user, project, format_name, file)
 
 
-def selection(
-    image_id: str | None = None,
-    finished: bool = False,
-    val: Annotated[float | None, Query(ge=0, le=1)] = None,
-    seed: int = 0,
-) -> Selection:
+def selection(image_id: str | None = None, finished: bool = False) -> Selection:
     """What of the project is exported, as the query says."""
-    return Selection(image_id, finished, val, seed)
+    return Selection(image_id, finished)
 
 
 Selected = Annotated[Selection, Depends(selection)]
+
+
+def split_selection(
+    selected: Selected, val: Annotated[float | None, Query(ge=0, le=1)] = None, seed: int = 0
+) -> Selection:
+    """The same with the part for validation."""
+    return replace(selected, val=val, seed=seed)
+
+
+Split = Annotated[Selection, Depends(split_selection)]
 
 
 @router.get("/projects/{project_id}/export/{format_name}")
@@ -73,7 +79,7 @@ async def export_file(
     format_name: str,
     project: SharedProject,
     space: Space,
-    selected: Selected,
+    selected: Split,
 ) -> StreamingResponse:
     """All kept objects of the project, of one image, or of `finished` images (done or approved), as a file to download.
 
@@ -104,7 +110,7 @@ def start_export(
     project: SharedProject,
     user: User,
     space: Space,
-    selected: Selected,
+    selected: Split,
 ) -> exports.Export:
     """Begin to write the same file in the background. It is kept for ten minutes after it was asked for last."""
     return space.exports.start(project, format_name, user, selected)
@@ -142,7 +148,10 @@ def cancel_export(export: OwnExport, space: Space) -> None:
 async def export_losses(
     request: Request, format_name: str, project: SharedProject, space: Space, selected: Selected
 ) -> Losses:
-    """What an export would lose of the masks, in numbers. It takes about as long as the export."""
+    """What an export of the project, of one image or of `finished` images would lose of the masks.
+
+    It takes about as long as the export.
+    """
     measure = partial(space.exchange.losses, project, format_name, selected)
     return Losses.model_validate(await run_until_gone(request, measure))
 
