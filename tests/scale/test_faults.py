@@ -73,7 +73,7 @@ class People:
 
     def prompts(self, image: str) -> httpx.Response:
         """Ask about many objects at once."""
-        objects = [{"points": [[x, y, 1]]} for x in range(20, 420, 10) for y in range(20, 280, 20)]
+        objects = [{"points": [[x, y, 1]]} for x in range(20, 420, 20) for y in range(20, 280, 20)]
         return self._api.post(f"/images/{image}/prompts", json={"objects": objects})
 
     def run(self, image: str) -> str:
