@@ -65,7 +65,7 @@ def person(browser: Browser, address: str, name: str) -> Iterator[Annotator]:
 
 
 def shown(page: Annotator, text: str) -> None:
-    page.page.wait_for_selector(f"#annotator .team:visible >> text={text}")
+    page.says("#annotator .team", text)
 
 
 def test_two_people_in_one_project(address: str) -> None:
