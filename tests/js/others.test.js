@@ -89,6 +89,24 @@ test("who corrects an object is told when somebody else changes it", async () =>
   assert.equal(store.get().draft.now, step, "what is in progress stays");
 });
 
+test("who corrects an object is told when another tab deletes it", async () => {
+  for (const [user, by, words] of [
+    ["ann", "ann", /^Another tab deleted/],
+    [null, "local", /^Another tab deleted/],
+    ["ann", "bob", /^bob deleted/],
+  ]) {
+    const step = { annotationId: "x", points: [], box: null };
+    const objects = { refresh: async () => store.set({ annotations: [], history: { revision: 2, undo: null, redo: null } }) };
+    const { store, said, show } = others(
+      { status: { user }, annotations: [annotation("x")], draft: { past: [], now: step, future: [] } },
+      { objects },
+    );
+    await show({ images: [changed("a", {}, by, 2)] });
+    assert.match(said[0].text, words);
+    assert.equal(said.length, by === "bob" ? 2 : 1, "only of others it is told that they changed the image");
+  }
+});
+
 test("an image that somebody removed goes, and the person at it is told", async () => {
   const { done, said, show } = others();
   await show({ removed: [{ id: "a", by: "bob" }, { id: "z", by: "bob" }] });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { area } from "../../static/data/rle.js";
 import { newStep } from "../../static/data/draft.js";
 import { createTools } from "../../static/work/tools.js";
-import { annotation, page, square } from "./parts.js";
+import { annotation, page, review as reviewOf, square } from "./parts.js";
 
 globalThis.HTMLCanvasElement ??= class {};
 /** The canvas: events reach the listeners through `fire`. */
@@ -34,7 +34,8 @@ function tools(fields) {
   const prompting = { edit: (mask) => edits.push(["draft", area(mask)]), setBox() {}, anticipate() {}, endAnticipation() {} };
   const viewport = { transform: { scale: 1 }, toImage: (x, y) => [x, y] };
   const { box, fire } = canvas();
-  return { ...on, edits, fire, tools: createTools({ box, viewport, review: {}, objects, prompting, ...on }) };
+  const review = { keepAt: (x, y) => edits.push(["keep", x, y]), dropAt: (x, y) => edits.push(["drop", x, y]) };
+  return { ...on, edits, fire, tools: createTools({ box, viewport, review, objects, prompting, ...on }) };
 }
 
 test("the others are subtracted from the object selected first", () => {
@@ -75,4 +76,13 @@ test("a stroke takes no more points than its brush can show, and ends where the 
   fire("pointermove", 60.4, 40);
   fire("pointerup", 60.4, 40);
   assert.equal(edits[1][1], painted, "as far as one straight stroke");
+});
+
+test("a tap in a review keeps what is there; with minus in hand it drops it", () => {
+  for (const [tool, word] of [["add", "keep"], ["remove", "drop"]]) {
+    const { edits, fire } = tools({ tool, review: reviewOf() });
+    fire("pointerdown", 5, 6);
+    fire("pointerup", 5, 6);
+    assert.deepEqual(edits, [[word, 5, 6]]);
+  }
 });
