@@ -25,6 +25,9 @@ Verdict = Literal["approved", "rejected"]
 """What a reviewer says about an image."""
 
 ImageStatus = Literal[WorkStatus, Verdict]
+FINISHED: tuple[ImageStatus, ...] = ("done", "approved")
+"""An image of one of these leaves nothing for annotators to do."""
+
 Source = Literal["prompt", "auto", "import", "edit", "box"]
 """Where an object comes from: prompts, automatic masks, a file with masks, an edit by hand, a box of a file."""
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from annotator.storage import image_rows, label_rows
 from annotator.storage.database import Database, upsert
 from annotator.storage.tables import images, places
-from annotator.types import LOCAL_USER, ImageRecord, Place
+from annotator.types import FINISHED, LOCAL_USER, ImageRecord, Place
 
 FREE_SECONDS = 15
 """After so many seconds without a sign of it, a tab counts as closed."""
@@ -36,8 +36,6 @@ MOST_TABS = 32
 _FORGOTTEN_SECONDS = 24 * 3600
 _QUEUE_LOCK = 0x5A4D4
 """Any number: those who ask for the next free image take turns by it in PostgreSQL."""
-
-_FINISHED = ("done", "approved")
 
 
 class PlaceStore(Database):
@@ -60,7 +58,7 @@ class PlaceStore(Database):
             current = select(images.c.ordinal).where(images.c.id == after).scalar_subquery()
             theirs = (places.c.user_name != user) | (places.c.client != client)
             taken = select(places.c.image_id).where(theirs, places.c.seen_at > _now(connection) - FREE_SECONDS)
-            which = (images.c.project_id == project_id) & image_rows.PRESENT & images.c.status.not_in(_FINISHED)
+            which = (images.c.project_id == project_id) & image_rows.PRESENT & images.c.status.not_in(FINISHED)
             query = select(*image_rows.COLUMNS).where(which, images.c.id.not_in(taken))
             if after is not None:
                 query = query.where(images.c.id != after).order_by(images.c.ordinal < current)

@@ -20,7 +20,7 @@ from annotator.imaging.budget import MemoryBudget
 from annotator.storage.display_names import clean_name
 from annotator.storage.files import ImageFiles
 from annotator.storage.store import Store
-from annotator.types import LOCAL_USER, Annotation, ImageRecord, Project
+from annotator.types import FINISHED, LOCAL_USER, Annotation, ImageRecord, Project
 from annotator.workspace.annotations import NewObject, new_annotation
 
 _BAD_NAME = Problem("The category {which} cannot be a label.", "{count} categories cannot be labels: {which}.")
@@ -222,7 +222,7 @@ class Exchange:
 
 def _finished(images: Iterable[ImageRecord]) -> set[str]:
     """The ids of those that are done or approved."""
-    return {each.id for each in images if each.status in ("done", "approved")}
+    return {each.id for each in images if each.status in FINISHED}
 
 
 def content(file: IO[bytes]) -> bytes:

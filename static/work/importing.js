@@ -23,7 +23,9 @@ const MOST_PROBLEMS = 8;
 export function createImporting({ store, api, labels, objects, review, session, toast }) {
   /** @param {string[]} problems */
   function tell(problems) {
-    const lines = [...problems.slice(0, MOST_PROBLEMS), ...(problems.length > MOST_PROBLEMS ? [`And ${problems.length - MOST_PROBLEMS} more.`] : [])];
+    const lines = problems.slice(0, MOST_PROBLEMS);
+    const more = problems.length - lines.length;
+    if (more) lines.push(`And ${more} more.`);
     if (lines.length) toast(lines.join("\n"), { kind: "error", stays: lines.length > 1 });
   }
 
@@ -39,8 +41,8 @@ export function createImporting({ store, api, labels, objects, review, session, 
     if (image) await objects.show(await api.get(`/images/${image.id}/document`));
   }
 
-  /** @param {Found[]} found */
-  function addToReview(found) {
+  /** @param {Found[]} found @param {boolean} isShown  whether their project is */
+  function addToReview(found, isShown) {
     const taken = found.filter(({ image_id: id, boxes }) => review.addBoxes(id, boxes));
     const count = taken.reduce((sum, { boxes }) => sum + boxes.length, 0);
     const later = taken.length > 1 ? " Masks come when an image is opened." : "";
@@ -51,7 +53,7 @@ export function createImporting({ store, api, labels, objects, review, session, 
         kind: "error",
       });
     const open = store.get().image?.id;
-    if (taken.length && !taken.some(({ image_id: id }) => id === open)) void session.open(taken[0].image_id);
+    if (isShown && taken.length && !taken.some(({ image_id: id }) => id === open)) void session.open(taken[0].image_id);
   }
 
   /**
@@ -102,9 +104,9 @@ export function createImporting({ store, api, labels, objects, review, session, 
       if (sum.kept || sum.present) toast(brought(sum.kept, sum.present));
       else if (!sum.problems.length && !sum.found.length) toast(several ? "The files hold no objects." : "The file holds no objects.");
       tell(sum.problems);
-      if (project !== `/projects/${store.get().projectId}`) return; // another one is shown by now
-      if (wasRead) await showImported(project).catch((error) => toast(error.message, { kind: "error" })); // labels may be new
-      if (sum.found.length) addToReview(byImage(sum.found));
+      const isShown = project === `/projects/${store.get().projectId}`; // else another one was opened meanwhile
+      if (wasRead && isShown) await showImported(project).catch((error) => toast(error.message, { kind: "error" })); // labels may be new
+      if (sum.found.length) addToReview(byImage(sum.found), isShown);
     },
   };
 }

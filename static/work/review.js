@@ -116,10 +116,10 @@ export function createReview({ store, api, outbox, parking, objects, toast, labe
     return proposalsAt(now, x, y)[0]?.index ?? null;
   }
 
-  /** @param {number | null | undefined} index */
+  /** @param {number | null} index */
   function drop(index) {
     const now = shown();
-    if (now && index !== null && index !== undefined) patch(now, { dropped: [...now.dropped, judge(now, [index])] });
+    if (now && index !== null) patch(now, { dropped: [...now.dropped, judge(now, [index])] });
   }
 
   return {
@@ -177,7 +177,7 @@ export function createReview({ store, api, outbox, parking, objects, toast, labe
     /** @param {number} x @param {number} y */
     dropAt: (x, y) => drop(meantAt(x, y)),
     /** Drops the proposal under the pointer. */
-    dropMeant: () => drop(pointedAt(shown()).meant?.index),
+    dropMeant: () => drop(pointedAt(shown()).meant?.index ?? null),
     /** @returns {boolean} whether a dropped proposal was brought back */
     undoDrop() {
       const now = shown();

@@ -2,6 +2,7 @@
 
 import { remember } from "../data/storage.js";
 import { createQueue, shownQueue } from "./queue.js";
+import { isFinished } from "./team.js";
 
 /** @import { Image, Outcome, State, Store, Toast, WorkStatus } from "../data/types.d.ts" */
 /** @import { Api } from "../data/routes.d.ts" */
@@ -271,4 +272,4 @@ export function createSession({ store, api, outbox, labels, parking, objects, ph
 }
 
 /** @param {Image[]} images @returns {Image | undefined} the first that nobody has finished, else the first */
-const firstToDo = (images) => images.find(({ status }) => status !== "done" && status !== "approved") ?? images[0];
+const firstToDo = (images) => images.find((image) => !isFinished(image)) ?? images[0];

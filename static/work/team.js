@@ -48,6 +48,12 @@ export function createTeam({ store, api, session, objects, toast, ask, client })
     return store.get().photoReady && left === null;
   }
 
+  /** @param {Image} image  the open one */
+  async function markDone(image) {
+    if (!(await objects.settled())) return; // what was not kept is in progress again
+    if (store.get().image?.id === image.id) await session.setStatus("done");
+  }
+
   return {
     /** Opens the next image that is not finished, and that nobody has open. */
     async nextFree() {
@@ -65,22 +71,19 @@ export function createTeam({ store, api, session, objects, toast, ask, client })
     /** Marks the open image as done, and opens the next one to do. It stays open while something on it is neither kept nor dropped. */
     async finish() {
       const { image } = store.get();
-      if (!mayFinish()) return;
-      if (!isFinished(image)) await this.toggleDone();
+      if (!image || !mayFinish()) return;
+      if (!isFinished(image)) await markDone(image);
       const now = store.get().image;
-      if (now?.id === image?.id && isFinished(now)) await this.nextFree();
+      if (now?.id === image.id && isFinished(now)) await this.nextFree();
     },
     /** Marks the open image as done, or reopens it. What a reviewer approved is reopened after a question. */
     async toggleDone() {
       const { image } = store.get();
-      if (!isFinished(image)) {
-        if (!mayFinish() || !(await objects.settled())) return; // what was not kept is in progress again
-        if (store.get().image?.id === image?.id) await session.setStatus("done");
-        return;
-      }
-      const question = `${image?.reviewer} approved this image. Reopening it takes the approval back.`;
-      if (image?.status === "approved" && !(await ask(question, "Reopen"))) return;
-      if (store.get().image?.id === image?.id) await session.setStatus("in_progress");
+      if (!image) return;
+      if (!isFinished(image)) return mayFinish() ? markDone(image) : undefined;
+      const question = `${image.reviewer} approved this image. Reopening it takes the approval back.`;
+      if (image.status === "approved" && !(await ask(question, "Reopen"))) return;
+      if (store.get().image?.id === image.id) await session.setStatus("in_progress");
     },
     /**
      * Says what the person thinks of the open image, as it is on the screen.

@@ -11,8 +11,8 @@ const found = (id, count = 1) => ({ image_id: id, boxes: Array(count).fill({ box
 const refuse = (reason) => () => Promise.reject(new Error(reason));
 
 /** Imports a file of this name, or several; the server answers like this. */
-async function imported(names, answers, review = { addBoxes: () => true }) {
-  const on = page({ image: null });
+async function imported(names, answers, review = { addBoxes: () => true }, state = {}) {
+  const on = page({ image: null, ...state });
   const opened = [];
   const { api, calls } = server({ [LIST]: () => ({ images: [] }), ...answers });
   const session = { open: async (id) => void opened.push(id) };
@@ -124,4 +124,12 @@ test("boxes of several files on one image are reviewed together", async () => {
     { addBoxes: (id, boxes) => given.push([id, boxes.length]) > 0 },
   );
   assert.deepEqual(given, [["a", 4]]);
+});
+
+test("boxes that arrive when another project is shown wait for their image, and open none", async () => {
+  const given = [];
+  const review = { addBoxes: (id, boxes) => given.push([id, boxes.length]) > 0 };
+  const answers = { [BOXES]: () => ({ images: [found("a")], problems: [] }) };
+  const { opened } = await imported("a.csv", answers, review, { projectId: 2 });
+  assert.deepEqual([given, opened], [[["a", 1]], []]);
 });
